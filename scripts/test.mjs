@@ -1,0 +1,24 @@
+// Runs the tests with node:test over tsc's output. It lists the .ts sources, so a stale file in dist is never run.
+// usage: node scripts/test.mjs [part of a file name ...] [--any-node-test-flag]
+import { spawnSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+
+const args = process.argv.slice(2);
+const flags = args.filter((arg) => arg.startsWith('-'));
+const parts = args.filter((arg) => !arg.startsWith('-'));
+const files = readdirSync('test', { recursive: true })
+  .filter((file) => file.endsWith('.test.ts'))
+  .filter((file) => parts.length === 0 || parts.some((part) => file.includes(part)))
+  .map((file) => join('dist/test', file.replace(/\.ts$/, '.js')))
+  .sort();
+if (files.length === 0) {
+  console.error(`no test file matches ${parts.join(', ')}`);
+  process.exit(1);
+}
+const run = spawnSync(
+  process.execPath,
+  ['--enable-source-maps', '--test', '--test-concurrency=2', ...flags, ...files],
+  { stdio: 'inherit' },
+);
+process.exit(run.status ?? 1);
