@@ -1,0 +1,87 @@
+import type { NackOptions } from '../core/context.js';
+import type { Lifecycle, MaybePromise } from '../core/lifecycle.js';
+import type { Message } from '../core/message.js';
+
+/** What a backend really gives, so that nobody has to guess. */
+export interface BrokerGuarantees {
+  /** Whether an event reaches a subscriber that is connected: at most once, or at least once. */
+  readonly delivery: 'at-most-once' | 'at-least-once';
+  /** Whether events wait for a subscriber that is away. */
+  readonly durable: boolean;
+  /** In which order one subscriber sees the events of one publisher. */
+  readonly ordering: 'none' | 'per-topic' | 'per-key';
+  /** Whether subscribers of one queue share the events. */
+  readonly queues: boolean;
+  /** Whether a refused event is delivered again by the backend. */
+  readonly redelivery: boolean;
+}
+
+/** One delivery. Exactly one of `ack` and `nack` counts, and only the first call. */
+export interface Delivery {
+  readonly topic: string;
+  readonly message: Message;
+  /** Counts the deliveries of this event to this subscriber, from 1, where the backend knows. */
+  readonly attempt: number;
+  ack(): void;
+  nack(options?: NackOptions): void;
+}
+
+/** Deals with a delivery. Without `autoAck` off, returning is an `ack` and throwing a `nack`. */
+export type DeliveryHandler = (delivery: Delivery) => MaybePromise<void>;
+
+export interface SubscribeOptions {
+  /** Subscribers with the same queue share the events: each goes to one of them. @defaultValue each gets all */
+  readonly queue?: string;
+  /** Whether the handler's return acknowledges. @defaultValue `true` */
+  readonly autoAck?: boolean;
+  /** Whether events must wait while the subscriber is away. Fails where {@link BrokerGuarantees.durable} is false. @defaultValue `false` */
+  readonly durable?: boolean;
+}
+
+export interface PublishOptions {
+  /** Events with one key stay in order where the backend knows keys. */
+  readonly key?: string;
+  readonly signal?: AbortSignal;
+}
+
+/** A running subscription. */
+export interface Subscriber {
+  readonly topic: string;
+  readonly options: SubscribeOptions;
+  /** Takes no more events, and resolves when those in hand are dealt with. Twice is once. */
+  unsubscribe(): Promise<void>;
+}
+
+/** What every broker's options have in common. */
+export interface BrokerOptions {
+  readonly addresses?: readonly string[];
+}
+
+/**
+ * Carries events from publishers to subscribers.
+ *
+ * `MemoryBroker` is the shortest full implementation; `octavo/conformance/broker` says whether yours is one too.
+ */
+export abstract class Broker implements Lifecycle {
+  /** What logs and errors call this implementation, and the `broker` in a node's metadata. */
+  abstract readonly name: string;
+  abstract readonly options: BrokerOptions;
+  abstract readonly guarantees: BrokerGuarantees;
+  /** Where it listens or is connected to; empty before `start`. */
+  abstract readonly address: string;
+
+  /** Hands an event to the backend. Resolves when the backend has it, which says nothing about subscribers. Rejects with `failed_precondition` before `start`. */
+  abstract publish(topic: string, message: Message, options?: PublishOptions): Promise<void>;
+
+  /** Begins to receive. Everything published after it resolves arrives, as far as {@link guarantees} go. */
+  abstract subscribe(
+    topic: string,
+    handler: DeliveryHandler,
+    options?: SubscribeOptions,
+  ): Promise<Subscriber>;
+
+  /** Connects. */
+  abstract start(): MaybePromise<void>;
+  /** Ends every subscription, waits for the deliveries in hand, and disconnects. */
+  abstract stop(): MaybePromise<void>;
+}

@@ -1,0 +1,219 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Clock } from './clock.js';
+import { OctavoError } from './error.js';
+import type { Logger } from './logger.js';
+import { Metadata } from './metadata.js';
+
+/** Who is at the other end of a call. */
+export interface Peer {
+  /** `host:port`, or what the transport calls the other end. */
+  readonly address: string;
+  /** Whether it speaks Octavo's dialect, so that half-close, details and trailers work. */
+  readonly octavo: boolean;
+}
+
+/** Who calls, as whatever checked the credentials says: a wrapper sets it. */
+export interface Principal {
+  readonly subject: string;
+  readonly [claim: string]: unknown;
+}
+
+export interface ContextInit {
+  readonly service: string;
+  readonly endpoint: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metadata: Metadata;
+  readonly peer: Peer;
+  /** Milliseconds since the epoch, as {@link Clock.now} counts. */
+  readonly deadline?: number | undefined;
+  readonly attempt?: number;
+}
+
+type Listener = (reason: OctavoError) => void;
+
+const storage = new AsyncLocalStorage<Context>();
+
+/**
+ * What a handler knows of its call beside the request, and how it learns that nobody waits any longer.
+ *
+ * Calls made inside a handler find it by {@link Context.current} and inherit its deadline and cancellation.
+ */
+export class Context {
+  readonly service: string;
+  /** `Greeter.Hello`, or the topic of an event. */
+  readonly endpoint: string;
+  readonly clock: Clock;
+  /** What the caller sent beside the request. */
+  readonly metadata: Metadata;
+  readonly peer: Peer;
+  /** When the answer must be out, in milliseconds since the epoch; `undefined` for a stream without a deadline. */
+  readonly deadline: number | undefined;
+  /** Counts the deliveries of an event, or the tries of a call, from 1. */
+  readonly attempt: number;
+  principal: Principal | undefined;
+
+  readonly #logger: Logger;
+  #log: Logger | undefined;
+  #reply: ReplyMetadata | undefined;
+  #reason: OctavoError | undefined;
+  #listeners: Listener[] | undefined;
+  #controller: AbortController | undefined;
+  #ended = false;
+
+  constructor(init: ContextInit) {
+    this.service = init.service;
+    this.endpoint = init.endpoint;
+    this.clock = init.clock;
+    this.metadata = init.metadata;
+    this.peer = init.peer;
+    this.deadline = init.deadline;
+    this.attempt = init.attempt ?? 1;
+    this.#logger = init.logger;
+  }
+
+  /** The context of the handler that this code runs in, however deep and after however many awaits. */
+  static current(): Context | undefined {
+    return storage.getStore();
+  }
+
+  /** Calls `run` with this context as the current one. */
+  run<T>(run: () => T): T {
+    return storage.run(this, run);
+  }
+
+  /** A logger that adds service and endpoint to each record. */
+  get log(): Logger {
+    return (this.#log ??= this.#logger.child({ service: this.service, endpoint: this.endpoint }));
+  }
+
+  /** What goes back beside the reply. The header leaves with the first message of the reply, the trailer with the last. */
+  get reply(): ReplyMetadata {
+    return (this.#reply ??= { header: new Metadata(), trailer: new Metadata() });
+  }
+
+  /** What the handler put beside the reply, where it did. */
+  get replied(): ReplyMetadata | undefined {
+    return this.#reply;
+  }
+
+  /** Milliseconds until the deadline, never negative; `Infinity` without one. */
+  get remainingMs(): number {
+    return this.deadline === undefined ? Infinity : Math.max(0, this.deadline - this.clock.now());
+  }
+
+  /** Why nobody waits any longer: the caller left or cancelled, the deadline passed, the server stops. */
+  get cancelled(): OctavoError | undefined {
+    return this.#reason;
+  }
+
+  /** Fires when the call is cancelled, with an {@link OctavoError} as its reason. Made when first touched. */
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#reason !== undefined) this.#controller.abort(this.#reason);
+    }
+    return this.#controller.signal;
+  }
+
+  /**
+   * Calls `listener` once when the call is cancelled; at once when it was already. Cheaper than a listener on the signal.
+   *
+   * @returns a function that takes the listener away
+   */
+  onCancel(listener: Listener): () => void {
+    if (this.#reason !== undefined) {
+      listener(this.#reason);
+      return () => {};
+    }
+    const listeners = (this.#listeners ??= []);
+    listeners.push(listener);
+    return () => {
+      const at = listeners.indexOf(listener);
+      if (at >= 0) listeners.splice(at, 1);
+    };
+  }
+
+  /** Cancels the call: the signal fires, and so do the calls made inside it. Only the first reason counts, and none after the end. */
+  cancel(reason: OctavoError): void {
+    if (this.#reason !== undefined || this.#ended) return;
+    this.#reason = reason;
+    const listeners = this.#listeners;
+    this.#listeners = undefined;
+    if (listeners !== undefined) for (const listener of [...listeners]) listener(reason);
+    this.#controller?.abort(reason);
+  }
+
+  /** Says that the reply is out: a cancellation after it means nothing. */
+  end(): void {
+    this.#ended = true;
+    this.#listeners = undefined;
+  }
+
+  /** Throws the reason when the call is cancelled. */
+  throwIfCancelled(): void {
+    if (this.#reason !== undefined) throw this.#reason;
+  }
+
+  /** A context for work that outlives the reply: same principal and metadata, no deadline, a signal of its own. */
+  detach(): Context {
+    const detached = new Context({
+      service: this.service,
+      endpoint: this.endpoint,
+      clock: this.clock,
+      logger: this.#logger,
+      metadata: this.metadata,
+      peer: this.peer,
+      attempt: this.attempt,
+    });
+    detached.principal = this.principal;
+    return detached;
+  }
+}
+
+/** Metadata of a reply. */
+export interface ReplyMetadata {
+  readonly header: Metadata;
+  readonly trailer: Metadata;
+}
+
+export interface EventContextInit extends ContextInit {
+  readonly id: string;
+  readonly acknowledge: () => void;
+  readonly refuse: (options: NackOptions) => void;
+}
+
+export interface NackOptions {
+  /** How long to wait before the next delivery, in milliseconds. @defaultValue the back-off of the subscription */
+  readonly delayMs?: number;
+}
+
+/** What a subscriber knows of an event beside its body. */
+export class EventContext extends Context {
+  readonly topic: string;
+  /** The publisher's id of the event; the same at every delivery. Empty where the publisher gave none. */
+  readonly id: string;
+  readonly #init: EventContextInit;
+
+  constructor(init: EventContextInit) {
+    super(init);
+    this.topic = init.endpoint;
+    this.id = init.id;
+    this.#init = init;
+  }
+
+  /** Says that the event is dealt with. Only with `ack: 'manual'`; else the return of the handler says it. */
+  ack(): void {
+    this.#init.acknowledge();
+  }
+
+  /** Asks for another delivery. Only with `ack: 'manual'`; else a throw says it. */
+  nack(options: NackOptions = {}): void {
+    this.#init.refuse(options);
+  }
+}
+
+/** The error of a call whose deadline passed. `waitedFor` is what it waited for, and where. */
+export function deadlineExceeded(waitedFor: string, ms: number): OctavoError {
+  return new OctavoError('deadline_exceeded', `${waitedFor} took longer than ${Math.round(ms)} ms`);
+}

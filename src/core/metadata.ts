@@ -1,0 +1,162 @@
+import { OctavoError } from './error.js';
+
+/** What metadata can be made from: pairs, an object, or other metadata. */
+export type MetadataInit =
+  | Metadata
+  | Iterable<readonly [string, string]>
+  | Readonly<Record<string, string | readonly string[] | undefined>>;
+
+/**
+ * Names and values that travel beside a body: HTTP headers, in every transport's clothes.
+ *
+ * Names are case-insensitive and keep the spelling they were first given. A name may have several values, in order; where a wire
+ * holds one value for each name they are joined by `", "`. Lookup walks the list, since headers are few and mostly read once.
+ */
+export class Metadata implements Iterable<[string, string]> {
+  /** Name, value, name, value, ... in the order of arrival. */
+  readonly #pairs: string[];
+
+  constructor(init?: MetadataInit) {
+    this.#pairs = [];
+    if (init === undefined) return;
+    if (init instanceof Metadata) this.#pairs = init.#pairs.slice();
+    else if (isPairs(init)) for (const [name, value] of init) this.append(name, value);
+    else
+      for (const [name, value] of Object.entries(init)) {
+        if (typeof value === 'string') this.append(name, value);
+        else for (const one of value ?? []) this.append(name, one);
+      }
+  }
+
+  /** How many pairs there are. */
+  get size(): number {
+    return this.#pairs.length / 2;
+  }
+
+  /** All values of a name joined by `", "`, or `undefined`. */
+  get(name: string): string | undefined {
+    const at = this.#find(name, 0);
+    if (at < 0) return undefined;
+    let value = this.#pairs[at + 1];
+    for (let more = this.#find(name, at + 2); more >= 0; more = this.#find(name, more + 2))
+      value += `, ${this.#pairs[more + 1]}`;
+    return value;
+  }
+
+  /** Each value of a name, in order of arrival. */
+  getAll(name: string): string[] {
+    const values: string[] = [];
+    for (let at = this.#find(name, 0); at >= 0; at = this.#find(name, at + 2))
+      values.push(this.#pairs[at + 1] ?? '');
+    return values;
+  }
+
+  has(name: string): boolean {
+    return this.#find(name, 0) >= 0;
+  }
+
+  /** Adds a value and keeps those that are there. Nothing is checked: see {@link checkMetadata}. */
+  append(name: string, value: string): this {
+    this.#pairs.push(name, value);
+    return this;
+  }
+
+  /** Puts one value in the place of all that are there. */
+  set(name: string, value: string): this {
+    const at = this.#find(name, 0);
+    if (at < 0) return this.append(name, value);
+    this.#pairs[at + 1] = value;
+    this.#removeFrom(at + 2, name);
+    return this;
+  }
+
+  /** Takes a name away, with every value. */
+  delete(name: string): this {
+    this.#removeFrom(0, name);
+    return this;
+  }
+
+  *[Symbol.iterator](): IterableIterator<[string, string]> {
+    for (let at = 0; at < this.#pairs.length; at += 2)
+      yield [this.#pairs[at] ?? '', this.#pairs[at + 1] ?? ''];
+  }
+
+  /** One value for each name, several joined by `", "`; names as first spelled. */
+  toObject(): Record<string, string> {
+    const object: Record<string, string> = Object.create(null) as Record<string, string>;
+    for (const [name] of this) {
+      const lower = name.toLowerCase();
+      if (!Object.keys(object).some((key) => key.toLowerCase() === lower))
+        object[name] = this.get(name) ?? '';
+    }
+    return object;
+  }
+
+  /** Its text, for logs and snapshots. */
+  toJSON(): Record<string, string> {
+    return { ...this.toObject() };
+  }
+
+  #find(name: string, from: number): number {
+    const pairs = this.#pairs;
+    for (let at = from; at < pairs.length; at += 2) if (sameName(pairs[at] ?? '', name)) return at;
+    return -1;
+  }
+
+  #removeFrom(from: number, name: string): void {
+    for (let at = this.#find(name, from); at >= 0; at = this.#find(name, at)) this.#pairs.splice(at, 2);
+  }
+}
+
+/** Whether these spell one name: HTTP compares header names without regard to case. */
+export function sameName(a: string, b: string): boolean {
+  return a === b || (a.length === b.length && a.toLowerCase() === b.toLowerCase());
+}
+
+const RESERVED = new Set(
+  `timeout content-type content-length content-encoding transfer-encoding accept host connection keep-alive proxy-connection te
+  trailer upgrade expect user-agent octavo`.split(/\s+/),
+);
+
+/** Whether a name belongs to the wire, so that it is neither a user's to set nor shown to one. */
+export function isReserved(name: string): boolean {
+  const lower = name.toLowerCase();
+  return (
+    RESERVED.has(lower) ||
+    lower.startsWith('micro-') ||
+    lower.startsWith('x-micro-') ||
+    lower.startsWith('octavo-')
+  );
+}
+
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+// CR, LF and NUL would end the header, or the text, at the other side.
+// oxlint-disable-next-line no-control-regex
+const FORBIDDEN = /[\r\n\0]/;
+
+/**
+ * Checks what a user wants to send.
+ *
+ * @throws `invalid_argument` for a reserved name, a name that is no HTTP token, or a value with CR, LF or NUL
+ */
+export function checkMetadata(metadata: Metadata): Metadata {
+  for (const [name, value] of metadata) {
+    if (!TOKEN.test(name))
+      throw new OctavoError(
+        'invalid_argument',
+        `"${name}" is no name for metadata: use letters, digits and "-"`,
+      );
+    if (isReserved(name))
+      throw new OctavoError(
+        'invalid_argument',
+        `metadata "${name}" is reserved for the wire: use another name`,
+      );
+    if (FORBIDDEN.test(value))
+      throw new OctavoError('invalid_argument', `metadata "${name}" has a line break or NUL in its value`);
+  }
+  return metadata;
+}
+
+function isPairs(init: MetadataInit): init is Iterable<readonly [string, string]> {
+  return Symbol.iterator in init;
+}

@@ -1,0 +1,30 @@
+import type { MessageType } from './message-type.js';
+
+/** Which side of a call is a stream: neither, the reply, the request, or both. */
+export type StreamKind = 'unary' | 'server' | 'client' | 'bidi';
+
+/** What `@Handler` says beside the types. */
+export interface MethodOptions {
+  /** Which side is a stream. @defaultValue `'unary'` */
+  readonly stream?: Exclude<StreamKind, 'unary'>;
+  /** For how long a call may take, in milliseconds. @defaultValue 5,000 for unary calls, for ever for streams */
+  readonly timeoutMs?: number;
+  /** Whether doing it twice is doing it once, so that a call which may have been executed can be tried again. @defaultValue `false` */
+  readonly idempotent?: boolean;
+  /** Shown in the registry. */
+  readonly metadata?: Readonly<Record<string, string>>;
+  /** Whether it is left out of the registry. @defaultValue `false` */
+  readonly internal?: boolean;
+}
+
+/** One endpoint as both sides know it. */
+export interface Method {
+  /** The method's name in the class: `hello`. */
+  readonly property: string;
+  /** Its name on the wire: `Greeter.Hello`. */
+  readonly endpoint: string;
+  readonly kind: StreamKind;
+  readonly request: MessageType;
+  readonly reply: MessageType;
+  readonly options: MethodOptions;
+}

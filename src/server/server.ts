@@ -1,0 +1,106 @@
+import type { Context, EventContext } from '../core/context.js';
+import type { Lifecycle } from '../core/lifecycle.js';
+import type { Subscriber } from '../broker/broker.js';
+import type { Node } from '../registry/registry.js';
+import type { Method } from '../schema/method.js';
+import type { MessageType } from '../schema/message-type.js';
+import type { Wrapper } from '../wrapper/wrapper.js';
+
+/** An endpoint and the code behind it. */
+export interface Endpoint {
+  readonly method: Method;
+  /** Takes the request, or an async iterable of its items; gives the reply, or an async iterable of its items. */
+  readonly handler: (request: unknown, context: Context) => unknown;
+  readonly wrappers: readonly Wrapper[];
+}
+
+/** How often a refused event is tried again, by the subscriber's side. */
+export interface SubscriptionRetry {
+  /** How many deliveries there are in all. @defaultValue `5` */
+  readonly attempts?: number;
+  /** How long to wait before a delivery, in milliseconds, counted from 1 for the second one. @defaultValue 100 ms doubled for each, at most 10 s, with full jitter */
+  readonly backoff?: (retry: number) => number;
+}
+
+/** What `@Subscribe` says beside topic and type. */
+export interface SubscriptionOptions {
+  /** Subscribers with one queue share the events. @defaultValue each node gets all */
+  readonly queue?: string;
+  /** @defaultValue one delivery */
+  readonly retry?: SubscriptionRetry;
+  /** Whether an event that was refused to the end is published to `<topic>.dead`. @defaultValue `false` */
+  readonly deadLetter?: boolean;
+  /** `'manual'` leaves it to `context.ack()` and `context.nack()`. @defaultValue `'auto'`, after the handler */
+  readonly ack?: 'auto' | 'manual';
+  /** Whether events wait while no node is there. Fails at start where the broker cannot. @defaultValue `false` */
+  readonly durable?: boolean;
+}
+
+/** A topic and the code behind it. */
+export interface Subscription {
+  readonly topic: string;
+  readonly type: MessageType;
+  /** What the registry calls it: `Greeter.OnGreeting`. */
+  readonly name: string;
+  readonly handler: (event: unknown, context: EventContext) => unknown;
+  readonly options: SubscriptionOptions;
+  readonly wrappers: readonly Wrapper[];
+}
+
+/** What every server's options have in common. */
+export interface ServerOptions {
+  /** The service's name in the registry. @defaultValue the service's */
+  readonly name?: string;
+  /** What makes its node's id, `<name>-<id>`. @defaultValue a new UUID */
+  readonly id?: string;
+  readonly version?: string;
+  /** Where to listen. @defaultValue `'127.0.0.1:0'`, loopback and a free port */
+  readonly address?: string;
+  /** What others are told to dial, `host` or `host:port`. @defaultValue the bound address */
+  readonly advertise?: string;
+  /** Added to the node's metadata. */
+  readonly metadata?: Readonly<Record<string, string>>;
+  /** For how long the registry knows the node without hearing of it, in milliseconds. @defaultValue `90_000` */
+  readonly registerTtlMs?: number;
+  /** How often it renews, in milliseconds, at most half the TTL. @defaultValue `30_000` */
+  readonly registerIntervalMs?: number;
+  /** Stand around every handler, outside the handler's own. */
+  readonly wrappers?: readonly Wrapper[];
+  /** Stand around every subscriber, outside the subscriber's own. */
+  readonly subscriberWrappers?: readonly Wrapper[];
+  /** The limit of a unary call whose caller and endpoint name none, in milliseconds. @defaultValue `5_000` */
+  readonly requestTimeoutMs?: number;
+  /** For how long `stop` waits for calls in flight before it cancels them, in milliseconds. @defaultValue `10_000` */
+  readonly drainMs?: number;
+  /** For how long `stop` goes on serving after it deregistered, so that callers learn, in milliseconds. @defaultValue `0` */
+  readonly lingerMs?: number;
+}
+
+/**
+ * Answers calls: it reads them from a wire, gives them to the dispatcher, and writes what comes back.
+ *
+ * A service may have several, each a node of its own. `octavo/conformance/server` says whether an implementation is one.
+ */
+export abstract class Server implements Lifecycle {
+  /** What logs and errors call this implementation, and the `server` in its node's metadata. */
+  abstract readonly name: string;
+  abstract readonly options: ServerOptions;
+  /** What is in the registry while it runs. */
+  abstract readonly node: Node | undefined;
+
+  /** Adds endpoints. Throws `failed_precondition` for a name that is taken, and after `start`. */
+  abstract handle(endpoints: readonly Endpoint[]): void;
+
+  /** Adds subscriptions. Before `start` they begin with it; after it, now. */
+  abstract subscribe(subscriptions: readonly Subscription[]): Promise<readonly Subscriber[]>;
+
+  /** Listens, subscribes and registers, in this order. */
+  abstract start(): Promise<void>;
+  /** Deregisters, goes on while callers learn, refuses new calls, finishes those in flight, unsubscribes and closes. */
+  abstract stop(): Promise<void>;
+
+  /** Puts the node into the registry, or renews it. */
+  abstract register(): Promise<void>;
+  /** Takes the node out of the registry; calls are still served. */
+  abstract deregister(): Promise<void>;
+}
