@@ -1,0 +1,27 @@
+import type { Codec } from './codec.js';
+
+/** The codecs of an app, found by content type. */
+export class Codecs {
+  readonly #byType = new Map<string, Codec>();
+
+  /** The first codec that names a content type has it. */
+  constructor(codecs: readonly Codec[]) {
+    for (const codec of codecs)
+      for (const type of codec.contentTypes) if (!this.#byType.has(type)) this.#byType.set(type, codec);
+  }
+
+  /** Every content type there is a codec for. */
+  get contentTypes(): readonly string[] {
+    return [...this.#byType.keys()];
+  }
+
+  /** The codec of a content type, whose parameters (`; charset=utf-8`) and case do not count. */
+  get(contentType: string): Codec | undefined {
+    return this.#byType.get(contentType) ?? this.#byType.get(bare(contentType));
+  }
+}
+
+function bare(contentType: string): string {
+  const end = contentType.indexOf(';');
+  return (end < 0 ? contentType : contentType.slice(0, end)).trim().toLowerCase();
+}

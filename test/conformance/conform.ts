@@ -1,0 +1,57 @@
+import type { Lifecycle, MaybePromise } from '../../src/core/lifecycle.js';
+
+/**
+ * The promises of one contract: sentences, and the checks that hold an implementation to them.
+ *
+ * A check gets a subject that was started, and `fresh`, which makes another one of the same kind, not started, that shares whatever backend
+ * the subject has. Both are stopped afterwards.
+ */
+export type Suite<S> = Readonly<Record<string, (subject: S, fresh: () => Promise<S>) => MaybePromise<void>>>;
+
+export interface ConformOptions<Sentence extends string = string> {
+  /** Promises that this implementation does not keep, with the reason. Each must fail, so that a closed gap is noticed. */
+  readonly lacks?: Readonly<Partial<Record<Sentence, string>>>;
+}
+
+/** What defines one test: `test` of node:test, `it` of most other runners. */
+export type DefineTest = (name: string, run: () => Promise<void>) => unknown;
+
+/** Defines one test for each promise of a suite. `make` gives a new subject, not started, each time. */
+export function conform<S extends Lifecycle, T extends Suite<S>>(
+  define: DefineTest,
+  suite: T,
+  make: () => MaybePromise<S>,
+  { lacks = {} }: ConformOptions<Extract<keyof T, string>> = {},
+): void {
+  const reasons: Readonly<Record<string, string | undefined>> = lacks;
+  for (const [sentence, check] of Object.entries(suite)) {
+    const reason = reasons[sentence];
+    if (reason === undefined) define(sentence, () => run(check, make));
+    else
+      define(`does not keep: ${sentence} (${reason})`, async () => {
+        if (
+          await run(check, make).then(
+            () => true,
+            () => false,
+          )
+        )
+          throw new Error(`"${sentence}" is listed as lacking, but holds: take it off the list`);
+      });
+  }
+}
+
+async function run<S extends Lifecycle>(check: Suite<S>[string], make: () => MaybePromise<S>): Promise<void> {
+  const made: S[] = [];
+  const fresh = async (): Promise<S> => {
+    const subject = await make();
+    made.push(subject);
+    return subject;
+  };
+  try {
+    const subject = await fresh();
+    await subject.start?.();
+    await check(subject, fresh);
+  } finally {
+    for (const subject of made.reverse()) await subject.stop?.();
+  }
+}
