@@ -23,7 +23,8 @@ export interface ContextInit {
   readonly endpoint: string;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly metadata: Metadata;
+  /** What the other side sent, or how to find it when it is first asked for. */
+  readonly metadata: Metadata | (() => Metadata);
   readonly peer: Peer;
   /** Milliseconds since the epoch, as {@link Clock.now} counts. */
   readonly deadline?: number | undefined;
@@ -44,8 +45,6 @@ export class Context {
   /** `Greeter.Hello`, or the topic of an event. */
   readonly endpoint: string;
   readonly clock: Clock;
-  /** What the caller sent beside the request. */
-  readonly metadata: Metadata;
   readonly peer: Peer;
   /** When the answer must be out, in milliseconds since the epoch; `undefined` for a stream without a deadline. */
   readonly deadline: number | undefined;
@@ -53,6 +52,7 @@ export class Context {
   readonly attempt: number;
   principal: Principal | undefined;
 
+  #metadata: Metadata | (() => Metadata);
   readonly #logger: Logger;
   #log: Logger | undefined;
   #reply: ReplyMetadata | undefined;
@@ -65,7 +65,7 @@ export class Context {
     this.service = init.service;
     this.endpoint = init.endpoint;
     this.clock = init.clock;
-    this.metadata = init.metadata;
+    this.#metadata = init.metadata;
     this.peer = init.peer;
     this.deadline = init.deadline;
     this.attempt = init.attempt ?? 1;
@@ -80,6 +80,12 @@ export class Context {
   /** Calls `run` with this context as the current one. */
   run<T>(run: () => T): T {
     return storage.run(this, run);
+  }
+
+  /** What the caller sent beside the request, without the names of the wire. */
+  get metadata(): Metadata {
+    if (typeof this.#metadata === 'function') this.#metadata = this.#metadata();
+    return this.#metadata;
   }
 
   /** A logger that adds service and endpoint to each record. */

@@ -71,7 +71,7 @@ export abstract class Registry implements Lifecycle {
   /** What logs and errors call this implementation, and the `registry` in a node's metadata. */
   abstract readonly name: string;
   abstract readonly options: RegistryOptions;
-  /** Whether only processes on this machine can see what is registered. Then a loopback address is fine. */
+  /** Whether a loopback address that is registered stays on this machine: others would dial their own loopback. */
   abstract readonly local: boolean;
 
   /** Adds the nodes of a service, or renews them. Nodes already there under other ids stay. */

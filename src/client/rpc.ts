@@ -1,0 +1,338 @@
+import { randomUUID } from 'node:crypto';
+import { Broker } from '../broker/broker.js';
+import { Codecs } from '../codec/codecs.js';
+import { Clock } from '../core/clock.js';
+import type { Context } from '../core/context.js';
+import { OctavoError } from '../core/error.js';
+import { isPromise } from '../core/lifecycle.js';
+import { Logger } from '../core/logger.js';
+import { checkMetadata, Metadata } from '../core/metadata.js';
+import * as mucp from '../core/mucp.js';
+import type { Provider } from '../core/provider.js';
+import type { Node } from '../registry/registry.js';
+import { Selector, type Filter, type NextNode } from '../selector/selector.js';
+import type { StreamKind } from '../schema/method.js';
+import { Transport, type Socket } from '../transport/transport.js';
+import { compose, type Next, type Reply } from '../wrapper/wrapper.js';
+import {
+  Client,
+  type CallOptions,
+  type CallRequest,
+  type ClientOptions,
+  type ClientStream,
+  type PublishCallOptions,
+  type PublishRequest,
+  type StreamRequest,
+} from './client.js';
+import { outgoing } from './rpc/caller.js';
+import { ClientCall } from './rpc/client-call.js';
+import { Exchange } from './rpc/exchange.js';
+import { Outbox } from './rpc/outbox.js';
+import { RpcStream } from './rpc/stream.js';
+import { codecFor, errorOf, readReply, requestHeader, showMetadata } from './rpc/wire.js';
+
+/** What the rpc client stands on. */
+export interface RpcClientParts {
+  readonly transport: Transport;
+  readonly selector: Selector;
+  readonly broker: Broker;
+  readonly codecs: Codecs;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+const DEFAULTS = {
+  contentType: 'application/protobuf',
+  dialTimeoutMs: 5_000,
+  requestTimeoutMs: 5_000,
+  retries: 1,
+  backoff: jittered,
+};
+
+/** How many nodes a call that was never sent may be offered to. */
+const MOST_NODES = 10;
+/** How long a call with `waitForReady` waits before it asks for a node again. */
+const ASK_AGAIN_MS = 100;
+
+/** Calls services by go-micro's rpc protocol, mucp, on whatever transport there is. */
+export class RpcClient extends Client {
+  readonly name = 'rpc';
+  readonly options: ClientOptions & typeof DEFAULTS;
+  readonly #parts: RpcClientParts;
+  readonly #run: Next;
+  /** Takes away the nodes that this client cannot speak to. One function, so that selectors can remember what it leaves. */
+  readonly #reachable: Filter;
+  readonly #active = new Set<Context>();
+  #sequence = 0;
+
+  constructor(options: ClientOptions, parts: RpcClientParts) {
+    super();
+    this.options = { ...DEFAULTS, ...options };
+    this.#parts = parts;
+    // Every call that comes this way was made by this class.
+    this.#run = compose(options.wrappers ?? [], (call) => this.#attempts(call as ClientCall));
+    this.#reachable = speaks(parts.transport.name);
+  }
+
+  start(): void {
+    // Connections are opened by calls.
+  }
+
+  stop(): void {
+    for (const context of [...this.#active]) context.cancel(new OctavoError('cancelled', 'the client was stopped'));
+  }
+
+  async call(request: CallRequest, options: CallOptions = {}): Promise<unknown> {
+    const { service, endpoint, body, method } = request;
+    const { retries, requestTimeoutMs } = this.options;
+    const timeoutMs = options.timeoutMs ?? method?.options.timeoutMs ?? requestTimeoutMs;
+    const { call, done } = this.#begin({ service, endpoint, body, request, options: { retries, ...options }, timeoutMs });
+    try {
+      return (await until(call.context, this.#wrapped(call))).body;
+    } finally {
+      done();
+    }
+  }
+
+  stream(request: StreamRequest, options: CallOptions = {}): ClientStream {
+    const { service, endpoint, method, body } = request;
+    const outbox = body === undefined ? new Outbox<unknown>() : undefined;
+    const timeoutMs = options.timeoutMs ?? method?.options.timeoutMs;
+    const kind = request.kind ?? (method?.kind === 'unary' ? undefined : method?.kind) ?? 'bidi';
+    const { call, done } = this.#begin({ service, endpoint, body: outbox ?? body, request, options, timeoutMs, kind });
+    const reply = until(call.context, this.#wrapped(call));
+    reply.catch(done);
+    return new RpcStream({ context: call.context, request, outbox, reply });
+  }
+
+  async publish(request: PublishRequest, options: PublishCallOptions = {}): Promise<void> {
+    const { topic, body, type } = request;
+    const contentType = request.contentType ?? this.options.contentType;
+    const codec = codecFor(this.#parts.codecs, contentType);
+    const id = randomUUID();
+    const header = new Metadata(options.metadata === undefined ? undefined : checkMetadata(new Metadata(options.metadata)))
+      .append(mucp.CONTENT_TYPE, contentType)
+      .append('Micro-ID', id)
+      .append(mucp.TOPIC, topic);
+    const bytes = codec.write({ kind: 'event', id, service: '', endpoint: topic }, body, type);
+    await this.#parts.broker.publish(topic, { header, body: bytes }, options);
+  }
+
+  #begin(init: Beginning): { call: ClientCall; done: () => void } {
+    const { service, endpoint, body, request, options, timeoutMs, kind = 'unary' } = init;
+    const { clock, logger } = this.#parts;
+    const { context, done } = outgoing(
+      { service, endpoint, clock, logger, options, timeoutMs, forward: this.options.forward ?? [] },
+      (ms) => new OctavoError('deadline_exceeded', `${service} ${endpoint} took longer than ${Math.round(ms)} ms: it waited for ${call.waitsFor}`),
+    );
+    const contentType = options.contentType ?? request.contentType ?? this.options.contentType;
+    const { method } = request;
+    const over = (): void => {
+      this.#active.delete(context);
+      done();
+    };
+    const call = new ClientCall({ kind, service, endpoint, context, request: body, contentType, method, options, done: over });
+    this.#active.add(context);
+    return { call, done: over };
+  }
+
+  #wrapped(call: ClientCall): Promise<Reply> {
+    const { wrappers } = call.options;
+    if (wrappers === undefined) return this.#run(call);
+    // As above: every call is of this class.
+    return compose([...(this.options.wrappers ?? []), ...wrappers], (it) => this.#attempts(it as ClientCall))(call);
+  }
+
+  /** Tries, and tries again where that may help. */
+  async #attempts(call: ClientCall): Promise<Reply> {
+    const { retry, retries = 0, backoff = this.options.backoff } = call.options;
+    const again = retry ?? this.options.retry ?? ((error: OctavoError) => call.idempotent && error.retryable);
+    const tried = new Set<string>();
+    for (let attempt = 1, retried = 0; ; attempt++) {
+      const node = await this.#node(call, tried);
+      tried.add(node.id);
+      try {
+        const reply = await this.#attempt(call, node);
+        this.#parts.selector.mark(call.service, node);
+        return reply;
+      } catch (reason) {
+        const error = OctavoError.from(reason);
+        if (call.context.cancelled !== undefined) throw call.context.cancelled;
+        this.#parts.selector.mark(call.service, node, error);
+        // What was never sent goes elsewhere at once, where there is an elsewhere.
+        if (error.executed === false && error.retryable && attempt < MOST_NODES && call.options.address === undefined) {
+          const next = await this.#another(call, tried);
+          if (next) continue;
+        }
+        if (retried >= retries || !again(error, attempt)) throw error;
+        retried++;
+        call.waitsFor = `its next attempt, after ${error.message}`;
+        await this.#parts.clock.sleep(backoff(retried), call.context.signal);
+      }
+    }
+  }
+
+  /** Whether there is a node that this call has not tried. */
+  async #another(call: ClientCall, tried: ReadonlySet<string>): Promise<boolean> {
+    try {
+      return !tried.has((await this.#select(call))(tried).id);
+    } catch {
+      return false;
+    }
+  }
+
+  async #node(call: ClientCall, tried: ReadonlySet<string>): Promise<Node> {
+    const { address, waitForReady } = call.options;
+    if (address !== undefined) return this.#addressed(address, tried);
+    for (;;) {
+      try {
+        const next = this.#select(call);
+        return (isPromise(next) ? await next : next)(tried);
+      } catch (reason) {
+        const error = OctavoError.from(reason);
+        if (waitForReady !== true || error.code !== 'unavailable') throw error;
+        call.waitsFor = error.message;
+        await this.#parts.clock.sleep(ASK_AGAIN_MS, call.context.signal);
+      }
+    }
+  }
+
+  #select({ service, options: { filters, strategy } }: ClientCall): NextNode | Promise<NextNode> {
+    const all = filters === undefined ? this.#always : [this.#reachable, ...filters];
+    return this.#parts.selector.select(service, { filters: all, ...(strategy !== undefined && { strategy }) });
+  }
+
+  get #always(): readonly Filter[] {
+    return (this.#reachableAlone ??= [this.#reachable]);
+  }
+  #reachableAlone: readonly Filter[] | undefined;
+
+  /** One of the addresses that the caller gave, in turn. */
+  #addressed(address: string | readonly string[], tried: ReadonlySet<string>): Node {
+    const all = typeof address === 'string' ? [address] : address;
+    const one = all.find((each) => !tried.has(each)) ?? all[this.#sequence % all.length];
+    if (one === undefined) throw new OctavoError('invalid_argument', 'the call option "address" is an empty list');
+    return { id: one, address: one, metadata: {} };
+  }
+
+  async #attempt(call: ClientCall, node: Node): Promise<Reply> {
+    call.peer = { address: node.address, octavo: node.metadata['octavo'] !== undefined };
+    const send: Next = (it) => (it.kind === 'unary' ? this.#unary(it as ClientCall, node) : this.#open(it as ClientCall, node));
+    const { callWrappers } = this.options;
+    return callWrappers === undefined ? send(call) : compose(callWrappers, send)(call);
+  }
+
+  async #unary(call: ClientCall, node: Node): Promise<Reply> {
+    const { codecs } = this.#parts;
+    const { service, endpoint, method, context } = call;
+    const codec = codecFor(codecs, call.contentType);
+    const id = String(this.#sequence++);
+    const body = codec.write({ kind: 'request', id, service, endpoint }, call.request, method?.request);
+    const socket = await this.#dial(call, node, false);
+    const forget = context.onCancel((reason) => socket.close(reason));
+    try {
+      call.waitsFor = `the reply of ${node.address}`;
+      const sent = socket.send({ header: requestHeader(call, id, false), body });
+      if (isPromise(sent)) await sent;
+      const received = socket.receive();
+      const message = isPromise(received) ? await received : received;
+      context.throwIfCancelled();
+      if (message === undefined)
+        throw new OctavoError('unavailable', `${node.address} closed the connection without a reply of ${service} ${endpoint}`);
+      showMetadata(call, message, { last: true });
+      const error = errorOf(message);
+      if (error !== undefined) throw error;
+      return { body: readReply(codecs, call, message, method?.reply) };
+    } finally {
+      forget();
+      socket.close();
+    }
+  }
+
+  /** Opens a stream. Its items come as they are asked for. */
+  async #open(call: ClientCall, node: Node): Promise<Reply> {
+    const { codecs } = this.#parts;
+    const codec = codecFor(codecs, call.contentType);
+    const socket = await this.#dial(call, node, true);
+    const id = String(this.#sequence++);
+    call.waitsFor = `the stream from ${node.address}`;
+    const octavo = node.metadata['octavo'] === undefined && node.metadata['protocol'] === undefined ? undefined : call.peer?.octavo;
+    const exchange = new Exchange({
+      call,
+      socket,
+      codec,
+      id,
+      octavo,
+      read: (message) => readReply(codecs, call, message, call.method?.reply),
+      onEnd: call.done,
+    });
+    await exchange.open();
+    return { body: exchange };
+  }
+
+  async #dial(call: ClientCall, node: Node, stream: boolean): Promise<Socket> {
+    const { context } = call;
+    const { dialTimeoutMs, poolSize, poolTtlMs } = this.options;
+    call.waitsFor = `a connection to ${node.address}`;
+    const socket = await this.#parts.transport.dial(node.address, {
+      stream,
+      timeoutMs: Math.min(dialTimeoutMs, context.remainingMs),
+      pool: { ...(poolSize !== undefined && { size: poolSize }), ...(poolTtlMs !== undefined && { ttlMs: poolTtlMs }) },
+      // Asked for only where something is really opened, as making a signal costs more than the rest of a dial.
+      get signal() {
+        return context.signal;
+      },
+    });
+    if (context.cancelled !== undefined) {
+      socket.close(context.cancelled);
+      throw context.cancelled;
+    }
+    return socket;
+  }
+}
+
+/** Calls by go-micro's rpc protocol. */
+export function rpc(options: ClientOptions = {}): Provider<Client> {
+  return (resolve) =>
+    new RpcClient(options, {
+      transport: resolve(Transport),
+      selector: resolve(Selector),
+      broker: resolve(Broker),
+      codecs: resolve(Codecs),
+      clock: resolve(Clock),
+      logger: resolve(Logger),
+    });
+}
+
+interface Beginning {
+  readonly service: string;
+  readonly endpoint: string;
+  readonly body: unknown;
+  readonly request: CallRequest | StreamRequest;
+  readonly options: CallOptions;
+  readonly timeoutMs: number | undefined;
+  readonly kind?: StreamKind;
+}
+
+/** The outcome of a call, or at once the reason it was cancelled for. */
+function until(context: Context, outcome: Promise<Reply>): Promise<Reply> {
+  return new Promise((resolve, reject) => {
+    context.onCancel(reject);
+    outcome.then(resolve, reject);
+  });
+}
+
+/** Keeps the nodes that speak mucp on this transport. Nodes that do not say what they speak are old, and speak it. */
+function speaks(transport: string): Filter {
+  const fits = ({ metadata }: Node): boolean =>
+    (metadata['protocol'] ?? 'mucp') === 'mucp' && (metadata['transport'] ?? transport) === transport;
+  return (services) =>
+    services
+      .map((service) => (service.nodes.every(fits) ? service : { ...service, nodes: service.nodes.filter(fits) }))
+      .filter(({ nodes }) => nodes.length > 0);
+}
+
+/** Full jitter under 100 ms, doubled for each retry, at most 2 s. */
+function jittered(retry: number): number {
+  return Math.random() * Math.min(2_000, 100 * 2 ** (retry - 1));
+}

@@ -1,0 +1,53 @@
+import type { Context, Peer } from '../../core/context.js';
+import type { Metadata } from '../../core/metadata.js';
+import type { Method, StreamKind } from '../../schema/method.js';
+import type { Call } from '../../wrapper/wrapper.js';
+import type { CallOptions } from '../client.js';
+
+export interface ClientCallInit {
+  readonly kind: StreamKind;
+  readonly service: string;
+  readonly endpoint: string;
+  readonly context: Context;
+  readonly request: unknown;
+  readonly contentType: string;
+  readonly method: Method | undefined;
+  readonly options: CallOptions;
+  /** Lets go of what the call holds: its timer, its place under the call around it. */
+  readonly done: () => void;
+}
+
+/** A call on its way out. */
+export class ClientCall implements Call {
+  readonly side = 'client';
+  readonly kind: StreamKind;
+  readonly service: string;
+  readonly endpoint: string;
+  readonly context: Context;
+  readonly request: unknown;
+  readonly contentType: string;
+  readonly method: Method | undefined;
+  readonly options: CallOptions;
+  readonly idempotent: boolean;
+  readonly done: () => void;
+  /** What the call waits for, for the error of a deadline. */
+  waitsFor = 'a node';
+  peer?: Peer;
+
+  constructor(init: ClientCallInit) {
+    this.kind = init.kind;
+    this.service = init.service;
+    this.endpoint = init.endpoint;
+    this.context = init.context;
+    this.request = init.request;
+    this.contentType = init.contentType;
+    this.method = init.method;
+    this.options = init.options;
+    this.done = init.done;
+    this.idempotent = init.method?.options.idempotent === true;
+  }
+
+  get metadata(): Metadata {
+    return this.context.metadata;
+  }
+}

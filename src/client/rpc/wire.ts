@@ -1,0 +1,69 @@
+import type { Codec } from '../../codec/codec.js';
+import type { Codecs } from '../../codec/codecs.js';
+import { OctavoError } from '../../core/error.js';
+import type { Message } from '../../core/message.js';
+import { Metadata } from '../../core/metadata.js';
+import * as mucp from '../../core/mucp.js';
+import { readError } from '../../core/wire-error.js';
+import type { MessageType } from '../../schema/message-type.js';
+import type { ClientCall } from './client-call.js';
+
+/** The header of a request, or of every message of a stream, as go-micro's client writes it. */
+export function requestHeader(call: ClientCall, id: string, stream: boolean): Metadata {
+  const { service, endpoint, contentType, context } = call;
+  const header = new Metadata()
+    .append(mucp.CONTENT_TYPE, contentType)
+    .append(mucp.SERVICE, service)
+    .append(mucp.ENDPOINT, endpoint)
+    .append(mucp.METHOD, endpoint)
+    .append(mucp.ID, id)
+    .append(mucp.OCTAVO, mucp.DIALECT);
+  if (stream) header.append(mucp.STREAM, id);
+  if (context.deadline !== undefined) header.append(mucp.TIMEOUT, mucp.writeTimeout(context.remainingMs));
+  for (const [name, value] of context.metadata) header.append(name, value);
+  return header;
+}
+
+/** The codec that a call asked for. */
+export function codecFor(codecs: Codecs, contentType: string): Codec {
+  const codec = codecs.get(contentType);
+  if (codec !== undefined) return codec;
+  throw new OctavoError(
+    'invalid_argument',
+    `no codec writes "${contentType}": there are ${codecs.contentTypes.join(', ')}`,
+    { executed: false },
+  );
+}
+
+/** The error that a reply is; `undefined` for a reply that is none. */
+export function errorOf({ header }: Message): OctavoError | undefined {
+  const text = header.get(mucp.ERROR);
+  return text === undefined || text === mucp.EOS ? undefined : readError(text);
+}
+
+/** The value in a reply. A Go server says "unsupported content type" by another content type and nothing else. */
+export function readReply(codecs: Codecs, call: ClientCall, message: Message, type: MessageType | undefined): unknown {
+  const contentType = message.header.get(mucp.CONTENT_TYPE) ?? call.contentType;
+  const codec = codecs.get(contentType);
+  if (codec === undefined) {
+    const text = Buffer.from(message.body.subarray(0, 200)).toString('utf8');
+    throw new OctavoError('internal', `${call.service} answered with the content type "${contentType}": ${text}`);
+  }
+  try {
+    return codec.readBody(message.body, type, 'response');
+  } catch (cause) {
+    const { message: why } = OctavoError.from(cause);
+    throw new OctavoError('internal', `the reply of ${call.service} ${call.endpoint} cannot be read: ${why}`, { cause });
+  }
+}
+
+/** Shows a reply's metadata to who asked for it. A go-micro server echoes the request's headers, which are none. */
+export function showMetadata({ options }: ClientCall, { header }: Message, { last }: { last: boolean }): void {
+  const octavo = header.has(mucp.OCTAVO);
+  options.onHeader?.(octavo ? mucp.userMetadata(header) : new Metadata());
+  if (last) showTrailer(options.onTrailer, header);
+}
+
+export function showTrailer(onTrailer: ((trailer: Metadata) => void) | undefined, header: Metadata): void {
+  onTrailer?.(header.has(mucp.OCTAVO) ? mucp.readTrailer(header) : new Metadata());
+}

@@ -1,0 +1,336 @@
+import { OctavoError } from './error.js';
+import { Metadata, sameName } from './metadata.js';
+
+/** One HTTP/1.1 message, request or response. */
+export interface HttpMessage {
+  /** `POST / HTTP/1.1` or `HTTP/1.1 200 OK`. */
+  readonly start: string;
+  /** Without those that frame the message: length, encoding, connection, expectation. */
+  readonly header: Metadata;
+  readonly body: Uint8Array;
+  /** Whether the sender will close its connection after it. */
+  readonly last: boolean;
+}
+
+export interface HttpLimits {
+  readonly maxMessageBytes: number;
+  readonly maxHeaderBytes: number;
+  readonly maxHeaders: number;
+}
+
+/** What is known of a message whose head has arrived. */
+interface Head {
+  readonly start: string;
+  readonly header: Metadata;
+  readonly last: boolean;
+  readonly expects: boolean;
+  /** Bytes of the body; `CHUNKED`, or `UNTIL_END` for a response that ends with its connection. */
+  readonly length: number;
+}
+
+const NOTHING = Buffer.alloc(0);
+const CHUNKED = -1;
+const UNTIL_END = -2;
+const END_OF_HEAD = Buffer.from('\r\n\r\n');
+/** A size line of a chunk: at most eight hex digits. Extensions are refused, as nobody here sends them and they hide requests from proxies. */
+const LONGEST_SIZE_LINE = 10;
+
+/**
+ * Cuts a stream of bytes into HTTP/1.1 messages, and no further: there is no pairing of requests and responses, since go-micro sends
+ * either at any time on one connection.
+ *
+ * Source: RFC 9112. Refused, as they are means of request smuggling: a bare LF, a folded header, white space before a colon, two
+ * lengths, a length together with an encoding, encodings other than `chunked`, chunk extensions and trailers.
+ */
+export class HttpReader {
+  readonly #limits: HttpLimits;
+  readonly #onMessage: (message: HttpMessage) => void;
+  readonly #onContinue: (() => void) | undefined;
+  #bytes: Buffer = NOTHING;
+  /** How much of `#bytes` is known not to hold the end of the head. */
+  #searched = 0;
+  #head: Head | undefined;
+  /** What has come of the body, with room after it. */
+  #body: Buffer = NOTHING;
+  #bodyBytes = 0;
+  /** What is left of the chunk that is being read; `undefined` between chunks. */
+  #chunk: number | undefined;
+  #paused = false;
+  #parsing = false;
+
+  /**
+   * @param onMessage called for each message, within {@link feed} or {@link resume}
+   * @param onContinue called when the sender waits for `100 Continue`
+   */
+  constructor(limits: HttpLimits, onMessage: (message: HttpMessage) => void, onContinue?: () => void) {
+    this.#limits = limits;
+    this.#onMessage = onMessage;
+    this.#onContinue = onContinue;
+  }
+
+  /** Whether a message has begun and not ended. */
+  get partial(): boolean {
+    return this.#head !== undefined || this.#bytes.length > 0;
+  }
+
+  /** The header of the message that is being read, once it is there. */
+  get header(): Pick<HttpMessage, 'start' | 'header'> | undefined {
+    return this.#head;
+  }
+
+  /**
+   * Takes the next bytes in.
+   *
+   * @throws `invalid_argument` for what is no HTTP/1.1, `resource_exhausted` over a limit; nothing can be read after either
+   */
+  feed(bytes: Buffer): void {
+    this.#bytes = this.#bytes.length === 0 ? bytes : Buffer.concat([this.#bytes, bytes]);
+    this.#parse();
+  }
+
+  /** Gives no more messages until {@link resume}; the source should be paused too, as what it brings is kept. */
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#parse();
+  }
+
+  /** The source has ended. A response without a length ends with it; any other unfinished message is dropped. */
+  end(): void {
+    const head = this.#head;
+    if (head?.length === UNTIL_END) this.#finish(head);
+  }
+
+  #parse(): void {
+    // A message may resume the reader while it is given: the loop that gave it goes on.
+    if (this.#parsing) return;
+    this.#parsing = true;
+    try {
+      while (!this.#paused && this.#step());
+    } finally {
+      this.#parsing = false;
+    }
+  }
+
+  /** Reads one head, chunk or body. Returns whether there may be more to read. */
+  #step(): boolean {
+    const head = this.#head;
+    if (head === undefined) return this.#readHead();
+    if (head.length === CHUNKED) return this.#readChunk(head);
+    const missing = head.length === UNTIL_END ? Infinity : head.length - this.#bodyBytes;
+    if (this.#bytes.length === 0 && missing > 0) return false;
+    this.#take(Math.min(missing, this.#bytes.length));
+    if (this.#bodyBytes !== head.length) return false;
+    this.#finish(head);
+    return true;
+  }
+
+  #readHead(): boolean {
+    // Empty lines before a start line are skipped: RFC 9112 section 2.2.
+    while (this.#bytes.length >= 2 && this.#bytes[0] === CR && this.#bytes[1] === LF) this.#skip(2);
+    if (this.#bytes.length === 0) return false;
+    const { maxHeaderBytes } = this.#limits;
+    const end = this.#bytes.indexOf(END_OF_HEAD, Math.max(0, this.#searched - 3));
+    if (end > maxHeaderBytes || (end < 0 && this.#bytes.length > maxHeaderBytes))
+      throw new OctavoError('resource_exhausted', `the header is over ${maxHeaderBytes} bytes (maxHeaderBytes)`);
+    if (end < 0) {
+      this.#searched = this.#bytes.length;
+      return false;
+    }
+    const head = parseHead(this.#bytes.subarray(0, end + 4), this.#limits);
+    this.#skip(end + 4);
+    this.#head = head;
+    if (head.length > this.#limits.maxMessageBytes) throw this.#tooLarge();
+    if (head.expects && head.length !== 0 && this.#bytes.length === 0) this.#onContinue?.();
+    return true;
+  }
+
+  #readChunk(head: Head): boolean {
+    if (this.#chunk === undefined) {
+      const end = this.#bytes.indexOf('\r\n');
+      if (end < 0 && this.#bytes.length <= LONGEST_SIZE_LINE) return false;
+      const line = this.#bytes.toString('latin1', 0, Math.max(0, Math.min(end, LONGEST_SIZE_LINE)));
+      if (!/^[0-9a-fA-F]{1,8}$/.test(line)) throw malformed('a chunk begins with no plain size');
+      this.#skip(end + 2);
+      this.#chunk = Number.parseInt(line, 16);
+      if (this.#bodyBytes + this.#chunk > this.#limits.maxMessageBytes) throw this.#tooLarge();
+    }
+    if (this.#chunk > 0) {
+      if (this.#bytes.length === 0) return false;
+      const taken = Math.min(this.#chunk, this.#bytes.length);
+      this.#take(taken);
+      this.#chunk -= taken;
+      // The line break after the data is waited for as if it were a chunk of its own.
+      if (this.#chunk === 0) this.#chunk = AFTER_DATA;
+      return true;
+    }
+    if (this.#bytes.length < 2) return false;
+    if (this.#bytes[0] !== CR || this.#bytes[1] !== LF) throw malformed('a chunk does not end where its size says, or trailers follow');
+    this.#skip(2);
+    const done = this.#chunk === 0;
+    this.#chunk = undefined;
+    if (done) this.#finish(head);
+    return true;
+  }
+
+  #take(count: number): void {
+    if (count === 0) return;
+    const total = this.#bodyBytes + count;
+    if (total > this.#limits.maxMessageBytes) throw this.#tooLarge();
+    const piece = this.#bytes.subarray(0, count);
+    // The first piece is kept as it came: a view of what the socket read, which nobody reuses. More are gathered in one buffer that
+    // doubles, as a body that comes byte by byte must not cost an object for each.
+    if (this.#bodyBytes === 0) this.#body = piece;
+    else {
+      if (this.#body.length < total) {
+        const wider = Buffer.allocUnsafe(Math.max(total, 2 * this.#bodyBytes));
+        wider.set(this.#body.subarray(0, this.#bodyBytes));
+        this.#body = wider;
+      }
+      this.#body.set(piece, this.#bodyBytes);
+    }
+    this.#bodyBytes = total;
+    this.#skip(count);
+  }
+
+  #skip(count: number): void {
+    this.#bytes = this.#bytes.subarray(count);
+    this.#searched = 0;
+  }
+
+  #finish(head: Head): void {
+    const body = this.#body.subarray(0, this.#bodyBytes);
+    this.#head = undefined;
+    this.#body = NOTHING;
+    this.#bodyBytes = 0;
+    this.#onMessage({ start: head.start, header: head.header, body, last: head.last });
+  }
+
+  #tooLarge(): OctavoError {
+    return new OctavoError('resource_exhausted', `the message is over ${this.#limits.maxMessageBytes} bytes (maxMessageBytes)`);
+  }
+}
+
+const CR = 13;
+const LF = 10;
+const COLON = 58;
+const AFTER_DATA = -1;
+
+/** Whether a char code may stand in a header's name: RFC 9110 section 5.6.2. */
+const TOKEN: readonly boolean[] = Array.from({ length: 256 }, (_, code) =>
+  /[!#$%&'*+\-.^_`|~0-9A-Za-z]/.test(String.fromCharCode(code)),
+);
+
+function parseHead(bytes: Buffer, limits: HttpLimits): Head {
+  const text = bytes.toString('latin1');
+  const startEnd = text.indexOf('\r\n');
+  const start = text.slice(0, startEnd);
+  const response = start.startsWith('HTTP/');
+  if (!(response ? /^HTTP\/1\.[01] [1-5]\d\d(?: |$)/ : /^[A-Z]{1,16} [!-~]+ HTTP\/1\.[01]$/).test(start))
+    throw malformed('it does not begin with an HTTP/1.1 start line');
+  const header = new Metadata();
+  const framing = new Framing();
+  const end = text.length - 2;
+  let at = startEnd + 2;
+  while (at < end) {
+    const nameStart = at;
+    while (TOKEN[text.charCodeAt(at)]) at++;
+    if (at === nameStart || text.charCodeAt(at) !== COLON) throw malformed('a header has no plain name');
+    const name = text.slice(nameStart, at);
+    at = skipBlanks(text, at + 1);
+    const valueStart = at;
+    let ascii = true;
+    for (let code = text.charCodeAt(at); code !== CR; code = text.charCodeAt(++at)) {
+      if (code >= 128) ascii = false;
+      else if ((code < 32 && code !== 9) || code === 127) throw malformed(`the header ${name} has a control character`);
+    }
+    if (text.charCodeAt(at + 1) !== LF) throw malformed(`the header ${name} has a control character`);
+    let valueEnd = at;
+    while (valueEnd > valueStart && isBlank(text.charCodeAt(valueEnd - 1))) valueEnd--;
+    const value = ascii ? text.slice(valueStart, valueEnd) : bytes.toString('utf8', valueStart, valueEnd);
+    at += 2;
+    if (!framing.take(name, value)) header.append(name, value);
+    if (header.size > limits.maxHeaders)
+      throw new OctavoError('resource_exhausted', `there are over ${limits.maxHeaders} headers (maxHeaders)`);
+  }
+  const last = framing.close || start.includes(' HTTP/1.0') || start.startsWith('HTTP/1.0');
+  return { start, header, last, expects: framing.expects, length: framing.length(start, response) };
+}
+
+/** Where the body ends, as the headers say: RFC 9112 section 6.3. */
+class Framing {
+  #length: number | undefined;
+  #chunked = false;
+  close = false;
+  expects = false;
+
+  /** Takes a header in if it frames the message. */
+  take(name: string, value: string): boolean {
+    switch (name.length) {
+      case 6:
+        if (!sameName(name, 'expect')) return false;
+        this.expects = value.toLowerCase() === '100-continue';
+        return true;
+      case 10:
+        if (sameName(name, 'keep-alive')) return true;
+        if (!sameName(name, 'connection')) return false;
+        this.close ||= /(?:^|,)\s*close\s*(?:,|$)/i.test(value);
+        return true;
+      case 14:
+        if (!sameName(name, 'content-length')) return false;
+        if (this.#length !== undefined) throw malformed('there are two content lengths');
+        if (!/^\d{1,15}$/.test(value)) throw malformed('the content length is no number');
+        this.#length = Number(value);
+        return true;
+      case 17:
+        if (!sameName(name, 'transfer-encoding')) return false;
+        if (this.#chunked || value.toLowerCase() !== 'chunked') throw malformed('the transfer encoding is not "chunked"');
+        this.#chunked = true;
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  length(start: string, response: boolean): number {
+    if (this.#chunked && this.#length !== undefined) throw malformed('it has a content length and a transfer encoding');
+    if (this.#chunked) return CHUNKED;
+    if (this.#length !== undefined) return this.#length;
+    return response && !/^\S+ (?:1\d\d|204|304)/.test(start) ? UNTIL_END : 0;
+  }
+}
+
+/** The bytes of one message. A length is always written, so that a body is never framed by the end of its connection. */
+export function writeHttp(start: string, header: Metadata, body: Uint8Array, extra = ''): Buffer {
+  let head = `${start}\r\nContent-Length: ${body.length}\r\n${extra}`;
+  for (const [name, value] of header) {
+    if (FORBIDDEN.test(value) || FORBIDDEN.test(name))
+      throw new OctavoError('invalid_argument', `the header ${JSON.stringify(name)} has a line break or NUL in it`);
+    head += `${name}: ${value}\r\n`;
+  }
+  head += '\r\n';
+  const length = Buffer.byteLength(head);
+  const bytes = Buffer.allocUnsafe(length + body.length);
+  bytes.write(head, 0, 'utf8');
+  bytes.set(body, length);
+  return bytes;
+}
+
+// oxlint-disable-next-line no-control-regex
+const FORBIDDEN = /[\r\n\0]/;
+
+function isBlank(code: number): boolean {
+  return code === 32 || code === 9;
+}
+
+function skipBlanks(text: string, at: number): number {
+  while (isBlank(text.charCodeAt(at))) at++;
+  return at;
+}
+
+function malformed(what: string): OctavoError {
+  return new OctavoError('invalid_argument', `malformed HTTP/1.1 message: ${what}`);
+}

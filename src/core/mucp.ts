@@ -1,0 +1,63 @@
+import { isReserved, Metadata } from './metadata.js';
+
+/**
+ * The names of go-micro's rpc protocol, mucp, and of Octavo's dialect on top of it. `docs/wire.md` has the whole.
+ *
+ * Source: go-micro v4.11 `server/rpc_codec.go`, `client/rpc_codec.go`.
+ */
+export const SERVICE = 'Micro-Service';
+export const ENDPOINT = 'Micro-Endpoint';
+export const METHOD = 'Micro-Method';
+export const ID = 'Micro-Id';
+export const STREAM = 'Micro-Stream';
+export const ERROR = 'Micro-Error';
+export const TOPIC = 'Micro-Topic';
+export const CONTENT_TYPE = 'Content-Type';
+/** Nanoseconds that are left, as a decimal number. */
+export const TIMEOUT = 'Timeout';
+/** The dialect's version, in the first message of either side: `1`. */
+export const OCTAVO = 'Octavo';
+/** What a message of a stream is, where it is no item: `open`, the server's greeting. */
+export const FRAME = 'Octavo-Frame';
+/** Before the name of each trailer, in the last message of a reply. */
+export const TRAILER = 'Octavo-Trailer-';
+/** The value of {@link ERROR} that ends a stream in order. */
+export const EOS = 'EOS';
+/** The dialect that this version speaks. */
+export const DIALECT = '1';
+
+const NANOSECONDS = 1e6;
+
+/** Milliseconds as the `Timeout` header has them; whole, and at least one nanosecond. */
+export function writeTimeout(ms: number): string {
+  return String(Math.max(1, Math.round(ms * NANOSECONDS)));
+}
+
+/** Milliseconds of a `Timeout` header; `undefined` where there is none or it says nothing. */
+export function readTimeout(header: Metadata): number | undefined {
+  const text = header.get(TIMEOUT);
+  if (text === undefined || !/^\d{1,19}$/.test(text)) return undefined;
+  const ms = Number(text) / NANOSECONDS;
+  return ms > 0 ? ms : undefined;
+}
+
+/** One of go-micro's headers, also under the `X-` that version 1 put before it. */
+export function readMicro(header: Metadata, name: string): string | undefined {
+  return header.get(name) ?? header.get(`X-${name}`);
+}
+
+/** What a user sent, without the names of the wire. */
+export function userMetadata(header: Metadata): Metadata {
+  const metadata = new Metadata();
+  for (const [name, value] of header) if (!isReserved(name)) metadata.append(name, value);
+  return metadata;
+}
+
+/** The trailer that came in the last message of a reply. */
+export function readTrailer(header: Metadata): Metadata {
+  const trailer = new Metadata();
+  const prefix = TRAILER.toLowerCase();
+  for (const [name, value] of header)
+    if (name.toLowerCase().startsWith(prefix)) trailer.append(name.slice(prefix.length), value);
+  return trailer;
+}

@@ -1,0 +1,205 @@
+import type { Codec } from '../../codec/codec.js';
+import type { Codecs } from '../../codec/codecs.js';
+import type { Clock } from '../../core/clock.js';
+import { Context } from '../../core/context.js';
+import { OctavoError } from '../../core/error.js';
+import { isPromise } from '../../core/lifecycle.js';
+import type { Logger } from '../../core/logger.js';
+import { EMPTY, type Message } from '../../core/message.js';
+import { Metadata } from '../../core/metadata.js';
+import * as mucp from '../../core/mucp.js';
+import { writeError } from '../../core/wire-error.js';
+import type { Identity } from '../../core/identity.js';
+import type { MessageType } from '../../schema/message-type.js';
+import { schemaOf } from '../../schema/schema.js';
+import type { Socket } from '../../transport/transport.js';
+import type { Dispatcher, DispatchRoute } from '../dispatcher.js';
+import type { Subscriptions } from '../subscriptions.js';
+import { Requests } from './requests.js';
+import { StreamSink } from './stream-sink.js';
+import { UnarySink } from './unary-sink.js';
+
+export interface IntakeParts {
+  readonly identity: Identity;
+  /** The name that calls must be for, beside the proto package. */
+  readonly service: string;
+  readonly codecs: Codecs;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly dispatcher: Dispatcher;
+  readonly subscriptions: Subscriptions;
+  readonly requestTimeoutMs: number;
+  /** Whether new calls are refused. */
+  readonly draining: () => boolean;
+}
+
+/** What mucp's headers say of a call, and the codec for its content type. */
+export interface Incoming {
+  readonly header: Metadata;
+  readonly service: string;
+  readonly contentType: string;
+  readonly codec: Codec;
+  /** Whether the caller speaks Octavo's dialect. */
+  readonly octavo: boolean;
+  readonly stream: string | undefined;
+}
+
+/** Reads calls from sockets and gives them to the dispatcher. */
+export class Intake {
+  readonly #parts: IntakeParts;
+
+  constructor(parts: IntakeParts) {
+    this.#parts = parts;
+  }
+
+  /** Takes over a socket that has its first message. */
+  take(socket: Socket): void {
+    const first = socket.receive();
+    if (isPromise(first))
+      first.then(
+        (message) => this.#open(socket, message),
+        () => socket.close(),
+      );
+    else this.#open(socket, first);
+  }
+
+  #open(socket: Socket, first: Message | undefined): void {
+    if (first === undefined) return socket.close();
+    const { header } = first;
+    // The end of a stream that is not known here: go-micro ignores it too.
+    if (header.has(mucp.ERROR) && header.has(mucp.STREAM)) return socket.close();
+    if (header.has(mucp.TOPIC)) return void this.#event(socket, first);
+    try {
+      this.#call(socket, first);
+    } catch (reason) {
+      this.#refuse(socket, header, OctavoError.from(reason));
+    }
+  }
+
+  #call(socket: Socket, first: Message): void {
+    const { header } = first;
+    const { service, identity, dispatcher, draining } = this.#parts;
+    const wanted = mucp.readMicro(header, mucp.SERVICE);
+    if (wanted !== undefined && wanted !== service && wanted !== identity.package)
+      throw new OctavoError('unimplemented', `this is "${service}", not "${wanted}": the caller's registry is out of date, or the address wrong`, {
+        executed: false,
+      });
+    if (draining()) throw new OctavoError('unavailable', `${service} is stopping`, { executed: false });
+    const name = mucp.readMicro(header, mucp.ENDPOINT) ?? mucp.readMicro(header, mucp.METHOD);
+    if (name === undefined)
+      throw new OctavoError('invalid_argument', 'the request names no endpoint: send Micro-Endpoint, or POST /package.Service/Method');
+    const route = dispatcher.find(name);
+    const contentType = header.get(mucp.CONTENT_TYPE) ?? 'application/protobuf';
+    const incoming: Incoming = {
+      header,
+      service,
+      contentType,
+      codec: this.#codec(contentType),
+      octavo: header.has(mucp.OCTAVO),
+      stream: header.get(mucp.STREAM),
+    };
+    if (route.endpoint.method.kind === 'unary') this.#unary(socket, first, route, incoming);
+    else this.#stream(socket, route, incoming);
+  }
+
+  #unary(socket: Socket, { body }: Message, route: DispatchRoute, incoming: Incoming): void {
+    const { method } = route.endpoint;
+    const { codec } = incoming;
+    if (incoming.stream !== undefined)
+      throw new OctavoError('invalid_argument', `${method.endpoint} is no stream: call it without Micro-Stream`);
+    const context = this.#context(socket, route, incoming, this.#parts.requestTimeoutMs);
+    const sink = new UnarySink(socket, incoming, method, context);
+    this.#parts.dispatcher.dispatch(route, context, () => readValid(codec, body, method.request), sink);
+  }
+
+  #stream(socket: Socket, route: DispatchRoute, incoming: Incoming): void {
+    const { method } = route.endpoint;
+    if (incoming.stream === undefined)
+      throw new OctavoError('invalid_argument', `${method.endpoint} is a stream: open it with Micro-Stream`);
+    const context = this.#context(socket, route, incoming, undefined);
+    const sink = new StreamSink(socket, incoming, method, context);
+    const requests = new Requests(socket, incoming.octavo, (body) => readValid(incoming.codec, body, method.request), sink);
+    sink.greet();
+    if (method.kind !== 'server') {
+      this.#parts.dispatcher.dispatch(route, context, () => requests, sink);
+      return;
+    }
+    // The one request of a server stream is the first item: the opener's body is not it.
+    requests.next().then(
+      ({ done, value }) => {
+        const read = (): unknown => {
+          if (done === true) throw new OctavoError('invalid_argument', `${method.endpoint} got no request`);
+          return value;
+        };
+        this.#parts.dispatcher.dispatch(route, context, read, sink);
+      },
+      (reason: unknown) => sink.end(OctavoError.from(reason)),
+    );
+  }
+
+  /** @param timeoutMs the limit where neither caller nor endpoint names one; `undefined` for none */
+  #context(socket: Socket, { endpoint }: DispatchRoute, incoming: Incoming, timeoutMs: number | undefined): Context {
+    const { clock, logger } = this.#parts;
+    const { header, service, octavo } = incoming;
+    const asked = mucp.readTimeout(header);
+    const allowed = endpoint.method.options.timeoutMs;
+    const ms = asked === undefined ? (allowed ?? timeoutMs) : Math.min(asked, allowed ?? asked);
+    const context = new Context({
+      service,
+      endpoint: endpoint.method.endpoint,
+      clock,
+      logger,
+      metadata: () => mucp.userMetadata(header),
+      peer: { address: socket.remote, octavo },
+      deadline: ms === undefined || ms === 0 ? undefined : clock.now() + ms,
+    });
+    socket.onClose(() => context.cancel(new OctavoError('cancelled', 'the caller went away')));
+    return context;
+  }
+
+  #codec(contentType: string): Codec {
+    const { codecs, service } = this.#parts;
+    const codec = codecs.get(contentType);
+    if (codec !== undefined) return codec;
+    throw new OctavoError('invalid_argument', `unsupported content type "${contentType}": ${service} reads ${codecs.contentTypes.join(', ')}`, {
+      executed: false,
+    });
+  }
+
+  /** An event that came as a call: its handler runs, and the answer says how that went. */
+  async #event(socket: Socket, message: Message): Promise<void> {
+    const { header } = message;
+    try {
+      await this.#parts.subscriptions.deliver(header.get(mucp.TOPIC) ?? '', message);
+      const reply = new Metadata([[mucp.CONTENT_TYPE, header.get(mucp.CONTENT_TYPE) ?? 'application/protobuf']]);
+      await socket.send({ header: reply.set(mucp.TOPIC, header.get(mucp.TOPIC) ?? ''), body: EMPTY });
+      socket.close();
+    } catch (reason) {
+      this.#refuse(socket, header, OctavoError.from(reason));
+    }
+  }
+
+  /** Says no before anything ran. */
+  #refuse(socket: Socket, header: Metadata, error: OctavoError): void {
+    const octavo = header.has(mucp.OCTAVO);
+    const text = writeError(error, this.#parts.service, octavo);
+    const reply = new Metadata([
+      [mucp.CONTENT_TYPE, header.get(mucp.CONTENT_TYPE) ?? 'application/protobuf'],
+      [mucp.ERROR, text],
+      [`X-${mucp.ERROR}`, text],
+    ]);
+    if (octavo) reply.append(mucp.OCTAVO, mucp.DIALECT);
+    const stream = header.get(mucp.STREAM);
+    if (stream !== undefined) reply.append(mucp.STREAM, stream);
+    void socket.send({ header: reply, body: EMPTY });
+    socket.close();
+  }
+}
+
+/** Decodes a request and holds it to its rules. */
+function readValid(codec: Codec, body: Uint8Array, type: MessageType): unknown {
+  const request = codec.readBody(body, type, 'request');
+  // What a codec gives for a type is an instance of it.
+  schemaOf(type).validate(request as object);
+  return request;
+}

@@ -1,0 +1,94 @@
+import type { Context } from '../../core/context.js';
+import { OctavoError } from '../../core/error.js';
+import type { MaybePromise } from '../../core/lifecycle.js';
+import { EMPTY } from '../../core/message.js';
+import type { Metadata } from '../../core/metadata.js';
+import * as mucp from '../../core/mucp.js';
+import { writeError } from '../../core/wire-error.js';
+import type { Method } from '../../schema/method.js';
+import type { Socket } from '../../transport/transport.js';
+import type { Reply } from '../../wrapper/wrapper.js';
+import type { ReplySink } from '../dispatcher.js';
+import type { Incoming } from './intake.js';
+import { addTrailer, badReply, replyHeader } from './unary-sink.js';
+
+/** Writes the replies of a stream, and its end. */
+export class StreamSink implements ReplySink {
+  readonly #socket: Socket;
+  readonly #incoming: Incoming;
+  readonly #method: Method;
+  readonly #context: Context;
+  #opened = false;
+  #mute = false;
+
+  constructor(socket: Socket, incoming: Incoming, method: Method, context: Context) {
+    this.#socket = socket;
+    this.#incoming = incoming;
+    this.#method = method;
+    this.#context = context;
+  }
+
+  /** Tells an Octavo caller that an Octavo server has its stream, so that it knows a half-close will be understood. */
+  greet(): void {
+    if (!this.#incoming.octavo) return;
+    void this.#socket.send({ header: this.#header().append(mucp.FRAME, 'open'), body: EMPTY });
+  }
+
+  /** Says nothing more: a go-micro client that ended its stream reads no further. */
+  mute(): void {
+    this.#mute = true;
+  }
+
+  reply(reply: Reply): void {
+    try {
+      const sent = this.#item(reply.body, reply.header);
+      if (reply.trailer !== undefined) for (const [name, value] of reply.trailer) this.#context.reply.trailer.append(name, value);
+      // The end is written behind the reply, whether or not the other end has read that.
+      void sent;
+      this.end();
+    } catch (reason) {
+      this.end(badReply(reason, this.#context));
+    }
+  }
+
+  item(value: unknown): MaybePromise<void> {
+    try {
+      return this.#item(value, undefined);
+    } catch (reason) {
+      throw badReply(reason, this.#context);
+    }
+  }
+
+  end(error?: OctavoError): void {
+    const { service, octavo } = this.#incoming;
+    const header = this.#header();
+    const text = error === undefined ? mucp.EOS : writeError(error, service, octavo);
+    header.append(mucp.ERROR, text).append(`X-${mucp.ERROR}`, text);
+    if (octavo) {
+      this.#addHeader(header, undefined);
+      addTrailer(header, this.#context.replied?.trailer);
+    }
+    if (!this.#mute) void this.#socket.send({ header, body: EMPTY });
+    this.#socket.close();
+  }
+
+  #item(value: unknown, more: Metadata | undefined): MaybePromise<void> {
+    if (this.#mute) return;
+    const { codec, service } = this.#incoming;
+    const { endpoint, reply: type } = this.#method;
+    const header = this.#header();
+    this.#addHeader(header, more);
+    return this.#socket.send({ header, body: codec.write({ kind: 'response', id: '', service, endpoint }, value, type) });
+  }
+
+  /** The reply's metadata goes with the first message that says anything. */
+  #addHeader(header: Metadata, more: Metadata | undefined): void {
+    if (this.#opened) return;
+    this.#opened = true;
+    for (const each of [this.#context.replied?.header, more]) for (const [name, value] of each ?? []) header.append(name, value);
+  }
+
+  #header(): Metadata {
+    return replyHeader(this.#incoming).append(mucp.STREAM, this.#incoming.stream ?? '');
+  }
+}

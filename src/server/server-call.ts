@@ -1,0 +1,43 @@
+import type { Context } from '../core/context.js';
+import type { Metadata } from '../core/metadata.js';
+import type { StreamKind } from '../schema/method.js';
+import type { Call } from '../wrapper/wrapper.js';
+
+/** A call on its way in: its request is decoded when it is first touched. */
+export class ServerCall implements Call {
+  readonly side = 'server';
+  readonly kind: StreamKind | 'event';
+  readonly service: string;
+  readonly endpoint: string;
+  readonly context: Context;
+  readonly idempotent: boolean;
+  #read: (() => unknown) | undefined;
+  #request: unknown;
+
+  /** @param read decodes and validates the request; called at most once */
+  constructor(
+    { kind, endpoint, idempotent }: Pick<Call, 'kind' | 'endpoint' | 'idempotent'>,
+    context: Context,
+    read: () => unknown,
+  ) {
+    this.kind = kind;
+    this.service = context.service;
+    this.endpoint = endpoint;
+    this.idempotent = idempotent;
+    this.context = context;
+    this.#read = read;
+  }
+
+  get metadata(): Metadata {
+    return this.context.metadata;
+  }
+
+  get request(): unknown {
+    const read = this.#read;
+    if (read !== undefined) {
+      this.#request = read();
+      this.#read = undefined;
+    }
+    return this.#request;
+  }
+}

@@ -1,0 +1,147 @@
+import { createServer, type AddressInfo, type Server } from 'node:net';
+import type { FastifyInstance } from 'fastify';
+import { formatAddress, parseAddress } from '../core/address.js';
+import { Clock } from '../core/clock.js';
+import { OctavoError } from '../core/error.js';
+import type { MaybePromise } from '../core/lifecycle.js';
+import type { Provider } from '../core/provider.js';
+import { Accepted } from './http/accepted.js';
+import { Dialler } from './http/dialled.js';
+import type { FlowOptions } from './http/flow.js';
+import { Web } from './http/web.js';
+import {
+  MESSAGE_LIMITS,
+  Transport,
+  type DialOptions,
+  type Listener,
+  type ListenOptions,
+  type Socket,
+  type TransportOptions,
+} from './transport.js';
+
+export interface HttpTransportOptions extends TransportOptions {
+  /** Mounts routes of your own on the same port, beside `/health` and `/ready`. */
+  readonly routes?: (app: FastifyInstance) => void | Promise<void>;
+  /** How many connections one listener holds open; more are closed as they come. @defaultValue `10_000` */
+  readonly maxConnections?: number;
+}
+
+export interface HttpTransportParts {
+  readonly clock: Clock;
+}
+
+/**
+ * go-micro's default wire: each message is an HTTP/1.1 message, and a stream is a connection of its own.
+ *
+ * The port also answers plain calls (`POST /greeter.Greeter/Hello`), and through fastify the probes and routes of the user's.
+ */
+export class HttpTransport extends Transport {
+  readonly name = 'http';
+  readonly streams = true;
+  readonly options: HttpTransportOptions;
+  readonly #parts: HttpTransportParts;
+  readonly #flow: FlowOptions;
+  #dialler: Dialler;
+  readonly #listeners = new Set<HttpListener>();
+
+  constructor(options: HttpTransportOptions, parts: HttpTransportParts) {
+    super();
+    this.options = options;
+    this.#parts = parts;
+    this.#flow = { ...MESSAGE_LIMITS, timeoutMs: 60_000, ...options };
+    this.#dialler = new Dialler(parts.clock, this.#flow);
+  }
+
+  start(): void {
+    // Connections are opened one by one, by `dial` and `listen`.
+  }
+
+  async stop(): Promise<void> {
+    this.#dialler.destroy();
+    this.#dialler = new Dialler(this.#parts.clock, this.#flow);
+    const listeners = [...this.#listeners];
+    this.#listeners.clear();
+    await Promise.all(listeners.map((listener) => listener.cut()));
+  }
+
+  dial(address: string, options: DialOptions = {}): MaybePromise<Socket> {
+    return this.#dialler.dial(address, options);
+  }
+
+  async listen(
+    address: string,
+    accept: (socket: Socket) => void,
+    { probes }: ListenOptions = {},
+  ): Promise<Listener> {
+    const { host, port } = parseAddress(address);
+    const { routes, maxConnections = 10_000 } = this.options;
+    const { clock } = this.#parts;
+    const web = new Web({ routes, probes, maxBodyBytes: this.#flow.maxMessageBytes });
+    await web.start();
+    const connections = new Set<Accepted>();
+    const gone = (connection: Accepted): void => void connections.delete(connection);
+    const server = createServer({ allowHalfOpen: true }, (tcp) => {
+      connections.add(new Accepted(tcp, { clock, options: this.#flow, accept, web, gone }));
+    });
+    server.maxConnections = maxConnections;
+    await bind(server, host, port, address);
+    const listener = new HttpListener(server, connections, web);
+    this.#listeners.add(listener);
+    return listener;
+  }
+}
+
+/** Speaks go-micro's HTTP wire. */
+export function http(options: HttpTransportOptions = {}): Provider<Transport> {
+  return (resolve) => new HttpTransport(options, { clock: resolve(Clock) });
+}
+
+class HttpListener implements Listener {
+  readonly address: string;
+  readonly #server: Server;
+  readonly #connections: ReadonlySet<Accepted>;
+  readonly #web: Web;
+  /** The door is shut and the last connection gone. */
+  readonly #gone: Promise<void>;
+
+  constructor(server: Server, connections: ReadonlySet<Accepted>, web: Web) {
+    // A TCP server that listens has an address with a port.
+    const { address, port } = server.address() as AddressInfo;
+    this.address = formatAddress(address, port);
+    this.#server = server;
+    this.#connections = connections;
+    this.#web = web;
+    this.#gone = new Promise((resolve) => server.once('close', resolve));
+  }
+
+  async close(): Promise<void> {
+    // Its callback waits for connections that are busy, and they may take their time.
+    if (this.#server.listening) this.#server.close();
+    for (const connection of this.#connections) connection.close();
+  }
+
+  /** Closes, and cuts what is busy. */
+  async cut(): Promise<void> {
+    await this.close();
+    for (const connection of this.#connections) connection.destroy();
+    await this.#gone;
+    await this.#web.stop();
+  }
+}
+
+function bind(server: Server, host: string, port: number, address: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const fail = (cause: NodeJS.ErrnoException): void => {
+      const what =
+        cause.code === 'EADDRINUSE'
+          ? `the address ${address} is in use: stop what listens there, or set another (MICRO_SERVER_ADDRESS)`
+          : `cannot listen on ${address}: ${cause.message}`;
+      reject(new OctavoError('unavailable', what, { cause }));
+    };
+    server.once('error', fail);
+    server.listen({ port, ...(host !== '' && { host }) }, () => {
+      server.off('error', fail);
+      resolve();
+    });
+  });
+}

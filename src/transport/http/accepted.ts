@@ -1,0 +1,236 @@
+import type { Socket as TcpSocket } from 'node:net';
+import type { Clock } from '../../core/clock.js';
+import { OctavoError } from '../../core/error.js';
+import { writeHttp, type HttpMessage } from '../../core/http-message.js';
+import { Inbox } from '../../core/inbox.js';
+import type { MaybePromise } from '../../core/lifecycle.js';
+import { EMPTY, type Message } from '../../core/message.js';
+import { Metadata } from '../../core/metadata.js';
+import { writeError } from '../../core/wire-error.js';
+import type { Socket } from '../transport.js';
+import { Flow, type FlowOptions } from './flow.js';
+import { plainReply } from './plain.js';
+import { route, type Route } from './routing.js';
+import type { Bridge, Web } from './web.js';
+
+/** How many messages of a stream wait for their reader before the connection is paused. */
+const STREAM_ROOM = 64;
+
+const OK = 'HTTP/1.1 200 OK';
+
+/** What an accepted connection needs of its listener. */
+export interface Door {
+  readonly clock: Clock;
+  readonly options: FlowOptions;
+  readonly accept: (socket: Socket) => void;
+  readonly web: Web;
+  readonly gone: (connection: Accepted) => void;
+}
+
+/**
+ * A connection that somebody else opened. One thing happens on it at a time: a call, a stream, or a request for the web server.
+ *
+ * What is sent ahead waits, and so does its sender.
+ */
+export class Accepted {
+  readonly #flow: Flow;
+  readonly #door: Door;
+  #current: AcceptedSocket | undefined;
+  /** The web server has the connection until its response is out. */
+  #web = false;
+  #bridge: Bridge | undefined;
+  readonly #waiting: HttpMessage[] = [];
+  /** The stream that ended here last: what its client had under way is not for us. */
+  #ended: string | undefined;
+  /** Whether the connection closes after what happens on it now. */
+  #last = false;
+
+  constructor(tcp: TcpSocket, door: Door) {
+    this.#door = door;
+    this.#flow = new Flow(tcp, door.clock, door.options, {
+      message: (message) => this.#take(message),
+      end: () => this.#end(),
+      malformed: (error) => this.#refuse(error),
+      closed: (error) => this.#closed(error),
+    });
+  }
+
+  /** Whether nothing happens on it. */
+  get idle(): boolean {
+    return this.#current === undefined && !this.#web && !this.#flow.partial;
+  }
+
+  /** Closes it now if nothing happens on it, else after what happens. */
+  close(): void {
+    this.#last = true;
+    if (this.idle) this.#flow.end();
+  }
+
+  destroy(): void {
+    this.#flow.destroy();
+  }
+
+  #take(message: HttpMessage): void {
+    const current = this.#current;
+    if (current?.stream !== undefined && current.stream === message.header.get('Micro-Stream')) {
+      if (!current.inbox.push(message)) this.#flow.pause();
+      return;
+    }
+    if (current !== undefined || this.#web) {
+      this.#waiting.push(message);
+      this.#flow.pause();
+      return;
+    }
+    this.#open(message);
+  }
+
+  #open(message: HttpMessage): void {
+    const to = route(message);
+    if (to.kind === 'micro' && to.stream !== undefined && to.stream === this.#ended) return;
+    if (message.last) this.#last = true;
+    if (to.kind === 'web') {
+      this.#web = true;
+      this.#bridge ??= this.#door.web.bridge(this.#flow);
+      this.#bridge.serve(message, () => {
+        this.#web = false;
+        this.#next();
+      });
+      return;
+    }
+    const socket = new AcceptedSocket(this.#flow, to, message, this.#door.options, (end) => this.#release(socket, end));
+    this.#current = socket;
+    this.#door.accept(socket);
+  }
+
+  /** The socket was closed: the connection is free, or done for. */
+  #release(socket: AcceptedSocket, end: 'reuse' | 'end' | 'cut'): void {
+    if (this.#current !== socket) return;
+    this.#current = undefined;
+    this.#ended = socket.stream;
+    if (end === 'cut') this.#flow.destroy();
+    else if (end === 'end') this.#flow.end();
+    else this.#next();
+  }
+
+  #next(): void {
+    const message = this.#waiting.shift();
+    if (message !== undefined) this.#open(message);
+    else if (this.#last) this.#flow.end();
+    if (this.#current === undefined && !this.#web) this.#flow.resume();
+  }
+
+  /** The other end closed its side: a caller that does so has gone. */
+  #end(): void {
+    this.#last = true;
+    if (this.#current !== undefined) this.#current.lost(undefined);
+    else if (!this.#web) this.#flow.end();
+  }
+
+  /** What came cannot be read: says why, in the form that its sender understands, and closes. */
+  #refuse(error: OctavoError): void {
+    const { pending } = this.#flow;
+    const current = this.#current;
+    if (current !== undefined) current.lost(error);
+    const to: Route = pending === undefined ? { kind: 'web' } : route(pending);
+    this.#flow.write(to.kind === 'micro' ? microError(error) : plainReply(error));
+    // The flow is deaf already: what still comes is thrown away until the sender has read the answer.
+    this.#flow.end();
+  }
+
+  #closed(error: OctavoError | undefined): void {
+    this.#current?.lost(error);
+    this.#bridge?.destroy();
+    this.#door.gone(this);
+  }
+}
+
+function microError(error: OctavoError): Buffer {
+  const text = writeError(error, 'octavo', true);
+  return writeHttp(OK, new Metadata([['Micro-Error', text], ['X-Micro-Error', text]]), EMPTY);
+}
+
+/** One call or one stream on an accepted connection. */
+class AcceptedSocket implements Socket {
+  readonly inbox: Inbox<Message>;
+  readonly #flow: Flow;
+  readonly #plain: boolean;
+  readonly stream: string | undefined;
+  readonly #limits: FlowOptions;
+  readonly #release: (end: 'reuse' | 'end' | 'cut') => void;
+  #sent = false;
+  #over: { readonly error: OctavoError | undefined } | undefined;
+  #onClose: ((error: OctavoError | undefined) => void) | undefined;
+
+  constructor(
+    flow: Flow,
+    to: Exclude<Route, { kind: 'web' }>,
+    first: HttpMessage,
+    limits: FlowOptions,
+    release: (end: 'reuse' | 'end' | 'cut') => void,
+  ) {
+    this.#flow = flow;
+    this.#plain = to.kind === 'plain';
+    this.stream = to.kind === 'micro' ? to.stream : undefined;
+    this.#limits = limits;
+    this.#release = release;
+    this.inbox = new Inbox<Message>(STREAM_ROOM, () => flow.resume());
+    if (to.kind === 'plain')
+      first.header.append('Micro-Service', to.service).append('Micro-Endpoint', to.endpoint);
+    this.inbox.push(first);
+  }
+
+  get local(): string {
+    return this.#flow.local;
+  }
+  get remote(): string {
+    return this.#flow.remote;
+  }
+
+  send(message: Message): MaybePromise<void> {
+    if (this.#over !== undefined) return;
+    checkSize(message, this.#limits);
+    const bytes = this.#plain ? plainReply(message) : writeHttp(OK, message.header, message.body);
+    this.#sent = true;
+    return this.#flow.write(bytes);
+  }
+
+  receive(): MaybePromise<Message | undefined> {
+    return this.inbox.take();
+  }
+
+  onClose(listener: (error: OctavoError | undefined) => void): void {
+    this.#onClose = listener;
+    if (this.#over !== undefined) listener(this.#over.error);
+  }
+
+  close(error?: OctavoError): void {
+    if (this.#over !== undefined) {
+      this.#release('end');
+      return;
+    }
+    this.#finish(undefined);
+    this.#release(error !== undefined ? 'cut' : this.stream === undefined && this.#sent ? 'reuse' : 'end');
+  }
+
+  /** The other end has gone, in order or not. */
+  lost(error: OctavoError | undefined): void {
+    if (this.#over === undefined) this.#finish(error);
+  }
+
+  #finish(error: OctavoError | undefined): void {
+    this.#over = { error };
+    this.inbox.end(error);
+    this.#onClose?.(error);
+  }
+}
+
+/** Refuses what the other end would have to refuse. */
+export function checkSize({ header, body }: Message, limits: FlowOptions): void {
+  if (body.length > limits.maxMessageBytes)
+    throw new OctavoError(
+      'resource_exhausted',
+      `a message of ${body.length} bytes is over the limit of ${limits.maxMessageBytes} (maxMessageBytes)`,
+    );
+  if (header.size > limits.maxHeaders)
+    throw new OctavoError('resource_exhausted', `${header.size} headers are over the limit of ${limits.maxHeaders} (maxHeaders)`);
+}
