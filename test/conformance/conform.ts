@@ -21,9 +21,9 @@ export function conform<S extends Lifecycle, T extends Suite<S>>(
   define: DefineTest,
   suite: T,
   make: () => MaybePromise<S>,
-  { lacks = {} }: ConformOptions<Extract<keyof T, string>> = {},
+  options: ConformOptions<Extract<keyof T, string>> = {},
 ): void {
-  const reasons: Readonly<Record<string, string | undefined>> = lacks;
+  const reasons: Readonly<Record<string, string | undefined>> = options.lacks ?? {};
   for (const [sentence, check] of Object.entries(suite)) {
     const reason = reasons[sentence];
     if (reason === undefined) define(sentence, () => run(check, make));

@@ -51,7 +51,8 @@ export class Web {
     const app = fastify({
       bodyLimit: maxBodyBytes,
       serverFactory: (handler: RequestListener) =>
-        (this.#server = createServer((request, response) => {
+        // No `Keep-Alive` header: it is not the web server that closes the connection.
+        (this.#server = createServer({ keepAliveTimeout: 0 }, (request, response) => {
           response.once('close', () => bridgeOf(request).done());
           handler(request, response);
         })),

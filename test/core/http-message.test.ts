@@ -1,0 +1,146 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { OctavoError } from '../../src/core/error.js';
+import { HttpReader, writeHttp, type HttpMessage } from '../../src/core/http-message.js';
+import { Metadata } from '../../src/core/metadata.js';
+
+const LIMITS = { maxMessageBytes: 1_000, maxHeaderBytes: 500, maxHeaders: 10 };
+
+function read(text: string | Buffer, { by = Infinity, end = false } = {}): HttpMessage[] {
+  const messages: HttpMessage[] = [];
+  const reader = new HttpReader(LIMITS, (message) => messages.push(message));
+  const bytes = typeof text === 'string' ? Buffer.from(text, 'latin1') : text;
+  for (let at = 0; at < bytes.length; at += by) reader.feed(Buffer.from(bytes.subarray(at, at + by)));
+  if (end) reader.end();
+  return messages;
+}
+
+function text(message: HttpMessage | undefined): string {
+  return Buffer.from(message?.body ?? []).toString();
+}
+
+describe('HttpReader', () => {
+  const two = 'POST / HTTP/1.1\r\nA: 1\r\nContent-Length: 3\r\n\r\nabcHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n';
+
+  for (const by of [1, 2, 3, 7, Infinity])
+    it(`cuts messages out of pieces of ${by} bytes`, () => {
+      const [first, second, ...more] = read(two, { by });
+      assert.equal(first?.start, 'POST / HTTP/1.1');
+      assert.deepEqual([...(first?.header ?? [])], [['A', '1']]);
+      assert.equal(text(first), 'abc');
+      assert.equal(second?.start, 'HTTP/1.1 200 OK');
+      assert.equal(text(second), '');
+      assert.equal(more.length, 0);
+    });
+
+  for (const by of [1, 5, Infinity])
+    it(`joins chunks that come in pieces of ${by} bytes`, () => {
+      const chunked = 'POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n';
+      assert.deepEqual(read(chunked + chunked, { by }).map(text), ['abc0123456789', 'abc0123456789']);
+    });
+
+  it('takes the empty chunked body that go-micro sends for an empty message', () => {
+    assert.deepEqual(read('POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n').map(text), ['']);
+  });
+
+  it('reads a header value as UTF-8 and keeps several of one name', () => {
+    const [message] = read(Buffer.from('POST / HTTP/1.1\r\nx: é 日本\r\nX:  b \r\n\r\n'));
+    assert.deepEqual(message?.header.getAll('x'), ['é 日本', 'b']);
+  });
+
+  it('gives a response without a length when its connection ends', () => {
+    assert.deepEqual(read('HTTP/1.1 200 OK\r\n\r\nabc', { end: true }).map(text), ['abc']);
+    assert.deepEqual(read('HTTP/1.1 200 OK\r\n\r\nabc').map(text), []);
+  });
+
+  it('knows who closes the connection after a message', () => {
+    const last = (head: string): boolean | undefined => read(`${head}\r\n\r\n`)[0]?.last;
+    assert.equal(last('GET / HTTP/1.1'), false);
+    assert.equal(last('GET / HTTP/1.1\r\nConnection: Keep-Alive, Close'), true);
+    assert.equal(last('GET / HTTP/1.0'), true);
+  });
+
+  it('gives nothing while it is paused, and all of it afterwards', () => {
+    const messages: HttpMessage[] = [];
+    const reader = new HttpReader(LIMITS, (message) => {
+      messages.push(message);
+      reader.pause();
+    });
+    reader.feed(Buffer.from(two));
+    assert.equal(messages.length, 1);
+    reader.resume();
+    assert.equal(messages.length, 2);
+    assert.equal(reader.partial, false);
+  });
+
+  it('asks for the body of a sender that waits for leave', () => {
+    let asked = 0;
+    const reader = new HttpReader(LIMITS, () => {}, () => asked++);
+    reader.feed(Buffer.from('POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n'));
+    assert.equal(asked, 1);
+  });
+
+  const malformed: readonly (readonly [string, string])[] = [
+    ['no start line', 'hello\r\n\r\n'],
+    ['a lower-case method', 'post / HTTP/1.1\r\n\r\n'],
+    ['another version', 'GET / HTTP/2.0\r\n\r\n'],
+    ['a space in the target', 'GET /a b HTTP/1.1\r\n\r\n'],
+    ['a folded header', 'GET / HTTP/1.1\r\nA: 1\r\n 2\r\n\r\n'],
+    ['a bare LF', 'GET / HTTP/1.1\r\nA: 1\nB: 2\r\n\r\n'],
+    ['a bare CR', 'GET / HTTP/1.1\r\nA: 1\rB: 2\r\n\r\n'],
+    ['a NUL', 'GET / HTTP/1.1\r\nA: \0\r\n\r\n'],
+    ['white space before the colon', 'GET / HTTP/1.1\r\nA : 1\r\n\r\n'],
+    ['a header without a colon', 'GET / HTTP/1.1\r\nA\r\n\r\n'],
+    ['a header without a name', 'GET / HTTP/1.1\r\n: 1\r\n\r\n'],
+    ['two lengths', 'POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\na'],
+    ['a list of lengths', 'POST / HTTP/1.1\r\nContent-Length: 1, 1\r\n\r\na'],
+    ['a negative length', 'POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n'],
+    ['a length in hex', 'POST / HTTP/1.1\r\nContent-Length: 0x1\r\n\r\na'],
+    ['a length and an encoding', 'POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n'],
+    ['an encoding that is not chunked', 'POST / HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n'],
+    ['two encodings', 'POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n'],
+    ['a chunk extension', 'POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1;a=b\r\na\r\n0\r\n\r\n'],
+    ['a chunk without a size', 'POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n\r\na\r\n0\r\n\r\n'],
+    ['a chunk that is longer than its size', 'POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nab\r\n0\r\n\r\n'],
+    ['trailers', 'POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nA: 1\r\n\r\n'],
+  ];
+  for (const [what, bytes] of malformed)
+    for (const by of [1, Infinity])
+      it(`refuses ${what}, in pieces of ${by}`, () => {
+        assert.throws(() => read(bytes, { by }), (error) => error instanceof OctavoError && error.code === 'invalid_argument');
+      });
+
+  const over: readonly (readonly [string, string])[] = [
+    ['a body over the limit by its length, before it comes', 'POST / HTTP/1.1\r\nContent-Length: 1001\r\n\r\n'],
+    ['a length of many digits', 'POST / HTTP/1.1\r\nContent-Length: 999999999999999\r\n\r\n'],
+    ['a chunk over the limit, before it comes', 'POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n'],
+    ['chunks that are over the limit together', `POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1f4\r\n${'a'.repeat(500)}\r\n1f5\r\n`],
+    ['a response without a length over the limit', `HTTP/1.1 200 OK\r\n\r\n${'a'.repeat(1001)}`],
+    ['a header over the limit', `GET / HTTP/1.1\r\nA: ${'a'.repeat(500)}\r\n\r\n`],
+    ['a header over the limit that never ends', `GET / HTTP/1.1\r\nA: ${'a'.repeat(500)}`],
+    ['too many headers', `GET / HTTP/1.1\r\n${'A: 1\r\n'.repeat(11)}\r\n`],
+  ];
+  for (const [what, bytes] of over)
+    for (const by of [1, Infinity])
+      it(`refuses ${what}, in pieces of ${by}`, () => {
+        assert.throws(() => read(bytes, { by }), (error) => error instanceof OctavoError && error.code === 'resource_exhausted');
+      });
+});
+
+describe('writeHttp', () => {
+  it('writes what the reader reads', () => {
+    const header = new Metadata([
+      ['Foo', 'é'],
+      ['foo', 'b'],
+    ]);
+    const [message] = read(writeHttp('POST / HTTP/1.1\r\nHost: a', header, Buffer.from('body')));
+    assert.deepEqual([...(message?.header ?? [])], [['Host', 'a'], ...header]);
+    assert.equal(text(message), 'body');
+  });
+
+  for (const value of ['a\r\nB: 1', 'a\nb', 'a\rb', 'a\0b'])
+    it(`refuses the header value ${JSON.stringify(value)}`, () => {
+      assert.throws(() => writeHttp('POST / HTTP/1.1', new Metadata([['A', value]]), Buffer.alloc(0)), OctavoError);
+      assert.throws(() => writeHttp('POST / HTTP/1.1', new Metadata([[value, 'A']]), Buffer.alloc(0)), OctavoError);
+    });
+});

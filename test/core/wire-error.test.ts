@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { CODES, OctavoError, invalidArgument, type Code } from '../../src/core/error.js';
+import { readError, writeError } from '../../src/core/wire-error.js';
+
+describe('an error on the wire', () => {
+  // The table's keys are the codes.
+  for (const code of Object.keys(CODES) as Code[])
+    it(`keeps the code ${code}, message and details between Octavo peers`, () => {
+      const error = new OctavoError(code, 'détail <"&', { details: [{ type: 'a', n: 1 }], executed: false });
+      const read = readError(writeError(error, 'greeter', true));
+      assert.equal(read.code, code);
+      assert.equal(read.message, error.message);
+      assert.deepEqual(read.details, error.details);
+      assert.equal(read.executed, false);
+      assert.equal(read.retryable, error.retryable);
+      assert.equal(read.id, 'greeter');
+    });
+
+  it("is go-micro's four members and no others towards a Go peer", () => {
+    const text = writeError(invalidArgument('bad', [{ field: 'a', description: 'b' }]), 'greeter', false);
+    assert.deepEqual(JSON.parse(text), { id: 'greeter', code: 400, detail: 'bad', status: 'Bad Request' });
+  });
+
+  it('has no line break, whatever is in the message', () => {
+    assert.doesNotMatch(writeError(new OctavoError('internal', 'a\r\nb\0'), 'x', true), /[\r\n\0]/);
+  });
+
+  it('leaves details at home that are too large or hold themselves', () => {
+    const cyclic: { type: string; self?: unknown } = { type: 'x' };
+    cyclic.self = cyclic;
+    const large = { type: 'x', text: 'a'.repeat(100_000) };
+    for (const detail of [cyclic, large]) {
+      const read = readError(writeError(new OctavoError('internal', 'm', { details: [detail] }), 'x', true));
+      assert.deepEqual(read.details, []);
+      assert.equal(read.message, 'm');
+    }
+  });
+
+  it("reads what go-micro's servers write", () => {
+    const read = readError('{"id":"greeter.bad","code":400,"detail":"bad \\u003cJ\\u003e é","status":"Bad Request"}');
+    assert.deepEqual([read.code, read.message, read.id], ['invalid_argument', 'bad <J> é', 'greeter.bad']);
+    assert.equal(readError("rpc: can't find method Nope").code, 'unimplemented');
+    assert.deepEqual([readError('boom plain').code, readError('boom plain').message], ['unknown', 'boom plain']);
+    assert.equal(readError('{"id":"x","detail":"no code"}').code, 'unknown');
+  });
+
+  for (const text of ['{', '{}', '{"code":"x"}', '{"grpc":"__proto__","code":0}', '{"details":1,"code":400}', '[]', ''])
+    it(`makes an error of ${JSON.stringify(text)}`, () => {
+      assert.ok(readError(text) instanceof OctavoError);
+    });
+});
