@@ -8,6 +8,7 @@ import { Logger } from '../core/logger.js';
 import type { Provider } from '../core/provider.js';
 import { Registry, type Node, type ServiceRecord } from '../registry/registry.js';
 import { Transport, type Listener } from '../transport/transport.js';
+import { debugEndpoints } from './debug.js';
 import { Dispatcher } from './dispatcher.js';
 import { advertised } from './rpc/advertise.js';
 import { Registration } from './rpc/registration.js';
@@ -65,6 +66,8 @@ export class RpcServer extends Server {
     this.#parts = parts;
     this.#id = this.options.id ?? randomUUID();
     this.#dispatcher = new Dispatcher(wrappers, parts.logger);
+    const { debug = debugEndpoints({ ...parts, stats: () => this.stats }) } = this.options;
+    for (const endpoint of debug === false ? [] : debug) this.#dispatcher.add(endpoint);
     this.#subscriptions = new Subscriptions(parts, subscriberWrappers);
     this.#registration = new Registration(parts, registerTtlMs, registerIntervalMs);
   }
