@@ -24,6 +24,7 @@ import {
   type PublishRequest,
   type StreamRequest,
 } from './client.js';
+import { ClientDefaults } from './client-defaults.js';
 import { outgoing } from './rpc/caller.js';
 import { ClientCall } from './rpc/client-call.js';
 import { Exchange } from './rpc/exchange.js';
@@ -294,7 +295,7 @@ export class RpcClient extends Client {
 /** Calls by go-micro's rpc protocol. */
 export function rpc(options: ClientOptions = {}): Provider<Client> {
   return (resolve) =>
-    new RpcClient(options, {
+    new RpcClient({ ...resolve(ClientDefaults).options, ...options }, {
       transport: resolve(Transport),
       selector: resolve(Selector),
       broker: resolve(Broker),

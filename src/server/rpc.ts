@@ -15,6 +15,7 @@ import { Registration } from './rpc/registration.js';
 import { endpointRecords } from './rpc/record.js';
 import { Intake } from './rpc/intake.js';
 import { Server, type Endpoint, type ServerOptions, type Subscription } from './server.js';
+import { ServerDefaults } from './server-defaults.js';
 import { Subscriptions } from './subscriptions.js';
 
 /** What the rpc server stands on. */
@@ -214,7 +215,7 @@ export class RpcServer extends Server {
 /** Serves go-micro's rpc protocol. */
 export function rpc(options: ServerOptions = {}): Provider<Server> {
   return (resolve) =>
-    new RpcServer(options, {
+    new RpcServer({ ...resolve(ServerDefaults).options, ...defined(options) }, {
       identity: resolve(Identity),
       transport: resolve(Transport),
       broker: resolve(Broker),

@@ -1,0 +1,3 @@
+import 'reflect-metadata';
+
+export { ClientOf, PublisherOf } from '../src/client/proxy.js';

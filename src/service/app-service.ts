@@ -1,0 +1,134 @@
+import type { Subscriber } from '../broker/broker.js';
+import { Client } from '../client/client.js';
+import type { EventContext } from '../core/context.js';
+import { OctavoError } from '../core/error.js';
+import { Identity } from '../core/identity.js';
+import type { Logger } from '../core/logger.js';
+import type { Provider, Resolve } from '../core/provider.js';
+import type { MessageType } from '../schema/message-type.js';
+import { declarationOf, type ServiceClass } from '../schema/service-declaration.js';
+import type { Topic } from '../schema/topic.js';
+import { Server, type SubscriptionOptions } from '../server/server.js';
+import type { App } from './app.js';
+import type { Container } from './container.js';
+import type { Environment } from './env.js';
+import { handlersOf } from './handlers.js';
+import { Service } from './service.js';
+import { untilStopped } from './signals.js';
+
+/** What a service is before it is assembled. */
+export interface ServicePlan {
+  readonly name: string;
+  readonly version: string;
+  readonly package: string;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly classes: readonly ServiceClass[];
+}
+
+/** A service of an app. Starting or stopping it starts or stops the app, as the services share what is below them. */
+export class AppService extends Service {
+  readonly name: string;
+  readonly version: string;
+  readonly #plan: ServicePlan;
+  readonly #app: App;
+  #container: Container | undefined;
+  #servers: readonly Server[] = [];
+
+  constructor(plan: ServicePlan, app: App) {
+    super();
+    this.name = plan.name;
+    this.version = plan.version;
+    this.#plan = plan;
+    this.#app = app;
+  }
+
+  get client(): Client {
+    return this.resolve(Client);
+  }
+
+  get server(): Server {
+    const [server] = this.#servers;
+    if (server !== undefined) return server;
+    throw new OctavoError('failed_precondition', `"${this.name}" has no server: it is not started, or has nothing to serve`);
+  }
+
+  readonly resolve: Resolve = (token) => (this.#container ?? this.#app.container).resolve(token);
+
+  /** Whether it has anything to serve. */
+  get serves(): boolean {
+    return this.#plan.classes.length > 0;
+  }
+
+  start(): Promise<void> {
+    return this.#app.start();
+  }
+
+  stop(): Promise<void> {
+    return this.#app.stop();
+  }
+
+  run(): Promise<void> {
+    return untilStopped(this.#app);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  async subscribe<T extends object>(
+    topic: Topic<T> | string,
+    ...rest: readonly unknown[]
+  ): Promise<Subscriber> {
+    // The overloads of the contract say what stands where.
+    const [type, handler, options] = (typeof topic === 'string' ? rest : [topic.type, ...rest]) as [
+      MessageType<T>,
+      (event: T, context: EventContext) => void | Promise<void>,
+      SubscriptionOptions?,
+    ];
+    const [subscriber] = await this.server.subscribe([
+      {
+        topic: typeof topic === 'string' ? topic : topic.name,
+        type,
+        name: handler.name === '' ? 'subscriber' : handler.name,
+        // What is decoded for a type is an instance of it.
+        handler: (event, context) => handler(event as T, context),
+        options: options ?? {},
+        wrappers: [],
+      },
+    ]);
+    if (subscriber === undefined) throw new OctavoError('internal', 'a server gave no subscriber for a subscription');
+    return subscriber;
+  }
+
+  /** Makes everything of this service, and opens nothing. */
+  assemble(parent: Container, client: Provider<Client>, servers: readonly Provider<Server>[], env: Environment): void {
+    const container = parent.child();
+    this.#container = container;
+    const { name, version, package: pack, metadata, classes } = this.#plan;
+    const told = env.server;
+    container.provide(Identity, () => new Identity({ name: told.name ?? name, version: told.version ?? version, package: pack, metadata }));
+    container.provide(Client, client);
+    const handlers = classes.map((type) => {
+      const instance = container.resolve(type);
+      return handlersOf(declarationOf(type), instance, container.resolve);
+    });
+    for (const server of servers) container.provide(Server, server);
+    // After the user's classes, so that it starts after them and stops before.
+    this.#servers = servers.length === 0 ? [] : container.resolveAll(Server);
+    for (const server of this.#servers) server.handle(handlers.flatMap(({ endpoints }) => endpoints));
+    this.#subscriptions = handlers.flatMap(({ subscriptions }) => subscriptions);
+  }
+  #subscriptions: ReturnType<typeof handlersOf>['subscriptions'] = [];
+
+  async open(): Promise<void> {
+    // Several servers of one service would each get every event.
+    await this.#servers[0]?.subscribe(this.#subscriptions);
+    await this.#container?.start(this.#app.logger);
+  }
+
+  async close(logger: Logger): Promise<void> {
+    await this.#container?.stop(logger);
+    this.#container = undefined;
+    this.#servers = [];
+  }
+}

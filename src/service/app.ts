@@ -1,0 +1,159 @@
+import { OctavoError } from '../core/error.js';
+import { Logger } from '../core/logger.js';
+import { declarationOf, type ServiceClass } from '../schema/service-declaration.js';
+import type { Token } from '../core/provider.js';
+import { AppService, type ServicePlan } from './app-service.js';
+import { Container, type Provided } from './container.js';
+import { Environment, type Env } from './env.js';
+import type { ServiceHooks } from './service.js';
+import { stack, type StackOptions } from './stack.js';
+
+/** What an app of one or several services is made of. */
+export interface AppOptions extends StackOptions, ServiceHooks {
+  /** Added to the container: `[[Database, () => new Database()]]`. What takes time is waited for before the start. */
+  readonly provide?: readonly Provided[];
+  /** Where variables are read. @defaultValue `process.env` */
+  readonly env?: Env;
+}
+
+/** One process's services, and the stack that they share. */
+export class App {
+  readonly services: readonly AppService[];
+  readonly #options: AppOptions;
+  readonly #overrides: ReadonlyMap<Token<unknown>, unknown>;
+  readonly #onStopped: (() => void)[] = [];
+  #container: Container | undefined;
+  #starting: Promise<void> | undefined;
+  #stopping: Promise<void> | undefined;
+
+  constructor(plans: readonly ServicePlan[], options: AppOptions, overrides: ReadonlyMap<Token<unknown>, unknown> = new Map()) {
+    this.#options = options;
+    this.#overrides = overrides;
+    this.services = plans.map((plan) => new AppService(plan, this));
+  }
+
+  /** What the services share. Throws `failed_precondition` before the start. */
+  get container(): Container {
+    if (this.#container !== undefined) return this.#container;
+    throw new OctavoError('failed_precondition', `${this.#names} is not started: call start() first`);
+  }
+
+  get logger(): Logger {
+    return this.container.resolve(Logger);
+  }
+
+  start(): Promise<void> {
+    return (this.#starting ??= this.#start());
+  }
+
+  async stop(): Promise<void> {
+    if (this.#starting === undefined) return;
+    this.#stopping ??= this.#stop().finally(() => {
+      this.#starting = undefined;
+      this.#stopping = undefined;
+      for (const listener of this.#onStopped.splice(0)) listener();
+    });
+    return this.#stopping;
+  }
+
+  /** Calls `listener` once, after the next stop, or a start that failed. */
+  onStopped(listener: () => void): void {
+    this.#onStopped.push(listener);
+  }
+
+  get #names(): string {
+    return this.services.map(({ name }) => `"${name}"`).join(', ');
+  }
+
+  async #start(): Promise<void> {
+    const { provide = [], env = process.env, beforeStart = [], afterStart = [] } = this.#options;
+    for (const hook of beforeStart) await hook();
+    const environment = new Environment(env);
+    this.#checkAddresses(environment);
+    const container = new Container(this.#overrides);
+    this.#container = container;
+    try {
+      const { client, server } = await stack(this.#options, environment, container);
+      for (const each of provide) await container.add(each);
+      for (const service of this.services) service.assemble(container, client, this.#servers(service, server), environment);
+      this.#checkOverrides(container);
+      await container.start(this.logger);
+      for (const service of this.services) await service.open();
+      for (const hook of afterStart) await hook();
+    } catch (reason) {
+      await this.#close();
+      this.#starting = undefined;
+      for (const listener of this.#onStopped.splice(0)) listener();
+      throw reason;
+    }
+  }
+
+  async #stop(): Promise<void> {
+    await this.#starting?.catch(() => {});
+    const { beforeStop = [], afterStop = [] } = this.#options;
+    if (this.#container === undefined) return;
+    for (const hook of beforeStop) await this.#guarded(hook);
+    const { logger } = this;
+    await this.#close();
+    for (const hook of afterStop) await this.#guarded(hook, logger);
+  }
+
+  async #close(): Promise<void> {
+    const container = this.#container;
+    if (container === undefined) return;
+    const { logger } = this;
+    for (const service of this.services.toReversed()) await service.close(logger);
+    await container.stop(logger);
+    this.#container = undefined;
+  }
+
+  /** A hook that throws must not keep the rest up. */
+  async #guarded(hook: () => void | Promise<void>, logger = this.logger): Promise<void> {
+    try {
+      await hook();
+    } catch (error) {
+      logger.error('a stop hook threw', { error });
+    }
+  }
+
+  /** The servers of a service: those of the option; else the default one, where there is anything to serve. */
+  #servers(service: AppService, fallback: Awaited<ReturnType<typeof stack>>['server']): readonly (typeof fallback)[] {
+    const { server } = this.#options;
+    if (server === undefined) return service.serves ? [fallback] : [];
+    return typeof server === 'function' ? [server] : server;
+  }
+
+  #checkAddresses(env: Environment): void {
+    const address = env.text('MICRO_SERVER_ADDRESS');
+    const servers = this.services.filter(({ serves }) => serves);
+    if (address === undefined || address.endsWith(':0') || servers.length < 2) return;
+    throw new OctavoError(
+      'failed_precondition',
+      `MICRO_SERVER_ADDRESS is ${address}, but ${servers.length} services start here: give each an address of its own in code`,
+    );
+  }
+
+  #checkOverrides(container: Container): void {
+    for (const token of container.unused) {
+      if (!container.couldInject(token))
+        throw new OctavoError('failed_precondition', `the override of ${token.name} changes nothing: nobody can inject it`);
+      this.logger.warn(`the override of ${token.name} was not used`);
+    }
+  }
+}
+
+/** Groups classes into services: one name and version is one service, whatever the number of its classes. */
+export function plan(classes: readonly ServiceClass[]): readonly ServicePlan[] {
+  const plans = new Map<string, { -readonly [K in keyof ServicePlan]: ServicePlan[K] } & { classes: ServiceClass[] }>();
+  for (const type of classes) {
+    const { name, version, package: pack, metadata } = declarationOf(type);
+    const key = `${name} ${version}`;
+    const known = plans.get(key);
+    if (known === undefined) plans.set(key, { name, version, package: pack, metadata, classes: [type] });
+    else {
+      known.classes.push(type);
+      known.metadata = { ...known.metadata, ...metadata };
+    }
+  }
+  return [...plans.values()];
+}

@@ -1,0 +1,115 @@
+import { Broker } from '../broker/broker.js';
+import { ClientDefaults } from '../client/client-defaults.js';
+import { Client } from '../client/client.js';
+import type { Codec } from '../codec/codec.js';
+import { Codecs } from '../codec/codecs.js';
+import { Clock } from '../core/clock.js';
+import { ConsoleLogger } from '../core/console-logger.js';
+import { LEVELS, Logger, type Level } from '../core/logger.js';
+import type { Provider } from '../core/provider.js';
+import { SystemClock } from '../core/system-clock.js';
+import { CachedRegistry } from '../registry/cache.js';
+import { Registry } from '../registry/registry.js';
+import { Selector } from '../selector/selector.js';
+import { ServerDefaults } from '../server/server-defaults.js';
+import type { Server } from '../server/server.js';
+import { Transport } from '../transport/transport.js';
+import type { Container } from './container.js';
+import type { Environment } from './env.js';
+
+/** The slots of an app: what is left out is chosen by the environment, else the default. */
+export interface StackOptions {
+  /** @defaultValue `mdns()` */
+  readonly registry?: Provider<Registry>;
+  /** @defaultValue `http()` */
+  readonly transport?: Provider<Transport>;
+  /** @defaultValue `http()` */
+  readonly broker?: Provider<Broker>;
+  /** @defaultValue `cache()` */
+  readonly selector?: Provider<Selector>;
+  /** The first that names a content type has it. @defaultValue `[protobuf(), json()]` */
+  readonly codecs?: readonly Provider<Codec>[];
+  /** @defaultValue `rpc()` */
+  readonly client?: Provider<Client>;
+  /** One or several, each a node of its own. @defaultValue `rpc()`; none for a service without handlers and subscribers */
+  readonly server?: Provider<Server> | readonly Provider<Server>[];
+  /** @defaultValue the machine's */
+  readonly clock?: Provider<Clock>;
+  /** @defaultValue lines of text on standard error, from `MICRO_LOG_LEVEL` on */
+  readonly logger?: Provider<Logger>;
+}
+
+/** How the slots that a service has for itself are made. */
+export interface ServiceStack {
+  readonly client: Provider<Client>;
+  readonly server: Provider<Server>;
+}
+
+type Loader<T> = () => Promise<Provider<T>>;
+
+/** Loads what is chosen by name, so that what is not chosen costs nothing. */
+const REGISTRIES = {
+  mdns: async (addresses) => (await import('../registry/mdns.js')).mdns({ ...(addresses && { interfaces: addresses }) }),
+  memory: async () => (await import('../registry/memory.js')).memory(),
+} satisfies Record<string, (addresses: readonly string[] | undefined) => Promise<Provider<Registry>>>;
+
+const BROKERS = {
+  http: async (addresses) => (await import('../broker/http.js')).http({ ...(addresses?.[0] && { address: addresses[0] }) }),
+  memory: async () => (await import('../broker/memory.js')).memory(),
+} satisfies Record<string, (addresses: readonly string[] | undefined) => Promise<Provider<Broker>>>;
+
+const TRANSPORTS: Record<string, Loader<Transport>> = {
+  http: async () => (await import('../transport/http.js')).http(),
+  memory: async () => (await import('../transport/memory.js')).memory(),
+};
+
+const SELECTORS: Record<string, Loader<Selector>> = { cache: async () => (await import('../selector/cache.js')).cache() };
+const CLIENTS: Record<string, Loader<Client>> = { rpc: async () => (await import('../client/rpc.js')).rpc() };
+const SERVERS: Record<string, Loader<Server>> = { rpc: async () => (await import('../server/rpc.js')).rpc() };
+
+/** Puts what all services of an app share into its container, and tells how the rest is made. */
+export async function stack(options: StackOptions, env: Environment, container: Container): Promise<ServiceStack> {
+  const { registry: makeRegistry, clock = () => new SystemClock(), logger = () => consoleLogger(env) } = options;
+  container.provide(Clock, clock);
+  container.provide(Logger, logger);
+  container.provide(ServerDefaults, () => new ServerDefaults(env.server));
+  container.provide(ClientDefaults, () => new ClientDefaults(env.client));
+  const registry =
+    makeRegistry ?? (await env.choice('MICRO_REGISTRY', REGISTRIES, 'mdns')(env.list('MICRO_REGISTRY_ADDRESS')));
+  container.provide(InnerRegistry, registry);
+  container.provide(Registry, cached);
+  container.provide(
+    Transport,
+    options.transport ?? (await env.choice('MICRO_TRANSPORT', TRANSPORTS, 'http')()),
+  );
+  container.provide(
+    Broker,
+    options.broker ?? (await env.choice('MICRO_BROKER', BROKERS, 'http')(env.list('MICRO_BROKER_ADDRESS'))),
+  );
+  container.provide(Selector, options.selector ?? (await env.choice('MICRO_SELECTOR', SELECTORS, 'cache')()));
+  const codecs = options.codecs ?? [
+    (await import('../codec/protobuf.js')).protobuf(),
+    (await import('../codec/json.js')).json(),
+  ];
+  container.provide(Codecs, (resolve) => new Codecs(codecs.map((codec) => codec(resolve))));
+  const { server } = options;
+  const single = typeof server === 'function' ? server : undefined;
+  return {
+    client: options.client ?? (await env.choice('MICRO_CLIENT', CLIENTS, 'rpc')()),
+    server: single ?? (await env.choice('MICRO_SERVER', SERVERS, 'rpc')()),
+  };
+}
+
+/** The registry that the cache stands around; nobody else asks for it. */
+abstract class InnerRegistry extends Registry {}
+
+const cached: Provider<Registry> = (resolve) => {
+  const inner = resolve(InnerRegistry);
+  if (inner instanceof CachedRegistry) return inner;
+  return new CachedRegistry(inner, { clock: resolve(Clock), logger: resolve(Logger) });
+};
+
+function consoleLogger(env: Environment): Logger {
+  const levels = Object.fromEntries(LEVELS.map((level) => [level, level])) as Record<string, Level>; // each under its name
+  return new ConsoleLogger({ level: env.choice('MICRO_LOG_LEVEL', levels, 'info') });
+}
