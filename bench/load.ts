@@ -15,7 +15,7 @@ export async function load(call: () => Promise<unknown>, ms: number): Promise<Lo
   const begin = performance.now();
   const end = begin + ms;
   const worker = async (): Promise<void> => {
-    for (let now = performance.now(); now < end; ) {
+    for (let now = performance.now(); now < end;) {
       await call();
       const then = performance.now();
       latencies.push(then - now);

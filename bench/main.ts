@@ -51,7 +51,9 @@ else await main();
 async function main(): Promise<void> {
   for (const name of positionals)
     if (!variants.some((variant) => variant.name === name)) throw new Error(`there is no "${name}"\n${HELP}`);
-  const wanted = variants.filter(({ name }) => positionals.length === 0 || name === 'floor' || positionals.includes(name));
+  const wanted = variants.filter(
+    ({ name }) => positionals.length === 0 || name === 'floor' || positionals.includes(name),
+  );
   const rounds = Number(values.rounds);
   const ms = Number(values.seconds) * 1_000;
   const running: Running[] = [];
@@ -59,7 +61,8 @@ async function main(): Promise<void> {
   for (const { call } of running) await load(call, Math.min(ms, 1_000));
   for (let round = 1; round <= rounds; round++)
     for (const each of running) {
-      if (process.stderr.isTTY) process.stderr.write(`\rround ${round} of ${rounds}: ${each.variant.name.padEnd(20)}`);
+      if (process.stderr.isTTY)
+        process.stderr.write(`\rround ${round} of ${rounds}: ${each.variant.name.padEnd(20)}`);
       each.rounds.push(await measure(each, ms));
     }
   if (process.stderr.isTTY) process.stderr.write('\r'.padEnd(50) + '\r');
@@ -81,7 +84,12 @@ async function measure({ call, child }: Running, ms: number): Promise<Round> {
   const result = await load(call, ms);
   const after = [own(), await ask(child)];
   const used = after.map(({ cpu }, at) => total(cpu) - total(before[at]?.cpu)).reduce((a, b) => a + b);
-  return { ...result, cpuPerCall: used / result.calls, clientRss: after[0]?.rss ?? 0, serverRss: after[1]?.rss ?? 0 };
+  return {
+    ...result,
+    cpuPerCall: used / result.calls,
+    clientRss: after[0]?.rss ?? 0,
+    serverRss: after[1]?.rss ?? 0,
+  };
 }
 
 function own(): Usage {
@@ -127,8 +135,12 @@ function print(running: readonly Running[]): void {
     for (const row of rows) console.log(JSON.stringify(row));
     return;
   }
-  console.log(`Node ${process.version}, ${cpus().length} cores, 64 in flight, medians of ${values.rounds} rounds of ${values.seconds} s`);
-  console.log('variant          calls/s   p50 ms   p99 ms   CPU us/call   of floor   by CPU   client/server MB');
+  console.log(
+    `Node ${process.version}, ${cpus().length} cores, 64 in flight, medians of ${values.rounds} rounds of ${values.seconds} s`,
+  );
+  console.log(
+    'variant          calls/s   p50 ms   p99 ms   CPU us/call   of floor   by CPU   client/server MB',
+  );
   for (const row of rows)
     console.log(
       row.name.padEnd(14) +

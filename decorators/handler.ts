@@ -31,7 +31,10 @@ export function Handler<
     const name = property as string;
     const type = prototype.constructor as ServiceClass;
     if (typeof prototype === 'function' || typeof descriptor.value !== 'function')
-      throw new OctavoError('failed_precondition', `@Handler stands on "${name}", which is no method of an instance`);
+      throw new OctavoError(
+        'failed_precondition',
+        `@Handler stands on "${name}", which is no method of an instance`,
+      );
     if (request === undefined || reply === undefined)
       throw new OctavoError(
         'failed_precondition',
@@ -42,14 +45,18 @@ export function Handler<
 }
 
 /** Which side is a stream, as options written in place say it. */
-export type KindOf<Options> = Options extends { readonly stream: infer Kind extends StreamKind } ? Kind : 'unary';
+export type KindOf<Options> = Options extends { readonly stream: infer Kind extends StreamKind }
+  ? Kind
+  : 'unary';
 
 /** What is wrong with a method, in words; `undefined` for nothing. */
 export type HandlerProblem<Method, Request, Reply, Kind extends StreamKind> = Method extends (
   ...args: infer Args
 ) => infer Result
-  ? RequestProblem<Args, Kind extends 'client' | 'bidi' ? AsyncIterable<Request> : Request> extends infer Problem extends
-      string
+  ? RequestProblem<
+      Args,
+      Kind extends 'client' | 'bidi' ? AsyncIterable<Request> : Request
+    > extends infer Problem extends string
     ? Problem
     : Kind extends 'server' | 'bidi'
       ? Result extends AsyncIterable<infer Item>

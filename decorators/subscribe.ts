@@ -15,7 +15,10 @@ type SubscribeDecorator<Event extends object> = <Target extends object, Name ext
 
 /** What is wrong with a method, in words; `undefined` for nothing. */
 export type SubscriberProblem<Method, Event> = Method extends (...args: infer Args) => infer Result
-  ? [Args extends readonly [] ? Event : Args[0], Event] extends [Event, Args extends readonly [] ? Event : Args[0]]
+  ? [Args extends readonly [] ? Event : Args[0], Event] extends [
+      Event,
+      Args extends readonly [] ? Event : Args[0],
+    ]
     ? Args extends readonly [] | readonly [unknown]
       ? ResultProblem<Result>
       : [EventContext] extends [Args[1]]

@@ -7,7 +7,14 @@ export * from './codec/codec.js';
 export { Codecs } from './codec/codecs.js';
 export * from './core/clock.js';
 export { ConsoleLogger, type ConsoleLoggerOptions } from './core/console-logger.js';
-export { Context, EventContext, type NackOptions, type Peer, type Principal, type ReplyMetadata } from './core/context.js';
+export {
+  Context,
+  EventContext,
+  type NackOptions,
+  type Peer,
+  type Principal,
+  type ReplyMetadata,
+} from './core/context.js';
 export * from './core/error.js';
 export { Identity } from './core/identity.js';
 export { Inbox } from './core/inbox.js';

@@ -1,5 +1,14 @@
 import { Length, Max, Min } from 'class-validator';
-import { ClientOf, Field, Handler, Message, PublisherOf, Service, topic, unimplemented } from '../../src/index.js';
+import {
+  ClientOf,
+  Field,
+  Handler,
+  Message,
+  PublisherOf,
+  Service,
+  topic,
+  unimplemented,
+} from '../../src/index.js';
 
 @Message('greeter.HelloRequest')
 export class HelloRequest {

@@ -75,7 +75,10 @@ export interface PublisherClass<T extends object> {
 /** The base of a typed publisher: `class GreetingsPublisher extends PublisherOf(Greetings) {}`. */
 export function PublisherOf<T extends object>(topic: Topic<T>): PublisherClass<T> {
   if (topic === undefined)
-    throw new OctavoError('failed_precondition', 'PublisherOf got no topic: two modules import each other; move it to one of its own');
+    throw new OctavoError(
+      'failed_precondition',
+      'PublisherOf got no topic: two modules import each other; move it to one of its own',
+    );
   return class TopicPublisher {
     static readonly [TOPIC] = topic;
     readonly #client: Client;
@@ -120,7 +123,10 @@ function equip(prototype: object, service: ServiceClass): void {
   for (const property of Object.getOwnPropertyNames(service.prototype))
     if (property !== 'constructor' && !Object.hasOwn(prototype, property))
       define(prototype, property, () => {
-        throw new OctavoError('unimplemented', `${service.name}.${property} is no endpoint: put @Handler on it`);
+        throw new OctavoError(
+          'unimplemented',
+          `${service.name}.${property} is no endpoint: put @Handler on it`,
+        );
       });
 }
 
@@ -139,11 +145,17 @@ function caller(service: string, method: Method): Caller {
   const { kind } = method;
   if (kind === 'client')
     return function (body, options) {
-      return onlyReply(Calls.clientOf(this).stream({ service, endpoint, kind, body, method }, options), endpoint);
+      return onlyReply(
+        Calls.clientOf(this).stream({ service, endpoint, kind, body, method }, options),
+        endpoint,
+      );
     };
   return function (body, options) {
     const client = Calls.clientOf(this);
-    return { [Symbol.asyncIterator]: () => new Replies(() => client.stream({ service, endpoint, kind, body, method }, options)) };
+    return {
+      [Symbol.asyncIterator]: () =>
+        new Replies(() => client.stream({ service, endpoint, kind, body, method }, options)),
+    };
   };
 }
 
@@ -152,7 +164,8 @@ async function onlyReply(stream: ClientStream, endpoint: string): Promise<unknow
   try {
     const reply = await stream.receive();
     if (reply === undefined) throw new OctavoError('internal', `${endpoint} ended without a reply`);
-    if ((await stream.receive()) !== undefined) throw new OctavoError('internal', `${endpoint} gave a second reply`);
+    if ((await stream.receive()) !== undefined)
+      throw new OctavoError('internal', `${endpoint} gave a second reply`);
     return reply;
   } finally {
     await stream.close();

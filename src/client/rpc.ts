@@ -80,14 +80,22 @@ export class RpcClient extends Client {
   }
 
   stop(): void {
-    for (const context of [...this.#active]) context.cancel(new OctavoError('cancelled', 'the client was stopped'));
+    for (const context of [...this.#active])
+      context.cancel(new OctavoError('cancelled', 'the client was stopped'));
   }
 
   async call(request: CallRequest, options: CallOptions = {}): Promise<unknown> {
     const { service, endpoint, body, method } = request;
     const { retries, requestTimeoutMs } = this.options;
     const timeoutMs = options.timeoutMs ?? method?.options.timeoutMs ?? requestTimeoutMs;
-    const { call, done } = this.#begin({ service, endpoint, body, request, options: { retries, ...options }, timeoutMs });
+    const { call, done } = this.#begin({
+      service,
+      endpoint,
+      body,
+      request,
+      options: { retries, ...options },
+      timeoutMs,
+    });
     try {
       return (await until(call.context, this.#wrapped(call))).body;
     } finally {
@@ -100,7 +108,15 @@ export class RpcClient extends Client {
     const outbox = body === undefined ? new Outbox<unknown>() : undefined;
     const timeoutMs = options.timeoutMs ?? method?.options.timeoutMs;
     const kind = request.kind ?? (method?.kind === 'unary' ? undefined : method?.kind) ?? 'bidi';
-    const { call, done } = this.#begin({ service, endpoint, body: outbox ?? body, request, options, timeoutMs, kind });
+    const { call, done } = this.#begin({
+      service,
+      endpoint,
+      body: outbox ?? body,
+      request,
+      options,
+      timeoutMs,
+      kind,
+    });
     const reply = until(call.context, this.#wrapped(call));
     reply.catch(done);
     return new RpcStream({ context: call.context, request, outbox, reply });
@@ -111,7 +127,9 @@ export class RpcClient extends Client {
     const contentType = request.contentType ?? this.options.contentType;
     const codec = codecFor(this.#parts.codecs, contentType);
     const id = randomUUID();
-    const header = new Metadata(options.metadata === undefined ? undefined : checkMetadata(new Metadata(options.metadata)))
+    const header = new Metadata(
+      options.metadata === undefined ? undefined : checkMetadata(new Metadata(options.metadata)),
+    )
       .append(mucp.CONTENT_TYPE, contentType)
       .append('Micro-ID', id)
       .append(mucp.TOPIC, topic);
@@ -124,7 +142,11 @@ export class RpcClient extends Client {
     const { clock, logger } = this.#parts;
     const { context, done } = outgoing(
       { service, endpoint, clock, logger, options, timeoutMs, forward: this.options.forward ?? [] },
-      (ms) => new OctavoError('deadline_exceeded', `${service} ${endpoint} took longer than ${Math.round(ms)} ms: it waited for ${call.waitsFor}`),
+      (ms) =>
+        new OctavoError(
+          'deadline_exceeded',
+          `${service} ${endpoint} took longer than ${Math.round(ms)} ms: it waited for ${call.waitsFor}`,
+        ),
     );
     const contentType = options.contentType ?? request.contentType ?? this.options.contentType;
     const { method } = request;
@@ -132,7 +154,17 @@ export class RpcClient extends Client {
       this.#active.delete(context);
       done();
     };
-    const call = new ClientCall({ kind, service, endpoint, context, request: body, contentType, method, options, done: over });
+    const call = new ClientCall({
+      kind,
+      service,
+      endpoint,
+      context,
+      request: body,
+      contentType,
+      method,
+      options,
+      done: over,
+    });
     this.#active.add(context);
     return { call, done: over };
   }
@@ -141,7 +173,9 @@ export class RpcClient extends Client {
     const { wrappers } = call.options;
     if (wrappers === undefined) return this.#run(call);
     // As above: every call is of this class.
-    return compose([...(this.options.wrappers ?? []), ...wrappers], (it) => this.#attempts(it as ClientCall))(call);
+    return compose([...(this.options.wrappers ?? []), ...wrappers], (it) => this.#attempts(it as ClientCall))(
+      call,
+    );
   }
 
   /** Tries, and tries again where that may help. */
@@ -161,7 +195,12 @@ export class RpcClient extends Client {
         if (call.context.cancelled !== undefined) throw call.context.cancelled;
         this.#parts.selector.mark(call.service, node, error);
         // What was never sent goes elsewhere at once, where there is an elsewhere.
-        if (error.executed === false && error.retryable && attempt < MOST_NODES && call.options.address === undefined) {
+        if (
+          error.executed === false &&
+          error.retryable &&
+          attempt < MOST_NODES &&
+          call.options.address === undefined
+        ) {
           const next = await this.#another(call, tried);
           if (next) continue;
         }
@@ -200,7 +239,10 @@ export class RpcClient extends Client {
 
   #select({ service, options: { filters, strategy } }: ClientCall): NextNode | Promise<NextNode> {
     const all = filters === undefined ? this.#always : [this.#reachable, ...filters];
-    return this.#parts.selector.select(service, { filters: all, ...(strategy !== undefined && { strategy }) });
+    return this.#parts.selector.select(service, {
+      filters: all,
+      ...(strategy !== undefined && { strategy }),
+    });
   }
 
   get #always(): readonly Filter[] {
@@ -212,13 +254,15 @@ export class RpcClient extends Client {
   #addressed(address: string | readonly string[], tried: ReadonlySet<string>): Node {
     const all = typeof address === 'string' ? [address] : address;
     const one = all.find((each) => !tried.has(each)) ?? all[this.#sequence % all.length];
-    if (one === undefined) throw new OctavoError('invalid_argument', 'the call option "address" is an empty list');
+    if (one === undefined)
+      throw new OctavoError('invalid_argument', 'the call option "address" is an empty list');
     return { id: one, address: one, metadata: {} };
   }
 
   async #attempt(call: ClientCall, node: Node): Promise<Reply> {
     call.peer = { address: node.address, octavo: node.metadata['octavo'] !== undefined };
-    const send: Next = (it) => (it.kind === 'unary' ? this.#unary(it as ClientCall, node) : this.#open(it as ClientCall, node));
+    const send: Next = (it) =>
+      it.kind === 'unary' ? this.#unary(it as ClientCall, node) : this.#open(it as ClientCall, node);
     const { callWrappers } = this.options;
     return callWrappers === undefined ? send(call) : compose(callWrappers, send)(call);
   }
@@ -239,7 +283,10 @@ export class RpcClient extends Client {
       const message = isPromise(received) ? await received : received;
       context.throwIfCancelled();
       if (message === undefined)
-        throw new OctavoError('unavailable', `${node.address} closed the connection without a reply of ${service} ${endpoint}`);
+        throw new OctavoError(
+          'unavailable',
+          `${node.address} closed the connection without a reply of ${service} ${endpoint}`,
+        );
       showMetadata(call, message, { last: true });
       const error = errorOf(message);
       if (error !== undefined) throw error;
@@ -257,7 +304,10 @@ export class RpcClient extends Client {
     const socket = await this.#dial(call, node, true);
     const id = String(this.#sequence++);
     call.waitsFor = `the stream from ${node.address}`;
-    const octavo = node.metadata['octavo'] === undefined && node.metadata['protocol'] === undefined ? undefined : call.peer?.octavo;
+    const octavo =
+      node.metadata['octavo'] === undefined && node.metadata['protocol'] === undefined
+        ? undefined
+        : call.peer?.octavo;
     const exchange = new Exchange({
       call,
       socket,
@@ -278,7 +328,10 @@ export class RpcClient extends Client {
     const socket = await this.#parts.transport.dial(node.address, {
       stream,
       timeoutMs: Math.min(dialTimeoutMs, context.remainingMs),
-      pool: { ...(poolSize !== undefined && { size: poolSize }), ...(poolTtlMs !== undefined && { ttlMs: poolTtlMs }) },
+      pool: {
+        ...(poolSize !== undefined && { size: poolSize }),
+        ...(poolTtlMs !== undefined && { ttlMs: poolTtlMs }),
+      },
       // Asked for only where something is really opened, as making a signal costs more than the rest of a dial.
       get signal() {
         return context.signal;
@@ -295,14 +348,17 @@ export class RpcClient extends Client {
 /** Calls by go-micro's rpc protocol. */
 export function rpc(options: ClientOptions = {}): Provider<Client> {
   return (resolve) =>
-    new RpcClient({ ...resolve(ClientDefaults).options, ...options }, {
-      transport: resolve(Transport),
-      selector: resolve(Selector),
-      broker: resolve(Broker),
-      codecs: resolve(Codecs),
-      clock: resolve(Clock),
-      logger: resolve(Logger),
-    });
+    new RpcClient(
+      { ...resolve(ClientDefaults).options, ...options },
+      {
+        transport: resolve(Transport),
+        selector: resolve(Selector),
+        broker: resolve(Broker),
+        codecs: resolve(Codecs),
+        clock: resolve(Clock),
+        logger: resolve(Logger),
+      },
+    );
 }
 
 interface Beginning {
@@ -329,7 +385,9 @@ function speaks(transport: string): Filter {
     (metadata['protocol'] ?? 'mucp') === 'mucp' && (metadata['transport'] ?? transport) === transport;
   return (services) =>
     services
-      .map((service) => (service.nodes.every(fits) ? service : { ...service, nodes: service.nodes.filter(fits) }))
+      .map((service) =>
+        service.nodes.every(fits) ? service : { ...service, nodes: service.nodes.filter(fits) },
+      )
       .filter(({ nodes }) => nodes.length > 0);
 }
 

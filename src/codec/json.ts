@@ -19,7 +19,9 @@ export class JsonCodec extends Codec {
 
   write({ kind }: CallHeader, value: unknown, type: MessageType | undefined): Uint8Array {
     if (kind === 'error') return new Uint8Array(0);
-    return Buffer.from(`${JSON.stringify(type === undefined ? value : schemaOf(type).toJson(value as object))}\n`);
+    return Buffer.from(
+      `${JSON.stringify(type === undefined ? value : schemaOf(type).toJson(value as object))}\n`,
+    );
   }
 }
 

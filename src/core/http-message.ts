@@ -135,7 +135,10 @@ export class HttpReader {
     const { maxHeaderBytes } = this.#limits;
     const end = this.#bytes.indexOf(END_OF_HEAD, Math.max(0, this.#searched - 3));
     if (end > maxHeaderBytes || (end < 0 && this.#bytes.length > maxHeaderBytes))
-      throw new OctavoError('resource_exhausted', `the header is over ${maxHeaderBytes} bytes (maxHeaderBytes)`);
+      throw new OctavoError(
+        'resource_exhausted',
+        `the header is over ${maxHeaderBytes} bytes (maxHeaderBytes)`,
+      );
     if (end < 0) {
       this.#searched = this.#bytes.length;
       return false;
@@ -168,7 +171,8 @@ export class HttpReader {
       return true;
     }
     if (this.#bytes.length < 2) return false;
-    if (this.#bytes[0] !== CR || this.#bytes[1] !== LF) throw malformed('a chunk does not end where its size says, or trailers follow');
+    if (this.#bytes[0] !== CR || this.#bytes[1] !== LF)
+      throw malformed('a chunk does not end where its size says, or trailers follow');
     this.#skip(2);
     const done = this.#chunk === 0;
     this.#chunk = undefined;
@@ -210,7 +214,10 @@ export class HttpReader {
   }
 
   #tooLarge(): OctavoError {
-    return new OctavoError('resource_exhausted', `the message is over ${this.#limits.maxMessageBytes} bytes (maxMessageBytes)`);
+    return new OctavoError(
+      'resource_exhausted',
+      `the message is over ${this.#limits.maxMessageBytes} bytes (maxMessageBytes)`,
+    );
   }
 }
 
@@ -245,7 +252,8 @@ function parseHead(bytes: Buffer, limits: HttpLimits): Head {
     let ascii = true;
     for (let code = text.charCodeAt(at); code !== CR; code = text.charCodeAt(++at)) {
       if (code >= 128) ascii = false;
-      else if ((code < 32 && code !== 9) || code === 127) throw malformed(`the header ${name} has a control character`);
+      else if ((code < 32 && code !== 9) || code === 127)
+        throw malformed(`the header ${name} has a control character`);
     }
     if (text.charCodeAt(at + 1) !== LF) throw malformed(`the header ${name} has a control character`);
     let valueEnd = at;
@@ -287,7 +295,8 @@ class Framing {
         return true;
       case 17:
         if (!sameName(name, 'transfer-encoding')) return false;
-        if (this.#chunked || value.toLowerCase() !== 'chunked') throw malformed('the transfer encoding is not "chunked"');
+        if (this.#chunked || value.toLowerCase() !== 'chunked')
+          throw malformed('the transfer encoding is not "chunked"');
         this.#chunked = true;
         return true;
       default:
@@ -296,7 +305,8 @@ class Framing {
   }
 
   length(start: string, response: boolean): number {
-    if (this.#chunked && this.#length !== undefined) throw malformed('it has a content length and a transfer encoding');
+    if (this.#chunked && this.#length !== undefined)
+      throw malformed('it has a content length and a transfer encoding');
     if (this.#chunked) return CHUNKED;
     if (this.#length !== undefined) return this.#length;
     return response && !/^\S+ (?:1\d\d|204|304)/.test(start) ? UNTIL_END : 0;
@@ -308,7 +318,10 @@ export function writeHttp(start: string, header: Metadata, body: Uint8Array, ext
   let head = `${start}\r\nContent-Length: ${body.length}\r\n${extra}`;
   for (const [name, value] of header) {
     if (FORBIDDEN.test(value) || FORBIDDEN.test(name))
-      throw new OctavoError('invalid_argument', `the header ${JSON.stringify(name)} has a line break or NUL in it`);
+      throw new OctavoError(
+        'invalid_argument',
+        `the header ${JSON.stringify(name)} has a line break or NUL in it`,
+      );
     head += `${name}: ${value}\r\n`;
   }
   head += '\r\n';

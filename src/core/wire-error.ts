@@ -38,7 +38,12 @@ export function codeOf(micro: number): Code {
  */
 export function writeError(error: OctavoError, id: string, octavo: boolean): string {
   const { micro } = CODES[error.code];
-  const text = { id: error.id ?? id, code: micro, detail: error.message, status: STATUS_CODES[micro] ?? error.code };
+  const text = {
+    id: error.id ?? id,
+    code: micro,
+    detail: error.message,
+    status: STATUS_CODES[micro] ?? error.code,
+  };
   if (!octavo) return json(text);
   const more = {
     ...text,
@@ -81,7 +86,9 @@ function codeOfText(text: string): Code {
 
 /** Bigints in details travel as text, as in ProtoJSON. */
 function json(value: object): string {
-  return JSON.stringify(value, (_, member: unknown) => (typeof member === 'bigint' ? String(member) : member));
+  return JSON.stringify(value, (_, member: unknown) =>
+    typeof member === 'bigint' ? String(member) : member,
+  );
 }
 
 function parse(text: string): Record<string, unknown> | undefined {
@@ -100,5 +107,7 @@ function isCode(name: unknown): name is Code {
 }
 
 function isDetail(detail: unknown): detail is ErrorDetail {
-  return typeof detail === 'object' && detail !== null && typeof (detail as { type?: unknown }).type === 'string';
+  return (
+    typeof detail === 'object' && detail !== null && typeof (detail as { type?: unknown }).type === 'string'
+  );
 }

@@ -136,7 +136,8 @@ export class CachedRegistry extends Registry {
     const { ttlMs, missMs } = this.#options;
     try {
       const records = await this.#inner.getService(name);
-      if (entry.stale) this.#logger.info('the registry answers again', { registry: this.name, service: name });
+      if (entry.stale)
+        this.#logger.info('the registry answers again', { registry: this.name, service: name });
       entry.stale = false;
       this.#put(entry, records);
       entry.goodUntil = this.#clock.now() + (records.length > 0 ? ttlMs : missMs);
@@ -144,7 +145,11 @@ export class CachedRegistry extends Registry {
     } catch (reason) {
       if (entry.records.length === 0) throw OctavoError.from(reason);
       if (!entry.stale)
-        this.#logger.warn('the registry cannot be asked: its last answer stays in use', { registry: this.name, service: name, error: reason });
+        this.#logger.warn('the registry cannot be asked: its last answer stays in use', {
+          registry: this.name,
+          service: name,
+          error: reason,
+        });
       entry.stale = true;
       entry.goodUntil = this.#clock.now() + missMs;
       return entry.records;
@@ -175,8 +180,15 @@ export class CachedRegistry extends Registry {
     // While it cannot be asked, what it says of nodes that went is not believed: the registry may have lost its memory.
     if (action === 'delete' && entry.stale) return;
     const ids = new Set(service.nodes.map(({ id }) => id));
-    const others = entry.records.map((record) => ({ ...record, nodes: record.nodes.filter(({ id }) => !ids.has(id)) }));
-    if (action === 'delete') return this.#put(entry, others.filter(({ nodes }) => nodes.length > 0));
+    const others = entry.records.map((record) => ({
+      ...record,
+      nodes: record.nodes.filter(({ id }) => !ids.has(id)),
+    }));
+    if (action === 'delete')
+      return this.#put(
+        entry,
+        others.filter(({ nodes }) => nodes.length > 0),
+      );
     const same = others.find(({ version }) => version === service.version);
     const nodes: readonly Node[] = [...(same?.nodes ?? []), ...service.nodes];
     const rest = others.filter((record) => record !== same && record.nodes.length > 0);

@@ -93,7 +93,12 @@ export class MemoryRegistry extends Registry {
       if (service !== undefined && event.service.name !== service) return;
       if (inbox.push(event)) return;
       forget();
-      inbox.end(new OctavoError('resource_exhausted', `a watch of the memory registry is ${WATCH_ROOM} changes behind`));
+      inbox.end(
+        new OctavoError(
+          'resource_exhausted',
+          `a watch of the memory registry is ${WATCH_ROOM} changes behind`,
+        ),
+      );
     };
     watchers.add(take);
     this.#watches.add(inbox);
@@ -113,7 +118,9 @@ export class MemoryRegistry extends Registry {
     known?.timer?.cancel();
     const text = JSON.stringify([service, node]);
     const timer =
-      ttlMs === undefined ? undefined : this.#clock.after(ttlMs, () => this.#remove(key), { background: true });
+      ttlMs === undefined
+        ? undefined
+        : this.#clock.after(ttlMs, () => this.#remove(key), { background: true });
     entries.set(key, { service, node, text, timer });
     if (known?.text !== text) this.#tell(known === undefined ? 'create' : 'update', service, node);
   }

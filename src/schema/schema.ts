@@ -16,11 +16,11 @@ export interface Schema<T extends object> {
   readonly name: string;
   readonly type: MessageType<T>;
   /** The proto3 bytes. Throws `invalid_argument` with the field's path where a value does not fit its field. */
-  encode(value: Init<T>): Uint8Array;
+  encode(value: T | Init<T>): Uint8Array;
   /** A fresh instance. Unknown fields are skipped. Throws `invalid_argument` with the field's path where the bytes are wrong. */
   decode(bytes: Uint8Array): T;
   /** Canonical ProtoJSON. Throws as {@link encode} does. */
-  toJson(value: Init<T>, options?: JsonWriteOptions): JsonValue;
+  toJson(value: T | Init<T>, options?: JsonWriteOptions): JsonValue;
   /** A fresh instance from what `JSON.parse` gave. Unknown members are skipped. Throws as {@link decode} does. */
   fromJson(json: unknown): T;
   /** Throws `invalid_argument` that lists the fields which break a class-validator rule; free for classes without rules. */

@@ -29,13 +29,27 @@ export class CacheSelector extends Selector {
 
   select(service: string, options: SelectOptions = {}): MaybePromise<NextNode> {
     const found = this.#registry.getService(service);
-    return isPromise(found) ? found.then((it) => this.#choose(service, it, options)) : this.#choose(service, found, options);
+    return isPromise(found)
+      ? found.then((it) => this.#choose(service, it, options))
+      : this.#choose(service, found, options);
   }
 
-  #choose(service: string, found: readonly ServiceRecord[], { filters = [], strategy = this.#strategy }: SelectOptions): NextNode {
-    const left = filters.reduce<readonly ServiceRecord[]>((services, filter: Filter) => filter(services), found);
+  #choose(
+    service: string,
+    found: readonly ServiceRecord[],
+    { filters = [], strategy = this.#strategy }: SelectOptions,
+  ): NextNode {
+    const left = filters.reduce<readonly ServiceRecord[]>(
+      (services, filter: Filter) => filter(services),
+      found,
+    );
     const nodes = left.flatMap((each) => each.nodes);
-    if (nodes.length === 0) throw new OctavoError('unavailable', `no node of "${service}" (asked registry "${this.#registry.name}")`, { executed: false });
+    if (nodes.length === 0)
+      throw new OctavoError(
+        'unavailable',
+        `no node of "${service}" (asked registry "${this.#registry.name}")`,
+        { executed: false },
+      );
     return (tried) => strategy(service, untried(nodes, tried));
   }
 }

@@ -55,11 +55,35 @@ declareFields(StatsResponse, 'debug.StatsResponse', {
   requests: 'uint64',
   errors: 'uint64',
 });
-declareFields(LogRequest, 'debug.LogRequest', { service: 'string', stream: 'bool', count: 'int64', since: 'int64' });
+declareFields(LogRequest, 'debug.LogRequest', {
+  service: 'string',
+  stream: 'bool',
+  count: 'int64',
+  since: 'int64',
+});
 declareMessage(LogLine, 'debug.Record', []);
-declareField(LogLine.prototype, { property: 'timestamp', id: 1, label: 'single', type: 'int64', optional: false });
-declareField(LogLine.prototype, { property: 'metadata', id: 2, label: 'map', key: 'string', type: 'string', optional: false });
-declareField(LogLine.prototype, { property: 'message', id: 3, label: 'single', type: 'string', optional: false });
+declareField(LogLine.prototype, {
+  property: 'timestamp',
+  id: 1,
+  label: 'single',
+  type: 'int64',
+  optional: false,
+});
+declareField(LogLine.prototype, {
+  property: 'metadata',
+  id: 2,
+  label: 'map',
+  key: 'string',
+  type: 'string',
+  optional: false,
+});
+declareField(LogLine.prototype, {
+  property: 'message',
+  id: 3,
+  label: 'single',
+  type: 'string',
+  optional: false,
+});
 
 export interface DebugParts {
   readonly clock: Clock;
@@ -126,5 +150,11 @@ function endpoint(
 function declareFields(type: MessageType, name: string, fields: Readonly<Record<string, FieldType>>): void {
   declareMessage(type, name, []);
   for (const [at, [property, fieldType]] of Object.entries(fields).entries())
-    declareField(type.prototype as object, { property, id: at + 1, label: 'single', type: fieldType, optional: false });
+    declareField(type.prototype as object, {
+      property,
+      id: at + 1,
+      label: 'single',
+      type: fieldType,
+      optional: false,
+    });
 }

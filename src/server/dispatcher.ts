@@ -64,7 +64,10 @@ export class Dispatcher {
   add(endpoint: Endpoint): void {
     const { endpoint: name } = endpoint.method;
     if (this.#routes.has(name))
-      throw new OctavoError('failed_precondition', `two handlers serve the endpoint ${name}: rename one of the methods`);
+      throw new OctavoError(
+        'failed_precondition',
+        `two handlers serve the endpoint ${name}: rename one of the methods`,
+      );
     const run = compose([...this.#wrappers, ...endpoint.wrappers], (call) => invoke(endpoint, call));
     this.#routes.set(name, { endpoint, run });
   }
@@ -75,7 +78,9 @@ export class Dispatcher {
     if (route !== undefined) return route;
     const known = this.endpoints.filter(({ method }) => method.options.internal !== true).slice(0, 20);
     const names = known.map(({ method }) => method.endpoint).join(', ');
-    throw new OctavoError('unimplemented', `no endpoint "${name}": there are ${names || 'none'}`, { executed: false });
+    throw new OctavoError('unimplemented', `no endpoint "${name}": there are ${names || 'none'}`, {
+      executed: false,
+    });
   }
 
   /**
@@ -158,9 +163,13 @@ export class Dispatcher {
     if (reason instanceof OctavoError) return reason.executed === false ? again(reason) : reason;
     const id = randomUUID();
     context.log.error('a handler threw what is no OctavoError', { id, error: reason });
-    return new OctavoError('internal', `internal error ${id}: the log of ${context.service} has it under this id`, {
-      cause: reason,
-    });
+    return new OctavoError(
+      'internal',
+      `internal error ${id}: the log of ${context.service} has it under this id`,
+      {
+        cause: reason,
+      },
+    );
   }
 }
 
@@ -181,7 +190,9 @@ class Run {
     if (deadline !== undefined) {
       const ms = context.remainingMs;
       this.#timer = clock.after(ms, () =>
-        context.cancel(new OctavoError('deadline_exceeded', `${endpoint} took longer than its ${Math.round(ms)} ms`)),
+        context.cancel(
+          new OctavoError('deadline_exceeded', `${endpoint} took longer than its ${Math.round(ms)} ms`),
+        ),
       );
     }
     context.onCancel((reason) => this.fail(reason));

@@ -84,7 +84,10 @@ export class RpcServer extends Server {
 
   handle(endpoints: readonly Endpoint[]): void {
     if (this.#state !== 'stopped')
-      throw new OctavoError('failed_precondition', `the rpc server of ${this.#serviceName} runs: add endpoints before its start`);
+      throw new OctavoError(
+        'failed_precondition',
+        `the rpc server of ${this.#serviceName} runs: add endpoints before its start`,
+      );
     for (const endpoint of endpoints) this.#dispatcher.add(endpoint);
   }
 
@@ -137,14 +140,23 @@ export class RpcServer extends Server {
       subscriptions: this.#subscriptions,
       draining: () => this.#state === 'draining',
     });
-    this.#listener = await transport.listen(this.options.address ?? LOOPBACK, (socket) => intake.take(socket), {
-      probes: { healthy: () => this.#state !== 'stopped', ready: () => this.#state === 'ready' },
-    });
+    this.#listener = await transport.listen(
+      this.options.address ?? LOOPBACK,
+      (socket) => intake.take(socket),
+      {
+        probes: { healthy: () => this.#state !== 'stopped', ready: () => this.#state === 'ready' },
+      },
+    );
     const address = advertised(this.#listener.address, this.options, registry);
     this.#node = this.#describe(address);
     await this.#subscriptions.start();
     await this.register();
-    logger.info('serving', { service: this.#serviceName, node: this.#node.id, address, registry: registry.name });
+    logger.info('serving', {
+      service: this.#serviceName,
+      node: this.#node.id,
+      address,
+      registry: registry.name,
+    });
   }
 
   /** Deregisters, goes on while callers learn, refuses new calls, waits for those in flight, and closes. */
@@ -215,15 +227,18 @@ export class RpcServer extends Server {
 /** Serves go-micro's rpc protocol. */
 export function rpc(options: ServerOptions = {}): Provider<Server> {
   return (resolve) =>
-    new RpcServer({ ...resolve(ServerDefaults).options, ...defined(options) }, {
-      identity: resolve(Identity),
-      transport: resolve(Transport),
-      broker: resolve(Broker),
-      registry: resolve(Registry),
-      codecs: resolve(Codecs),
-      clock: resolve(Clock),
-      logger: resolve(Logger),
-    });
+    new RpcServer(
+      { ...resolve(ServerDefaults).options, ...defined(options) },
+      {
+        identity: resolve(Identity),
+        transport: resolve(Transport),
+        broker: resolve(Broker),
+        registry: resolve(Registry),
+        codecs: resolve(Codecs),
+        clock: resolve(Clock),
+        logger: resolve(Logger),
+      },
+    );
 }
 
 /** Without the members that are there but `undefined`, which would hide a default. */

@@ -78,7 +78,9 @@ export class Subscriptions {
   async deliver(topic: string, message: Message): Promise<void> {
     const matching = this.#running.filter(({ subscription }) => subscription.topic === topic);
     if (matching.length === 0)
-      throw new OctavoError('not_found', `${this.#parts.identity.name} has no subscriber of "${topic}"`, { executed: false });
+      throw new OctavoError('not_found', `${this.#parts.identity.name} has no subscriber of "${topic}"`, {
+        executed: false,
+      });
     for (const each of matching) await this.#once(each, message, 1, { acknowledge() {}, refuse() {} });
   }
 
@@ -100,11 +102,15 @@ export class Subscriptions {
 
   async #begin(running: Running): Promise<void> {
     const { topic, options } = running.subscription;
-    running.subscriber = await this.#parts.broker.subscribe(topic, (delivery) => this.#take(running, delivery), {
-      autoAck: false,
-      ...(options.queue !== undefined && { queue: options.queue }),
-      ...(options.durable !== undefined && { durable: options.durable }),
-    });
+    running.subscriber = await this.#parts.broker.subscribe(
+      topic,
+      (delivery) => this.#take(running, delivery),
+      {
+        autoAck: false,
+        ...(options.queue !== undefined && { queue: options.queue }),
+        ...(options.durable !== undefined && { durable: options.durable }),
+      },
+    );
   }
 
   async #remove(running: Running): Promise<void> {
@@ -143,7 +149,12 @@ export class Subscriptions {
     }
   }
 
-  async #once(running: Running, message: Message, attempt: number, acknowledgement: Acknowledgement): Promise<void> {
+  async #once(
+    running: Running,
+    message: Message,
+    attempt: number,
+    acknowledgement: Acknowledgement,
+  ): Promise<void> {
     const { identity, codecs, clock, logger } = this.#parts;
     const { topic, type } = running.subscription;
     const { header, body } = message;
@@ -162,7 +173,10 @@ export class Subscriptions {
       const contentType = header.get(CONTENT_TYPE) ?? 'application/protobuf';
       const codec = codecs.get(contentType);
       if (codec === undefined)
-        throw new OctavoError('invalid_argument', `an event of "${topic}" has the unsupported content type "${contentType}"`);
+        throw new OctavoError(
+          'invalid_argument',
+          `an event of "${topic}" has the unsupported content type "${contentType}"`,
+        );
       const event = codec.readBody(body, type, 'event');
       // What a codec gives for a type is an instance of it.
       schemaOf(type).validate(event as object);
@@ -186,7 +200,13 @@ export class Subscriptions {
   }
 
   /** What nobody could deal with is logged and gone, or buried; while stopping it goes back, for another node to try. */
-  async #giveUp(running: Running, delivery: Delivery, attempt: number, reason: unknown, bury: boolean): Promise<void> {
+  async #giveUp(
+    running: Running,
+    delivery: Delivery,
+    attempt: number,
+    reason: unknown,
+    bury: boolean,
+  ): Promise<void> {
     const { broker, logger } = this.#parts;
     const { topic, name } = running.subscription;
     const facts = { topic, subscriber: name, attempt, error: reason };
@@ -202,7 +222,10 @@ export class Subscriptions {
       logger.error(`a subscriber refused an event, which went to ${topic}${DEAD}`, facts);
       delivery.ack();
     } catch (error) {
-      logger.error(`an event could go neither to its subscriber nor to ${topic}${DEAD}`, { ...facts, because: error });
+      logger.error(`an event could go neither to its subscriber nor to ${topic}${DEAD}`, {
+        ...facts,
+        because: error,
+      });
       delivery.nack();
     }
   }

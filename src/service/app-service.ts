@@ -49,7 +49,10 @@ export class AppService extends Service {
   get server(): Server {
     const [server] = this.#servers;
     if (server !== undefined) return server;
-    throw new OctavoError('failed_precondition', `"${this.name}" has no server: it is not started, or has nothing to serve`);
+    throw new OctavoError(
+      'failed_precondition',
+      `"${this.name}" has no server: it is not started, or has nothing to serve`,
+    );
   }
 
   readonly resolve: Resolve = (token) => (this.#container ?? this.#app.container).resolve(token);
@@ -96,18 +99,30 @@ export class AppService extends Service {
         wrappers: [],
       },
     ]);
-    if (subscriber === undefined) throw new OctavoError('internal', 'a server gave no subscriber for a subscription');
+    if (subscriber === undefined)
+      throw new OctavoError('internal', 'a server gave no subscriber for a subscription');
     return subscriber;
   }
 
   /** Makes everything of this service, and opens nothing. */
-  assemble(parent: Container, client: Provider<Client>, servers: readonly Provider<Server>[], env: Environment): void {
+  assemble(
+    parent: Container,
+    client: Provider<Client>,
+    servers: readonly Provider<Server>[],
+    env: Environment,
+  ): void {
     const container = parent.child();
     this.#container = container;
     const { name, version, package: pack, metadata, classes } = this.#plan;
     const told = env.server;
-    container.provide(Identity, () => new Identity({ name: told.name ?? name, version: told.version ?? version, package: pack, metadata }));
+    container.provide(
+      Identity,
+      () =>
+        new Identity({ name: told.name ?? name, version: told.version ?? version, package: pack, metadata }),
+    );
     container.provide(Client, client);
+    // Made now, with all it stands on, so that it is started with the rest even where no constructor asks for it.
+    container.resolve(Client);
     const handlers = classes.map((type) => {
       const instance = container.resolve(type);
       return handlersOf(declarationOf(type), instance, container.resolve);

@@ -26,7 +26,11 @@ export class App {
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
 
-  constructor(plans: readonly ServicePlan[], options: AppOptions, overrides: ReadonlyMap<Token<unknown>, unknown> = new Map()) {
+  constructor(
+    plans: readonly ServicePlan[],
+    options: AppOptions,
+    overrides: ReadonlyMap<Token<unknown>, unknown> = new Map(),
+  ) {
     this.#options = options;
     this.#overrides = overrides;
     this.services = plans.map((plan) => new AppService(plan, this));
@@ -75,7 +79,8 @@ export class App {
     try {
       const { client, server } = await stack(this.#options, environment, container);
       for (const each of provide) await container.add(each);
-      for (const service of this.services) service.assemble(container, client, this.#servers(service, server), environment);
+      for (const service of this.services)
+        service.assemble(container, client, this.#servers(service, server), environment);
       this.#checkOverrides(container);
       await container.start(this.logger);
       for (const service of this.services) await service.open();
@@ -117,7 +122,10 @@ export class App {
   }
 
   /** The servers of a service: those of the option; else the default one, where there is anything to serve. */
-  #servers(service: AppService, fallback: Awaited<ReturnType<typeof stack>>['server']): readonly (typeof fallback)[] {
+  #servers(
+    service: AppService,
+    fallback: Awaited<ReturnType<typeof stack>>['server'],
+  ): readonly (typeof fallback)[] {
     const { server } = this.#options;
     if (server === undefined) return service.serves ? [fallback] : [];
     return typeof server === 'function' ? [server] : server;
@@ -136,7 +144,10 @@ export class App {
   #checkOverrides(container: Container): void {
     for (const token of container.unused) {
       if (!container.couldInject(token))
-        throw new OctavoError('failed_precondition', `the override of ${token.name} changes nothing: nobody can inject it`);
+        throw new OctavoError(
+          'failed_precondition',
+          `the override of ${token.name} changes nothing: nobody can inject it`,
+        );
       this.logger.warn(`the override of ${token.name} was not used`);
     }
   }
@@ -144,7 +155,10 @@ export class App {
 
 /** Groups classes into services: one name and version is one service, whatever the number of its classes. */
 export function plan(classes: readonly ServiceClass[]): readonly ServicePlan[] {
-  const plans = new Map<string, { -readonly [K in keyof ServicePlan]: ServicePlan[K] } & { classes: ServiceClass[] }>();
+  const plans = new Map<
+    string,
+    { -readonly [K in keyof ServicePlan]: ServicePlan[K] } & { classes: ServiceClass[] }
+  >();
   for (const type of classes) {
     const { name, version, package: pack, metadata } = declarationOf(type);
     const key = `${name} ${version}`;

@@ -76,7 +76,10 @@ export class Container {
     // Whoever overrides a token vouches for the type.
     if (this.#overrides.has(token)) return this.#override(token) as T;
     if (this.#chain.includes(token))
-      throw this.#refuse(`${nameOf(token)} needs itself`, 'break the circle: let one of them find the other when it is called');
+      throw this.#refuse(
+        `${nameOf(token)} needs itself`,
+        'break the circle: let one of them find the other when it is called',
+      );
     this.#chain.push(token);
     try {
       if (!this.#inner.isRegistered(keyOf(token), true)) this.#learn(token);
@@ -143,7 +146,10 @@ export class Container {
       this.provide(token, (resolve) => new (token as unknown as Made)(resolve(Client)));
     else if (isInjectable(token) || isService(token as ServiceClass)) {
       const parameters = this.#parameters(token);
-      this.provide(token, () => new (token as unknown as Made)(...parameters.map((each) => this.#argument(each))));
+      this.provide(
+        token,
+        () => new (token as unknown as Made)(...parameters.map((each) => this.#argument(each))),
+      );
     } else throw this.#refuse(`nothing is registered for ${nameOf(token)}`, remedy(token));
   }
 
@@ -169,7 +175,8 @@ export class Container {
   #parameters(type: Token<unknown>): readonly Required<Injection>[] {
     const own: unknown = Reflect.getOwnMetadata('design:paramtypes', type);
     // A class without a constructor of its own has that of the class it extends.
-    const types: unknown = own ?? (type.length === 0 ? Reflect.getMetadata('design:paramtypes', type) : undefined);
+    const types: unknown =
+      own ?? (type.length === 0 ? Reflect.getMetadata('design:paramtypes', type) : undefined);
     if (types === undefined && type.length > 0)
       throw this.#refuse(
         `${nameOf(type)} has a constructor that nothing is known of`,
@@ -214,7 +221,10 @@ function isLifecycle(thing: unknown): thing is Lifecycle & object {
   if (typeof thing !== 'object' || thing === null) return false;
   // What every object has, and what a service's may be: its endpoints are for its callers.
   const type = thing.constructor as ServiceClass;
-  if (isService(type) && declarationOf(type).methods.some(({ property }) => property === 'start' || property === 'stop'))
+  if (
+    isService(type) &&
+    declarationOf(type).methods.some(({ property }) => property === 'start' || property === 'stop')
+  )
     return false;
   const { start, stop } = thing as Lifecycle;
   return typeof start === 'function' || typeof stop === 'function';

@@ -7,6 +7,7 @@ export function readDuration(text: string): number | undefined {
   if (/^\d{1,9}$/.test(text)) return Number(text) * 1_000;
   if (!/^(?:\d+(?:\.\d+)?(?:ms|s|m|h))+$/.test(text)) return undefined;
   let ms = 0;
-  for (const [, count, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)) ms += Number(count) * (UNITS[unit ?? ''] ?? 0);
+  for (const [, count, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g))
+    ms += Number(count) * (UNITS[unit ?? ''] ?? 0);
   return ms;
 }

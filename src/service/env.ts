@@ -21,7 +21,10 @@ export class Environment {
   }
 
   list(name: VariableName): readonly string[] | undefined {
-    return this.text(name)?.split(',').map((each) => each.trim()).filter((each) => each !== '');
+    return this.text(name)
+      ?.split(',')
+      .map((each) => each.trim())
+      .filter((each) => each !== '');
   }
 
   /** The thing of this name. Throws `failed_precondition` that lists those there are. */
@@ -85,7 +88,8 @@ export class Environment {
 
 function readPairs(text: string): Record<string, string> | undefined {
   const pairs = text.split(',').map((each) => each.trim().split('='));
-  if (pairs.some(([key, value, ...more]) => key === '' || value === undefined || more.length > 0)) return undefined;
+  if (pairs.some(([key, value, ...more]) => key === '' || value === undefined || more.length > 0))
+    return undefined;
   return Object.fromEntries(pairs.map(([key = '', value = '']) => [key, value]));
 }
 

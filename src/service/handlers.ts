@@ -22,7 +22,11 @@ export function handlersOf(
     );
   const endpoints = declaration.methods.map((method): Endpoint => {
     const run = methodOf(declaration, instance, method.property);
-    return { method, handler: (request, context) => run.call(instance, request, context), wrappers: wrappers(method.property) };
+    return {
+      method,
+      handler: (request, context) => run.call(instance, request, context),
+      wrappers: wrappers(method.property),
+    };
   });
   // Only `@Subscribe` records these, with options of this type.
   const facts = declaration.subscriptions as readonly SubscribeFacts<SubscriptionOptions>[];
@@ -58,5 +62,7 @@ function wrapper(each: WrapperLike, resolve: Resolve): Wrapper {
 
 /** A wrapper is a plain function; one that is a class has `handle`, or is marked for the container. */
 function isClass(each: WrapperLike): each is Token<WrapperObject> {
-  return isInjectable(each) || typeof (each.prototype as Partial<WrapperObject> | undefined)?.handle === 'function';
+  return (
+    isInjectable(each) || typeof (each.prototype as Partial<WrapperObject> | undefined)?.handle === 'function'
+  );
 }

@@ -35,7 +35,9 @@ export function createService(options: ServiceOptions = {}): Service & AsyncDisp
  *
  * Classes of one name and version are one service. Resolves when all have stopped; rejects, with everything closed, when one cannot start.
  */
-export async function run(...args: readonly [...classes: ServiceClass[], options: ServiceClass | AppOptions]): Promise<void> {
+export async function run(
+  ...args: readonly [...classes: ServiceClass[], options: ServiceClass | AppOptions]
+): Promise<void> {
   const classes = args.filter((each) => typeof each === 'function');
   const options = args.find((each) => typeof each === 'object') ?? {};
   if (classes.length === 0)

@@ -49,12 +49,14 @@ type Loader<T> = () => Promise<Provider<T>>;
 
 /** Loads what is chosen by name, so that what is not chosen costs nothing. */
 const REGISTRIES = {
-  mdns: async (addresses) => (await import('../registry/mdns.js')).mdns({ ...(addresses && { interfaces: addresses }) }),
+  mdns: async (addresses) =>
+    (await import('../registry/mdns.js')).mdns({ ...(addresses && { interfaces: addresses }) }),
   memory: async () => (await import('../registry/memory.js')).memory(),
 } satisfies Record<string, (addresses: readonly string[] | undefined) => Promise<Provider<Registry>>>;
 
 const BROKERS = {
-  http: async (addresses) => (await import('../broker/http.js')).http({ ...(addresses?.[0] && { address: addresses[0] }) }),
+  http: async (addresses) =>
+    (await import('../broker/http.js')).http({ ...(addresses?.[0] && { address: addresses[0] }) }),
   memory: async () => (await import('../broker/memory.js')).memory(),
 } satisfies Record<string, (addresses: readonly string[] | undefined) => Promise<Provider<Broker>>>;
 
@@ -63,19 +65,30 @@ const TRANSPORTS: Record<string, Loader<Transport>> = {
   memory: async () => (await import('../transport/memory.js')).memory(),
 };
 
-const SELECTORS: Record<string, Loader<Selector>> = { cache: async () => (await import('../selector/cache.js')).cache() };
+const SELECTORS: Record<string, Loader<Selector>> = {
+  cache: async () => (await import('../selector/cache.js')).cache(),
+};
 const CLIENTS: Record<string, Loader<Client>> = { rpc: async () => (await import('../client/rpc.js')).rpc() };
 const SERVERS: Record<string, Loader<Server>> = { rpc: async () => (await import('../server/rpc.js')).rpc() };
 
 /** Puts what all services of an app share into its container, and tells how the rest is made. */
-export async function stack(options: StackOptions, env: Environment, container: Container): Promise<ServiceStack> {
-  const { registry: makeRegistry, clock = () => new SystemClock(), logger = () => consoleLogger(env) } = options;
+export async function stack(
+  options: StackOptions,
+  env: Environment,
+  container: Container,
+): Promise<ServiceStack> {
+  const {
+    registry: makeRegistry,
+    clock = () => new SystemClock(),
+    logger = () => consoleLogger(env),
+  } = options;
   container.provide(Clock, clock);
   container.provide(Logger, logger);
   container.provide(ServerDefaults, () => new ServerDefaults(env.server));
   container.provide(ClientDefaults, () => new ClientDefaults(env.client));
   const registry =
-    makeRegistry ?? (await env.choice('MICRO_REGISTRY', REGISTRIES, 'mdns')(env.list('MICRO_REGISTRY_ADDRESS')));
+    makeRegistry ??
+    (await env.choice('MICRO_REGISTRY', REGISTRIES, 'mdns')(env.list('MICRO_REGISTRY_ADDRESS')));
   container.provide(InnerRegistry, registry);
   container.provide(Registry, cached);
   container.provide(

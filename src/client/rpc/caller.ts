@@ -25,7 +25,10 @@ export interface CallerInit {
  * @param expired makes the error of a deadline, as only the call knows what it was waiting for
  * @returns the context, and what to call when the call is over
  */
-export function outgoing(init: CallerInit, expired: (ms: number) => OctavoError): { context: Context; done: () => void } {
+export function outgoing(
+  init: CallerInit,
+  expired: (ms: number) => OctavoError,
+): { context: Context; done: () => void } {
   const { clock, options, timeoutMs } = init;
   const parent = Context.current();
   const own = timeoutMs === undefined || timeoutMs === 0 ? undefined : clock.now() + timeoutMs;
@@ -57,8 +60,13 @@ export function outgoing(init: CallerInit, expired: (ms: number) => OctavoError)
   };
 }
 
-function outgoingMetadata(options: CallOptions, parent: Context | undefined, forward: readonly string[]): Metadata {
-  const metadata = options.metadata === undefined ? new Metadata() : checkMetadata(new Metadata(options.metadata));
+function outgoingMetadata(
+  options: CallOptions,
+  parent: Context | undefined,
+  forward: readonly string[],
+): Metadata {
+  const metadata =
+    options.metadata === undefined ? new Metadata() : checkMetadata(new Metadata(options.metadata));
   if (parent !== undefined)
     for (const name of forward)
       if (!metadata.has(name)) for (const value of parent.metadata.getAll(name)) metadata.append(name, value);

@@ -61,7 +61,9 @@ export class Exchange implements AsyncIterableIterator<unknown> {
       if (this.#over !== undefined) return this.#ended();
       if (message === undefined) {
         const { service, endpoint } = this.#init.call;
-        this.#fail(new OctavoError('unavailable', `${service} ${endpoint}: the stream broke off before its end`));
+        this.#fail(
+          new OctavoError('unavailable', `${service} ${endpoint}: the stream broke off before its end`),
+        );
         continue;
       }
       const step = this.#take(message);
@@ -190,7 +192,10 @@ function iterate(items: unknown): AsyncIterator<unknown> {
     if (Symbol.asyncIterator in items) return (items as AsyncIterable<unknown>)[Symbol.asyncIterator]();
     if (Symbol.iterator in items) return fromSync((items as Iterable<unknown>)[Symbol.iterator]());
   }
-  throw new OctavoError('invalid_argument', 'a stream of requests is an iterable: give an array or an async generator');
+  throw new OctavoError(
+    'invalid_argument',
+    'a stream of requests is an iterable: give an array or an async generator',
+  );
 }
 
 function fromSync(items: Iterator<unknown>): AsyncIterator<unknown> {

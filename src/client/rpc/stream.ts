@@ -36,7 +36,10 @@ export class RpcStream implements ClientStream {
 
   async send(item: unknown): Promise<void> {
     if (this.#outbox === undefined)
-      throw new OctavoError('failed_precondition', 'this stream sends the body it was opened with: open it without one to use send');
+      throw new OctavoError(
+        'failed_precondition',
+        'this stream sends the body it was opened with: open it without one to use send',
+      );
     if (this.#error !== undefined) throw this.#error;
     await this.#outbox.send(item);
     if (this.#error !== undefined) throw this.#error;

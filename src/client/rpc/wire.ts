@@ -42,23 +42,39 @@ export function errorOf({ header }: Message): OctavoError | undefined {
 }
 
 /** The value in a reply. A Go server says "unsupported content type" by another content type and nothing else. */
-export function readReply(codecs: Codecs, call: ClientCall, message: Message, type: MessageType | undefined): unknown {
+export function readReply(
+  codecs: Codecs,
+  call: ClientCall,
+  message: Message,
+  type: MessageType | undefined,
+): unknown {
   const contentType = message.header.get(mucp.CONTENT_TYPE) ?? call.contentType;
   const codec = codecs.get(contentType);
   if (codec === undefined) {
     const text = Buffer.from(message.body.subarray(0, 200)).toString('utf8');
-    throw new OctavoError('internal', `${call.service} answered with the content type "${contentType}": ${text}`);
+    throw new OctavoError(
+      'internal',
+      `${call.service} answered with the content type "${contentType}": ${text}`,
+    );
   }
   try {
     return codec.readBody(message.body, type, 'response');
   } catch (cause) {
     const { message: why } = OctavoError.from(cause);
-    throw new OctavoError('internal', `the reply of ${call.service} ${call.endpoint} cannot be read: ${why}`, { cause });
+    throw new OctavoError(
+      'internal',
+      `the reply of ${call.service} ${call.endpoint} cannot be read: ${why}`,
+      { cause },
+    );
   }
 }
 
 /** Shows a reply's metadata to who asked for it. A go-micro server echoes the request's headers, which are none. */
-export function showMetadata({ options }: ClientCall, { header }: Message, { last }: { last: boolean }): void {
+export function showMetadata(
+  { options }: ClientCall,
+  { header }: Message,
+  { last }: { last: boolean },
+): void {
   const octavo = header.has(mucp.OCTAVO);
   options.onHeader?.(octavo ? mucp.userMetadata(header) : new Metadata());
   if (last) showTrailer(options.onTrailer, header);

@@ -13,7 +13,9 @@ export function advertised(bound: string, options: ServerOptions, registry: Regi
   if (!/:\d+$/.test(bound)) return bound;
   const { host, port } = parseAddress(bound);
   if (options.advertise !== undefined) {
-    const told = /:\d+$/.test(options.advertise) ? parseAddress(options.advertise) : { host: options.advertise, port };
+    const told = /:\d+$/.test(options.advertise)
+      ? parseAddress(options.advertise)
+      : { host: options.advertise, port };
     return formatAddress(told.host.replaceAll(/[[\]]/g, ''), told.port === 0 ? port : told.port);
   }
   if (isUnspecified(host)) return formatAddress(reachable(), port);
@@ -29,7 +31,9 @@ export function advertised(bound: string, options: ServerOptions, registry: Regi
 /** An address of this machine that others may reach: private first, then public, then loopback, as in go-micro. */
 function reachable(): string {
   const all = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
-  const outside = all.filter(({ internal, family }) => !internal && family === 'IPv4').map(({ address }) => address);
+  const outside = all
+    .filter(({ internal, family }) => !internal && family === 'IPv4')
+    .map(({ address }) => address);
   return outside.find((address) => PRIVATE.test(address)) ?? outside[0] ?? '127.0.0.1';
 }
 

@@ -81,13 +81,20 @@ export class Intake {
     const { service, identity, dispatcher, draining } = this.#parts;
     const wanted = mucp.readMicro(header, mucp.SERVICE);
     if (wanted !== undefined && wanted !== service && wanted !== identity.package)
-      throw new OctavoError('unimplemented', `this is "${service}", not "${wanted}": the caller's registry is out of date, or the address wrong`, {
-        executed: false,
-      });
+      throw new OctavoError(
+        'unimplemented',
+        `this is "${service}", not "${wanted}": the caller's registry is out of date, or the address wrong`,
+        {
+          executed: false,
+        },
+      );
     if (draining()) throw new OctavoError('unavailable', `${service} is stopping`, { executed: false });
     const name = mucp.readMicro(header, mucp.ENDPOINT) ?? mucp.readMicro(header, mucp.METHOD);
     if (name === undefined)
-      throw new OctavoError('invalid_argument', 'the request names no endpoint: send Micro-Endpoint, or POST /package.Service/Method');
+      throw new OctavoError(
+        'invalid_argument',
+        'the request names no endpoint: send Micro-Endpoint, or POST /package.Service/Method',
+      );
     const route = dispatcher.find(name);
     const contentType = header.get(mucp.CONTENT_TYPE) ?? 'application/protobuf';
     const incoming: Incoming = {
@@ -106,7 +113,10 @@ export class Intake {
     const { method } = route.endpoint;
     const { codec } = incoming;
     if (incoming.stream !== undefined)
-      throw new OctavoError('invalid_argument', `${method.endpoint} is no stream: call it without Micro-Stream`);
+      throw new OctavoError(
+        'invalid_argument',
+        `${method.endpoint} is no stream: call it without Micro-Stream`,
+      );
     const context = this.#context(socket, route, incoming, this.#parts.requestTimeoutMs);
     const sink = new UnarySink(socket, incoming, method, context);
     this.#parts.dispatcher.dispatch(route, context, () => readValid(codec, body, method.request), sink);
@@ -118,7 +128,12 @@ export class Intake {
       throw new OctavoError('invalid_argument', `${method.endpoint} is a stream: open it with Micro-Stream`);
     const context = this.#context(socket, route, incoming, undefined);
     const sink = new StreamSink(socket, incoming, method, context);
-    const requests = new Requests(socket, incoming.octavo, (body) => readValid(incoming.codec, body, method.request), sink);
+    const requests = new Requests(
+      socket,
+      incoming.octavo,
+      (body) => readValid(incoming.codec, body, method.request),
+      sink,
+    );
     sink.greet();
     if (method.kind !== 'server') {
       this.#parts.dispatcher.dispatch(route, context, () => requests, sink);
@@ -138,7 +153,12 @@ export class Intake {
   }
 
   /** @param timeoutMs the limit where neither caller nor endpoint names one; `undefined` for none */
-  #context(socket: Socket, { endpoint }: DispatchRoute, incoming: Incoming, timeoutMs: number | undefined): Context {
+  #context(
+    socket: Socket,
+    { endpoint }: DispatchRoute,
+    incoming: Incoming,
+    timeoutMs: number | undefined,
+  ): Context {
     const { clock, logger } = this.#parts;
     const { header, service, octavo } = incoming;
     const asked = mucp.readTimeout(header);
@@ -161,9 +181,13 @@ export class Intake {
     const { codecs, service } = this.#parts;
     const codec = codecs.get(contentType);
     if (codec !== undefined) return codec;
-    throw new OctavoError('invalid_argument', `unsupported content type "${contentType}": ${service} reads ${codecs.contentTypes.join(', ')}`, {
-      executed: false,
-    });
+    throw new OctavoError(
+      'invalid_argument',
+      `unsupported content type "${contentType}": ${service} reads ${codecs.contentTypes.join(', ')}`,
+      {
+        executed: false,
+      },
+    );
   }
 
   /** An event that came as a call: its handler runs, and the answer says how that went. */
@@ -171,7 +195,9 @@ export class Intake {
     const { header } = message;
     try {
       await this.#parts.subscriptions.deliver(header.get(mucp.TOPIC) ?? '', message);
-      const reply = new Metadata([[mucp.CONTENT_TYPE, header.get(mucp.CONTENT_TYPE) ?? 'application/protobuf']]);
+      const reply = new Metadata([
+        [mucp.CONTENT_TYPE, header.get(mucp.CONTENT_TYPE) ?? 'application/protobuf'],
+      ]);
       await socket.send({ header: reply.set(mucp.TOPIC, header.get(mucp.TOPIC) ?? ''), body: EMPTY });
       socket.close();
     } catch (reason) {

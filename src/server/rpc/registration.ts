@@ -60,7 +60,8 @@ export class Registration {
       if (this.#failing) logger.info('the registry takes renewals again', { registry: registry.name });
       this.#failing = false;
     } catch (error) {
-      if (!this.#failing) logger.warn('could not renew in the registry, trying on', { registry: registry.name, error });
+      if (!this.#failing)
+        logger.warn('could not renew in the registry, trying on', { registry: registry.name, error });
       this.#failing = true;
     }
     if (this.#record === record) this.#schedule();

@@ -42,7 +42,8 @@ export class StreamSink implements ReplySink {
   reply(reply: Reply): void {
     try {
       const sent = this.#item(reply.body, reply.header);
-      if (reply.trailer !== undefined) for (const [name, value] of reply.trailer) this.#context.reply.trailer.append(name, value);
+      if (reply.trailer !== undefined)
+        for (const [name, value] of reply.trailer) this.#context.reply.trailer.append(name, value);
       // The end is written behind the reply, whether or not the other end has read that.
       void sent;
       this.end();
@@ -78,14 +79,18 @@ export class StreamSink implements ReplySink {
     const { endpoint, reply: type } = this.#method;
     const header = this.#header();
     this.#addHeader(header, more);
-    return this.#socket.send({ header, body: codec.write({ kind: 'response', id: '', service, endpoint }, value, type) });
+    return this.#socket.send({
+      header,
+      body: codec.write({ kind: 'response', id: '', service, endpoint }, value, type),
+    });
   }
 
   /** The reply's metadata goes with the first message that says anything. */
   #addHeader(header: Metadata, more: Metadata | undefined): void {
     if (this.#opened) return;
     this.#opened = true;
-    for (const each of [this.#context.replied?.header, more]) for (const [name, value] of each ?? []) header.append(name, value);
+    for (const each of [this.#context.replied?.header, more])
+      for (const [name, value] of each ?? []) header.append(name, value);
   }
 
   #header(): Metadata {

@@ -80,7 +80,8 @@ function addReplyMetadata(header: Metadata, context: Context, reply: Reply | und
 
 /** Adds trailers, under the dialect's prefix. */
 export function addTrailer(header: Metadata, ...trailers: readonly (Metadata | undefined)[]): void {
-  for (const each of trailers) for (const [name, value] of each ?? []) header.append(`${mucp.TRAILER}${name}`, value);
+  for (const each of trailers)
+    for (const [name, value] of each ?? []) header.append(`${mucp.TRAILER}${name}`, value);
 }
 
 /** A reply that its own type cannot hold, or that is too large, is the handler's fault and not the caller's. */
@@ -88,7 +89,11 @@ export function badReply(reason: unknown, context: Context): OctavoError {
   const error = OctavoError.from(reason);
   if (error.code === 'resource_exhausted') return error;
   context.log.error('a handler returned what its reply type cannot hold', { error: reason });
-  return new OctavoError('internal', `${context.endpoint} returned what its reply type cannot hold: ${error.message}`, {
-    cause: reason,
-  });
+  return new OctavoError(
+    'internal',
+    `${context.endpoint} returned what its reply type cannot hold: ${error.message}`,
+    {
+      cause: reason,
+    },
+  );
 }

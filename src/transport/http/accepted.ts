@@ -97,7 +97,9 @@ export class Accepted {
       });
       return;
     }
-    const socket = new AcceptedSocket(this.#flow, to, message, this.#door.options, (end) => this.#release(socket, end));
+    const socket = new AcceptedSocket(this.#flow, to, message, this.#door.options, (end) =>
+      this.#release(socket, end),
+    );
     this.#current = socket;
     this.#door.accept(socket);
   }
@@ -146,7 +148,14 @@ export class Accepted {
 
 function microError(error: OctavoError): Buffer {
   const text = writeError(error, 'octavo', true);
-  return writeHttp(OK, new Metadata([['Micro-Error', text], ['X-Micro-Error', text]]), EMPTY);
+  return writeHttp(
+    OK,
+    new Metadata([
+      ['Micro-Error', text],
+      ['X-Micro-Error', text],
+    ]),
+    EMPTY,
+  );
 }
 
 /** One call or one stream on an accepted connection. */
@@ -232,5 +241,8 @@ export function checkSize({ header, body }: Message, limits: FlowOptions): void 
       `a message of ${body.length} bytes is over the limit of ${limits.maxMessageBytes} (maxMessageBytes)`,
     );
   if (header.size > limits.maxHeaders)
-    throw new OctavoError('resource_exhausted', `${header.size} headers are over the limit of ${limits.maxHeaders} (maxHeaders)`);
+    throw new OctavoError(
+      'resource_exhausted',
+      `${header.size} headers are over the limit of ${limits.maxHeaders} (maxHeaders)`,
+    );
 }

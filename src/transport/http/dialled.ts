@@ -22,7 +22,13 @@ class Dialled {
   readonly #onGone: (connection: Dialled) => void;
   current: DialledSocket | undefined;
 
-  constructor(tcp: TcpSocket, address: string, clock: Clock, options: FlowOptions, onGone: (it: Dialled) => void) {
+  constructor(
+    tcp: TcpSocket,
+    address: string,
+    clock: Clock,
+    options: FlowOptions,
+    onGone: (it: Dialled) => void,
+  ) {
     this.address = address;
     this.openedAt = clock.now();
     this.#onGone = onGone;
@@ -52,7 +58,9 @@ class Dialled {
   #broken(error: OctavoError): void {
     const reason =
       error.code === 'invalid_argument'
-        ? new OctavoError('unavailable', `${this.address} does not speak this protocol: ${error.message}`, { cause: error })
+        ? new OctavoError('unavailable', `${this.address} does not speak this protocol: ${error.message}`, {
+            cause: error,
+          })
         : error;
     this.current?.lost(reason);
     this.flow.destroy();
@@ -114,7 +122,8 @@ class DialledSocket implements Socket {
   close(error?: OctavoError): void {
     if (this.#over !== undefined) return;
     const { flow } = this.#connection;
-    const reuse = !this.#stream && this.#sent === 1 && this.#received === 1 && this.#reusable && !flow.partial;
+    const reuse =
+      !this.#stream && this.#sent === 1 && this.#received === 1 && this.#reusable && !flow.partial;
     this.#connection.current = undefined;
     this.#finish(undefined);
     this.#release(this.#connection, reuse);
@@ -155,7 +164,10 @@ class DialledSocket implements Socket {
 
 function refusal(address: string, status: number, { body }: HttpMessage): OctavoError {
   const text = Buffer.from(body.subarray(0, 200)).toString('utf8').trim();
-  return new OctavoError(codeOf(status), `${address} answered with the HTTP status ${status}${text && `: ${text}`}`);
+  return new OctavoError(
+    codeOf(status),
+    `${address} answered with the HTTP status ${status}${text && `: ${text}`}`,
+  );
 }
 
 /** The connections that we opened, and those of them that are free: the newest first, as go-micro's pool has it. */
@@ -232,7 +244,8 @@ export class Dialler {
       if (young.length === 0) this.#idle.delete(address);
       else this.#idle.set(address, young);
     }
-    if (this.#idle.size > 0) this.#sweep = this.#clock.after(this.#ttlMs, () => this.#sweepIdle(), { background: true });
+    if (this.#idle.size > 0)
+      this.#sweep = this.#clock.after(this.#ttlMs, () => this.#sweepIdle(), { background: true });
   }
 
   #gone(connection: Dialled): void {
@@ -262,14 +275,21 @@ function open(address: string, { timeoutMs = 5_000, signal }: DialOptions, clock
     };
     const fail = (cause: Error): void =>
       settle(
-        new OctavoError('unavailable', `nobody answers at ${address}: ${cause.message}`, { cause, executed: false }),
+        new OctavoError('unavailable', `nobody answers at ${address}: ${cause.message}`, {
+          cause,
+          executed: false,
+        }),
       );
     const abort = (): void => settle(cancelled(address));
     const timer = clock.after(timeoutMs, () =>
       settle(
-        new OctavoError('deadline_exceeded', `opening a connection to ${address} took longer than ${timeoutMs} ms`, {
-          executed: false,
-        }),
+        new OctavoError(
+          'deadline_exceeded',
+          `opening a connection to ${address} took longer than ${timeoutMs} ms`,
+          {
+            executed: false,
+          },
+        ),
       ),
     );
     tcp.once('connect', () => settle());
@@ -279,5 +299,7 @@ function open(address: string, { timeoutMs = 5_000, signal }: DialOptions, clock
 }
 
 function cancelled(address: string): OctavoError {
-  return new OctavoError('cancelled', `opening a connection to ${address} was cancelled`, { executed: false });
+  return new OctavoError('cancelled', `opening a connection to ${address} was cancelled`, {
+    executed: false,
+  });
 }

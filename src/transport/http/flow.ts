@@ -160,7 +160,10 @@ export class Flow {
     this.#deaf = true;
     const { timeoutMs } = this.#options;
     this.#events.malformed(
-      new OctavoError('deadline_exceeded', `a message began and did not end within ${timeoutMs} ms (timeoutMs)`),
+      new OctavoError(
+        'deadline_exceeded',
+        `a message began and did not end within ${timeoutMs} ms (timeoutMs)`,
+      ),
     );
   }
 
@@ -180,7 +183,9 @@ export class Flow {
       };
       const { timeoutMs } = this.#options;
       const timer =
-        timeoutMs === 0 ? undefined : this.#clock.after(timeoutMs, () => this.#tcp.destroy(), { background: true });
+        timeoutMs === 0
+          ? undefined
+          : this.#clock.after(timeoutMs, () => this.#tcp.destroy(), { background: true });
       this.#tcp.on('drain', done);
       this.#tcp.on('close', done);
     });
@@ -193,7 +198,11 @@ export class Flow {
   }
 
   #fail(cause: Error): void {
-    this.#error ??= new OctavoError('unavailable', `the connection to ${this.remote} broke: ${cause.message}`, { cause });
+    this.#error ??= new OctavoError(
+      'unavailable',
+      `the connection to ${this.remote} broke: ${cause.message}`,
+      { cause },
+    );
   }
 
   #gone(): void {

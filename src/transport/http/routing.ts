@@ -48,4 +48,3 @@ export function isEnd(header: Metadata): boolean {
 export function statusOf(start: string): number {
   return Number(start.slice(9, 12));
 }
-

@@ -58,7 +58,9 @@ export class Web {
         })),
     });
     if (probes !== undefined) {
-      app.get('/health', (_, reply) => reply.code(probes.healthy() ? 200 : 503).send(state(probes.healthy())));
+      app.get('/health', (_, reply) =>
+        reply.code(probes.healthy() ? 200 : 503).send(state(probes.healthy())),
+      );
       app.get('/ready', (_, reply) => reply.code(probes.ready() ? 200 : 503).send(state(probes.ready())));
     }
     await routes?.(app);
@@ -99,7 +101,9 @@ export class Bridge extends Duplex {
   /** Gives a request to the web server; `onDone` is called when its response is out. */
   serve(message: HttpMessage, onDone: () => void): void {
     this.#onDone = onDone;
-    this.push(writeHttp(message.start, message.header, message.body, message.last ? 'Connection: close\r\n' : ''));
+    this.push(
+      writeHttp(message.start, message.header, message.body, message.last ? 'Connection: close\r\n' : ''),
+    );
     const connect = this.#connect;
     this.#connect = undefined;
     connect?.(this).catch((reason: unknown) => this.destroy(reason instanceof Error ? reason : undefined));

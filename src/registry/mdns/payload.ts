@@ -1,0 +1,74 @@
+import { deflateSync, inflateSync } from 'node:zlib';
+import type { EndpointRecord } from '../registry.js';
+
+/** What the TXT record of a node says beside its name and address. */
+export interface Payload {
+  readonly service: string;
+  readonly version: string;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly endpoints: readonly EndpointRecord[];
+}
+
+/** Bytes that one string of a TXT record holds. */
+const PIECE = 255;
+/** Bytes of JSON that are unpacked at most: a packet of 64 KB can hold a thousand times its size. */
+const MOST_JSON = 1024 * 1024;
+
+/**
+ * Packs a payload as go-micro does: JSON, zlib, hex, cut into strings of 255.
+ *
+ * Source: go-micro v4.11 `registry/mdns_registry.go`, `encode`.
+ */
+export function packPayload({ service, version, metadata, endpoints }: Payload): string[] {
+  const json = JSON.stringify({
+    Metadata: metadata,
+    Service: service,
+    Version: version,
+    Endpoints: endpoints,
+  });
+  const hex = deflateSync(json).toString('hex');
+  return hex.match(new RegExp(`.{1,${PIECE}}`, 'g')) ?? [];
+}
+
+/** Unpacks a payload. `undefined` for anything that is none, however large it says it is. */
+export function unpackPayload(strings: readonly Uint8Array[]): Payload | undefined {
+  const hex = strings.map((each) => Buffer.from(each).toString('latin1')).join('');
+  if (hex.length === 0 || hex.length % 2 !== 0 || !/^[0-9a-fA-F]+$/.test(hex)) return undefined;
+  try {
+    const json = inflateSync(Buffer.from(hex, 'hex'), { maxOutputLength: MOST_JSON }).toString('utf8');
+    return readPayload(JSON.parse(json));
+  } catch {
+    return undefined;
+  }
+}
+
+function readPayload(value: unknown): Payload | undefined {
+  if (!isObject(value)) return undefined;
+  // Go reads names without regard to case.
+  const members = new Map(Object.entries(value).map(([name, member]) => [name.toLowerCase(), member]));
+  const service = members.get('service');
+  const version = members.get('version');
+  if (typeof service !== 'string' || typeof version !== 'string' || version === '') return undefined;
+  const endpoints = members.get('endpoints');
+  return {
+    service,
+    version,
+    metadata: readMetadata(members.get('metadata')),
+    endpoints: Array.isArray(endpoints) ? endpoints.filter(isEndpoint) : [],
+  };
+}
+
+function readMetadata(value: unknown): Record<string, string> {
+  if (!isObject(value)) return {};
+  return Object.fromEntries(
+    Object.entries(value).filter((pair): pair is [string, string] => typeof pair[1] === 'string'),
+  );
+}
+
+function isEndpoint(value: unknown): value is EndpointRecord {
+  return isObject(value) && typeof value['name'] === 'string';
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
