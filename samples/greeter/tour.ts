@@ -23,8 +23,8 @@ show('bidi stream', await valuesOf(greeter.echo(ticks(1, 2, 3))));
 await greetings.publish({ text: 'good morning' });
 show('event', 'published');
 
-await greeter.hello({ name: 'Nobody' }).catch((error) => show('error', told(error)));
-await greeter.hello({ name: '' }).catch((error) => show('bad request', told(error)));
+await greeter.hello({ name: 'Nobody' }).catch((error: unknown) => show('error', told(error)));
+await greeter.hello({ name: '' }).catch((error: unknown) => show('bad request', told(error)));
 
 await service.stop();
 

@@ -51,7 +51,7 @@ export function skipField(reader: Reader, tag: number, depth = 0): void {
       reader.skip(8);
       return;
     case 2:
-      reader.pos += readLength(reader);
+      reader.skip(readLength(reader));
       return;
     case 3:
       skipGroup(reader, tag >>> 3, depth + 1);

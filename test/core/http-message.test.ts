@@ -20,7 +20,8 @@ function text(message: HttpMessage | undefined): string {
 }
 
 describe('HttpReader', () => {
-  const two = 'POST / HTTP/1.1\r\nA: 1\r\nContent-Length: 3\r\n\r\nabcHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n';
+  const two =
+    'POST / HTTP/1.1\r\nA: 1\r\nContent-Length: 3\r\n\r\nabcHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n';
 
   for (const by of [1, 2, 3, 7, Infinity])
     it(`cuts messages out of pieces of ${by} bytes`, () => {
@@ -35,7 +36,8 @@ describe('HttpReader', () => {
 
   for (const by of [1, 5, Infinity])
     it(`joins chunks that come in pieces of ${by} bytes`, () => {
-      const chunked = 'POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n';
+      const chunked =
+        'POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n';
       assert.deepEqual(read(chunked + chunked, { by }).map(text), ['abc0123456789', 'abc0123456789']);
     });
 
@@ -75,7 +77,11 @@ describe('HttpReader', () => {
 
   it('asks for the body of a sender that waits for leave', () => {
     let asked = 0;
-    const reader = new HttpReader(LIMITS, () => {}, () => asked++);
+    const reader = new HttpReader(
+      LIMITS,
+      () => {},
+      () => asked++,
+    );
     reader.feed(Buffer.from('POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n'));
     assert.equal(asked, 1);
   });
@@ -96,25 +102,43 @@ describe('HttpReader', () => {
     ['a list of lengths', 'POST / HTTP/1.1\r\nContent-Length: 1, 1\r\n\r\na'],
     ['a negative length', 'POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n'],
     ['a length in hex', 'POST / HTTP/1.1\r\nContent-Length: 0x1\r\n\r\na'],
-    ['a length and an encoding', 'POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n'],
+    [
+      'a length and an encoding',
+      'POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n',
+    ],
     ['an encoding that is not chunked', 'POST / HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n'],
     ['two encodings', 'POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n'],
     ['a chunk extension', 'POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1;a=b\r\na\r\n0\r\n\r\n'],
     ['a chunk without a size', 'POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n\r\na\r\n0\r\n\r\n'],
-    ['a chunk that is longer than its size', 'POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nab\r\n0\r\n\r\n'],
+    [
+      'a chunk that is longer than its size',
+      'POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nab\r\n0\r\n\r\n',
+    ],
     ['trailers', 'POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nA: 1\r\n\r\n'],
   ];
   for (const [what, bytes] of malformed)
     for (const by of [1, Infinity])
       it(`refuses ${what}, in pieces of ${by}`, () => {
-        assert.throws(() => read(bytes, { by }), (error) => error instanceof OctavoError && error.code === 'invalid_argument');
+        assert.throws(
+          () => read(bytes, { by }),
+          (error) => error instanceof OctavoError && error.code === 'invalid_argument',
+        );
       });
 
   const over: readonly (readonly [string, string])[] = [
-    ['a body over the limit by its length, before it comes', 'POST / HTTP/1.1\r\nContent-Length: 1001\r\n\r\n'],
+    [
+      'a body over the limit by its length, before it comes',
+      'POST / HTTP/1.1\r\nContent-Length: 1001\r\n\r\n',
+    ],
     ['a length of many digits', 'POST / HTTP/1.1\r\nContent-Length: 999999999999999\r\n\r\n'],
-    ['a chunk over the limit, before it comes', 'POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n'],
-    ['chunks that are over the limit together', `POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1f4\r\n${'a'.repeat(500)}\r\n1f5\r\n`],
+    [
+      'a chunk over the limit, before it comes',
+      'POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n',
+    ],
+    [
+      'chunks that are over the limit together',
+      `POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1f4\r\n${'a'.repeat(500)}\r\n1f5\r\n`,
+    ],
     ['a response without a length over the limit', `HTTP/1.1 200 OK\r\n\r\n${'a'.repeat(1001)}`],
     ['a header over the limit', `GET / HTTP/1.1\r\nA: ${'a'.repeat(500)}\r\n\r\n`],
     ['a header over the limit that never ends', `GET / HTTP/1.1\r\nA: ${'a'.repeat(500)}`],
@@ -123,7 +147,10 @@ describe('HttpReader', () => {
   for (const [what, bytes] of over)
     for (const by of [1, Infinity])
       it(`refuses ${what}, in pieces of ${by}`, () => {
-        assert.throws(() => read(bytes, { by }), (error) => error instanceof OctavoError && error.code === 'resource_exhausted');
+        assert.throws(
+          () => read(bytes, { by }),
+          (error) => error instanceof OctavoError && error.code === 'resource_exhausted',
+        );
       });
 });
 
@@ -140,7 +167,13 @@ describe('writeHttp', () => {
 
   for (const value of ['a\r\nB: 1', 'a\nb', 'a\rb', 'a\0b'])
     it(`refuses the header value ${JSON.stringify(value)}`, () => {
-      assert.throws(() => writeHttp('POST / HTTP/1.1', new Metadata([['A', value]]), Buffer.alloc(0)), OctavoError);
-      assert.throws(() => writeHttp('POST / HTTP/1.1', new Metadata([[value, 'A']]), Buffer.alloc(0)), OctavoError);
+      assert.throws(
+        () => writeHttp('POST / HTTP/1.1', new Metadata([['A', value]]), Buffer.alloc(0)),
+        OctavoError,
+      );
+      assert.throws(
+        () => writeHttp('POST / HTTP/1.1', new Metadata([[value, 'A']]), Buffer.alloc(0)),
+        OctavoError,
+      );
     });
 });

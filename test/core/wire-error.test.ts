@@ -38,14 +38,27 @@ describe('an error on the wire', () => {
   });
 
   it("reads what go-micro's servers write", () => {
-    const read = readError('{"id":"greeter.bad","code":400,"detail":"bad \\u003cJ\\u003e é","status":"Bad Request"}');
+    const read = readError(
+      '{"id":"greeter.bad","code":400,"detail":"bad \\u003cJ\\u003e é","status":"Bad Request"}',
+    );
     assert.deepEqual([read.code, read.message, read.id], ['invalid_argument', 'bad <J> é', 'greeter.bad']);
     assert.equal(readError("rpc: can't find method Nope").code, 'unimplemented');
-    assert.deepEqual([readError('boom plain').code, readError('boom plain').message], ['unknown', 'boom plain']);
+    assert.deepEqual(
+      [readError('boom plain').code, readError('boom plain').message],
+      ['unknown', 'boom plain'],
+    );
     assert.equal(readError('{"id":"x","detail":"no code"}').code, 'unknown');
   });
 
-  for (const text of ['{', '{}', '{"code":"x"}', '{"grpc":"__proto__","code":0}', '{"details":1,"code":400}', '[]', ''])
+  for (const text of [
+    '{',
+    '{}',
+    '{"code":"x"}',
+    '{"grpc":"__proto__","code":0}',
+    '{"details":1,"code":400}',
+    '[]',
+    '',
+  ])
     it(`makes an error of ${JSON.stringify(text)}`, () => {
       assert.ok(readError(text) instanceof OctavoError);
     });

@@ -14,7 +14,10 @@ const PROBES = { healthy: () => true, ready: () => false };
 async function echo(socket: Socket): Promise<void> {
   const message = await socket.receive();
   if (message === undefined) return socket.close();
-  const header = new Metadata({ 'Content-Type': 'application/json', 'Foo-Bar': message.header.get('foo-bar') });
+  const header = new Metadata({
+    'Content-Type': 'application/json',
+    'Foo-Bar': message.header.get('foo-bar'),
+  });
   if (Buffer.from(message.body).toString() === 'fail')
     header.set('Micro-Error', '{"id":"x","code":404,"detail":"no such thing","status":"Not Found"}');
   await socket.send({ header, body: message.body });
@@ -97,7 +100,10 @@ describe('the port of the http transport', () => {
         await raw.until((text) => text.endsWith('{"got":{"a":1}}'));
         raw.write(`GET /ready HTTP/1.1\r\nHost: x\r\n\r\n${request(MICRO, 'pipelined')}`);
         const text = await raw.until((all) => all.endsWith('pipelined'));
-        assert.match(text, /HTTP\/1\.1 503 Service Unavailable[^]*\{"status":"unavailable"\}HTTP\/1\.1 200 OK[^]*pipelined$/);
+        assert.match(
+          text,
+          /HTTP\/1\.1 503 Service Unavailable[^]*\{"status":"unavailable"\}HTTP\/1\.1 200 OK[^]*pipelined$/,
+        );
         raw.write('GET /nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
         assert.match(await raw.end(), /HTTP\/1\.1 404 Not Found/);
       },
@@ -108,14 +114,21 @@ describe('the port of the http transport', () => {
     const routes = (): void => {
       throw new Error('my mistake');
     };
-    await assert.rejects(withListener(async () => {}, { routes }), /my mistake/);
+    await assert.rejects(
+      withListener(async () => {}, { routes }),
+      /my mistake/,
+    );
   });
 
   it('names an address in use and the remedy', () =>
     withListener(async ({ address }, transport) => {
       await assert.rejects(
         transport.listen(address, () => {}),
-        (error) => error instanceof OctavoError && error.code === 'unavailable' && error.message.includes(address) && error.message.includes('MICRO_SERVER_ADDRESS'),
+        (error) =>
+          error instanceof OctavoError &&
+          error.code === 'unavailable' &&
+          error.message.includes(address) &&
+          error.message.includes('MICRO_SERVER_ADDRESS'),
       );
     }));
 });
@@ -124,9 +137,21 @@ describe('a hostile peer of the http transport', () => {
   const refused: readonly (readonly [string, string, RegExp])[] = [
     ['a malformed start line', 'nonsense\r\n\r\n', /^HTTP\/1\.1 400 Bad Request/],
     ['a header over the limit', `GET / HTTP/1.1\r\nA: ${'a'.repeat(70_000)}\r\n\r\n`, /^HTTP\/1\.1 429 /],
-    ['a plain body over the limit', 'POST /a.B/C HTTP/1.1\r\nContent-Length: 1001\r\n\r\n', /^HTTP\/1\.1 429 /],
-    ['a go-micro body over the limit', `${MICRO}Content-Length: 1001\r\n\r\n`, /^HTTP\/1\.1 200 OK[^]*Micro-Error: \{[^\n]*"code":429/],
-    ['a smuggled request', `${MICRO}Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n`, /^HTTP\/1\.1 400 Bad Request/],
+    [
+      'a plain body over the limit',
+      'POST /a.B/C HTTP/1.1\r\nContent-Length: 1001\r\n\r\n',
+      /^HTTP\/1\.1 429 /,
+    ],
+    [
+      'a go-micro body over the limit',
+      `${MICRO}Content-Length: 1001\r\n\r\n`,
+      /^HTTP\/1\.1 200 OK[^]*Micro-Error: \{[^\n]*"code":429/,
+    ],
+    [
+      'a smuggled request',
+      `${MICRO}Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n`,
+      /^HTTP\/1\.1 400 Bad Request/,
+    ],
   ];
   for (const [what, text, answer] of refused)
     it(`is told about ${what} and cut off, and nobody else is`, () =>
@@ -217,7 +242,10 @@ describe('a connection that the http transport opened', () => {
       assert.ok(typeof address === 'object' && address !== null);
       await assert.rejects(
         call(transport, `127.0.0.1:${address.port}`, 'x'),
-        (error) => error instanceof OctavoError && error.code === 'unavailable' && /503: overloaded/.test(error.message),
+        (error) =>
+          error instanceof OctavoError &&
+          error.code === 'unavailable' &&
+          /503: overloaded/.test(error.message),
       );
     } finally {
       await transport.stop();

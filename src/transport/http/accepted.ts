@@ -184,7 +184,8 @@ class AcceptedSocket implements Socket {
     this.#release = release;
     this.inbox = new Inbox<Message>(STREAM_ROOM, () => flow.resume());
     if (to.kind === 'plain')
-      first.header.append('Micro-Service', to.service).append('Micro-Endpoint', to.endpoint);
+      // As from an Octavo peer, so that the error that comes back has all that a plain one can show.
+      first.header.append('Micro-Service', to.service).append('Micro-Endpoint', to.endpoint).set('Octavo', '1');
     this.inbox.push(first);
   }
 

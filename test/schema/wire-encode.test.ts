@@ -1,0 +1,374 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+
+import { Duration } from '../../src/schema/duration.js';
+import { Empty } from '../../src/schema/empty.js';
+import type { Init, MessageType } from '../../src/schema/message-type.js';
+import { protoFiles } from '../../src/schema/proto-text.js';
+import { schemaOf } from '../../src/schema/schema.js';
+import { Protoc, withoutProtoc } from './protoc.js';
+import { hex, refused, toHex } from './refused.js';
+import { Choices, Color, Lists, Maps, Scalars, WellKnown, samples } from './sample-messages.js';
+
+/** A value, the same in protoc's text format, and the bytes that protoc 3.21.12 wrote for it. */
+interface Golden {
+  readonly name: string;
+  readonly type: string;
+  readonly encode: () => Uint8Array;
+  readonly again: (bytes: Uint8Array) => Uint8Array;
+  readonly text: string;
+  readonly bytes: string;
+}
+
+function golden<T extends object>(
+  name: string,
+  type: MessageType<T>,
+  value: Init<T>,
+  text: string,
+  bytes: string,
+): Golden {
+  const schema = schemaOf(type);
+  return {
+    name,
+    type: schema.name,
+    encode: () => schema.encode(value),
+    again: (input) => schema.encode(schema.decode(input)),
+    text,
+    bytes,
+  };
+}
+
+const largest: Init<Scalars> = {
+  double: Number.MAX_VALUE,
+  float: 1.5,
+  int32: 2 ** 31 - 1,
+  int64: 2n ** 63n - 1n,
+  uint32: 2 ** 32 - 1,
+  uint64: 2n ** 64n - 1n,
+  sint32: 2 ** 31 - 1,
+  sint64: 2n ** 63n - 1n,
+  fixed32: 2 ** 32 - 1,
+  fixed64: 2n ** 64n - 1n,
+  sfixed32: 2 ** 31 - 1,
+  sfixed64: 2n ** 63n - 1n,
+  bool: true,
+  string: 'grüße 🦉 \u0000',
+  bytes: hex('00ff80'),
+};
+
+const goldens: readonly Golden[] = [
+  golden('an empty message', Scalars, {}, '', ''),
+  golden('the zeros of every type', Scalars, new Scalars(), '', ''),
+  golden(
+    'the largest values',
+    Scalars,
+    largest,
+    'double: 1.7976931348623157e308 float: 1.5 int32: 2147483647 int64: 9223372036854775807 uint32: 4294967295 uint64: 18446744073709551615 sint32: 2147483647 sint64: 9223372036854775807 fixed32: 4294967295 fixed64: 18446744073709551615 sfixed32: 2147483647 sfixed64: 9223372036854775807 bool: true string: "grüße 🦉 \\000" bytes: "\\000\\377\\200"',
+    '09ffffffffffffef7f150000c03f18ffffffff0720ffffffffffffffff7f28ffffffff0f30ffffffffffffffffff0138feffffff0f40feffffffffffffffff014dffffffff51ffffffffffffffff5dffffff7f61ffffffffffffff7f6801720e6772c3bcc39f6520f09fa68920007a0300ff80',
+  ),
+  golden(
+    'the smallest values',
+    Scalars,
+    {
+      double: -Number.MIN_VALUE,
+      float: -1.5,
+      int32: -(2 ** 31),
+      int64: -(2n ** 63n),
+      sint32: -(2 ** 31),
+      sint64: -(2n ** 63n),
+      sfixed32: -(2 ** 31),
+      sfixed64: -(2n ** 63n),
+    },
+    'double: -5e-324 float: -1.5 int32: -2147483648 int64: -9223372036854775808 sint32: -2147483648 sint64: -9223372036854775808 sfixed32: -2147483648 sfixed64: -9223372036854775808',
+    '090100000000000080150000c0bf1880808080f8ffffffff01208080808080808080800138ffffffff0f40ffffffffffffffffff015d00000080610000000000000080',
+  ),
+  golden(
+    'small negative integers in ten bytes',
+    Scalars,
+    { int32: -1, int64: -1n },
+    'int32: -1 int64: -1',
+    '18ffffffffffffffffff0120ffffffffffffffffff01',
+  ),
+  golden(
+    '-0, which is not the zero that is left out',
+    Scalars,
+    { double: -0, float: -0 },
+    'double: -0.0 float: -0.0',
+    '0900000000000000801500000080',
+  ),
+  golden(
+    'infinities and NaN',
+    Scalars,
+    { double: Number.NaN, float: Number.NEGATIVE_INFINITY },
+    'double: nan float: -inf',
+    '09000000000000f87f15000080ff',
+  ),
+  golden(
+    'safe integers in 64-bit fields',
+    Scalars,
+    { int64: -(2 ** 53 - 1) as unknown as bigint, uint64: (2 ** 53 - 1) as unknown as bigint },
+    'int64: -9007199254740991 uint64: 9007199254740991',
+    '2081808080808080f0ff0130ffffffffffffff0f',
+  ),
+  golden(
+    '64-bit integers past 2^53',
+    Scalars,
+    { int64: -(2n ** 53n) - 1n, sint64: 2n ** 53n + 1n, fixed64: 2n ** 53n + 1n },
+    'int64: -9007199254740993 sint64: 9007199254740993 fixed64: 9007199254740993',
+    '20ffffffffffffffefff01408280808080808020510100000000002000',
+  ),
+  golden(
+    'packed lists',
+    Lists,
+    {
+      int32s: [0, 1, -1, 300],
+      sint64s: [-1n, 0n],
+      doubles: [0, 1.5],
+      fixed32s: [7],
+      bools: [true, false],
+      colors: [0, -1, 1],
+    },
+    'int32s: [0,1,-1,300] sint64s: [-1,0] doubles: [0,1.5] fixed32s: 7 bools: [true,false] colors: [RED,BLUE,GREEN]',
+    '0a0e0001ffffffffffffffffff01ac02120201001a100000000000000000000000000000f83f2204070000002a020100420c00ffffffffffffffffff0101',
+  ),
+  golden(
+    'lists of strings, bytes and messages, zeros and all',
+    Lists,
+    {
+      strings: ['', 'a'],
+      blobs: [new Uint8Array(), hex('ff')],
+      messages: [{}, { int32: 1 }],
+      times: [new Date(0), new Date(1_500)],
+    },
+    'strings: ["","a"] blobs: ["","\\377"] messages: {} messages: {int32: 1} times: {} times: {seconds: 1 nanos: 500000000}',
+    '32003201613a003a01ff4a004a0218015200520808011080cab5ee01',
+  ),
+  golden(
+    'maps, with zero keys and values',
+    Maps,
+    {
+      counts: new Map([['', 0]]),
+      names: new Map([[-1n, 'x']]),
+      blobs: new Map([[true, hex('00')]]),
+      messages: { a: { int32: 1 } },
+      colors: new Map([[-3, Color.GREEN]]),
+      spans: new Map([[1n, new Duration(1n, 5)]]),
+    },
+    'counts: {key: "" value: 0} names: {key: -1 value: "x"} blobs: {key: true value: "\\000"} messages: {key: "a" value: {int32: 1}} colors: {key: -3 value: GREEN} spans: {key: 1 value: {seconds: 1 nanos: 5}}',
+    '0a040a001000120e08ffffffffffffffffff011201781a05080112010022070a0161120218012a0408051001320f090100000000000000120408011005',
+  ),
+  golden(
+    'explicit zeros',
+    Choices,
+    { age: 0, nickName: '', color: 0, last: false, scalars: {}, plainColor: 0 },
+    'age: 0 nick_name: "" color: RED last: false scalars: {}',
+    '0800120018003a00f8ffffff0f00',
+  ),
+  golden('a oneof whose member is zero', Choices, { email: '' }, 'email: ""', '2200'),
+  golden(
+    'a oneof whose member is a message',
+    Choices,
+    { other: { phone: 0n, children: [{}, { age: 1 }] } },
+    'other: {phone: 0 children: {} children: {age: 1}}',
+    '32082800420042020801',
+  ),
+  golden(
+    'negative and unknown enum values',
+    Choices,
+    { color: Color.BLUE, plainColor: 77 as 0 },
+    'color: BLUE plain_color: 77',
+    '18ffffffffffffffffff01a0064d',
+  ),
+  golden(
+    'the well-known types',
+    WellKnown,
+    {
+      at: new Date('2026-01-31T12:00:00.250Z'),
+      span: new Duration(-1n, -500_000_000),
+      empty: new Empty(),
+      text: 'x',
+      long: -5n,
+      blob: hex('01'),
+      flag: true,
+      double: 1.5,
+      float: 0.5,
+      int32: -1,
+      uint32: 1,
+      uint64: 2n ** 64n - 1n,
+    },
+    'at: {seconds: 1769860800 nanos: 250000000} span: {seconds: -1 nanos: -500000000} empty: {} text: {value: "x"} long: {value: -5} blob: {value: "\\001"} flag: {value: true} double: {value: 1.5} float: {value: 0.5} int32: {value: -1} uint32: {value: 1} uint64: {value: 18446744073709551615}',
+    '0a0b08c0ddf7cb061080e59a77121608ffffffffffffffffff011080b6ca91feffffffff011a0022030a01782a0b08fbffffffffffffffff0132030a01013a020801420909000000000000f83f4a050d0000003f520b08ffffffffffffffffff015a020801620b08ffffffffffffffffff01',
+  ),
+  golden(
+    'the zeros of the well-known types',
+    WellKnown,
+    {
+      at: new Date(0),
+      span: new Duration(),
+      empty: {},
+      text: '',
+      long: 0n,
+      blob: new Uint8Array(),
+      flag: false,
+      double: 0,
+    },
+    'at: {} span: {} empty: {} text: {} long: {} blob: {} flag: {} double: {}',
+    '0a0012001a0022002a0032003a004200',
+  ),
+  golden(
+    'a time before 1970',
+    WellKnown,
+    { at: new Date(-1) },
+    'at: {seconds: -1 nanos: 999000000}',
+    '0a1108ffffffffffffffffff0110c08faedc03',
+  ),
+];
+
+describe('encoding', () => {
+  for (const { name, encode, bytes } of goldens)
+    it(`writes ${name} as protoc did`, () => assert.equal(toHex(encode()), bytes));
+
+  for (const { name, again, bytes } of goldens)
+    it(`writes ${name} again as it was read`, () => assert.equal(toHex(again(hex(bytes))), bytes));
+
+  it('writes undefined and null as absent', () => {
+    const value = { int32: undefined, string: null, bytes: undefined } as unknown as Init<Scalars>;
+    assert.equal(schemaOf(Scalars).encode(value).length, 0);
+    assert.equal(schemaOf(Lists).encode({ strings: undefined }).length, 0);
+  });
+
+  it('takes a Buffer where bytes are wanted', () =>
+    assert.equal(toHex(schemaOf(Scalars).encode({ bytes: Buffer.from('ab') })), '7a026162'));
+
+  it('grows its buffer for large messages', () => {
+    const string = 'x'.repeat(1_000_000);
+    assert.equal(schemaOf(Scalars).decode(schemaOf(Scalars).encode({ string })).string, string);
+  });
+
+  it('writes what is 100 messages deep', () => assert.ok(schemaOf(Choices).encode(nested(100)).length > 100));
+});
+
+describe('encoding, next to protoc', { skip: withoutProtoc }, () => {
+  let protoc: Protoc;
+  before(() => {
+    protoc = new Protoc(protoFiles(samples));
+  });
+  after(() => protoc.close());
+
+  for (const { name, type, encode, text } of goldens)
+    it(`writes ${name} as protoc does`, () =>
+      assert.equal(toHex(encode()), toHex(protoc.encode(type, text))));
+});
+
+function nested(depth: number): Choices {
+  const top = new Choices();
+  let at = top;
+  for (let level = 0; level < depth; level++) at = at.other = new Choices();
+  return top;
+}
+
+describe('encoding refuses', () => {
+  const cycle: { children: unknown[] } = { children: [] };
+  cycle.children.push(cycle);
+  // Values that the compiler refuses too.
+  const wrong: readonly [MessageType, object, message: RegExp][] = [
+    [Scalars, { int32: '1' }, /^sample\.Scalars\.int32: expected a 32-bit integer, got "1"$/],
+    [Scalars, { int32: 1.5 }, /\.int32: .* got 1\.5$/],
+    [Scalars, { int32: Number.NaN }, /\.int32: .* got NaN$/],
+    [Scalars, { int32: 2 ** 31 }, /\.int32: .* got 2147483648$/],
+    [Scalars, { int32: true }, /\.int32: .* got true$/],
+    [Scalars, { int32: 1n }, /\.int32: .* got 1n$/],
+    [Scalars, { sint32: -(2 ** 31) - 1 }, /\.sint32: /],
+    [Scalars, { sfixed32: 2 ** 31 }, /\.sfixed32: /],
+    [Scalars, { uint32: -1 }, /\.uint32: expected a 32-bit integer from 0, got -1$/],
+    [Scalars, { uint32: 2 ** 32 }, /\.uint32: /],
+    [Scalars, { fixed32: -1 }, /\.fixed32: /],
+    [
+      Scalars,
+      { int64: 2 ** 53 },
+      /\.int64: expected a bigint \(or a safe integer\) of 64 bits, got 9007199254740992$/,
+    ],
+    [Scalars, { int64: 0.5 }, /\.int64: /],
+    [Scalars, { int64: '1' }, /\.int64: /],
+    [Scalars, { int64: 2n ** 63n }, /\.int64: .* got 9223372036854775808n$/],
+    [Scalars, { int64: -(2n ** 63n) - 1n }, /\.int64: /],
+    [Scalars, { sint64: 2n ** 63n }, /\.sint64: /],
+    [Scalars, { sfixed64: 2n ** 63n }, /\.sfixed64: /],
+    [Scalars, { uint64: -1n }, /\.uint64: /],
+    [Scalars, { uint64: -1 }, /\.uint64: /],
+    [Scalars, { uint64: 2n ** 64n }, /\.uint64: /],
+    [Scalars, { fixed64: 2n ** 64n }, /\.fixed64: /],
+    [Scalars, { double: '1' }, /\.double: expected a number, got "1"$/],
+    [Scalars, { float: 1e39 }, /\.float: expected a number within the range of a float, got 1e\+39$/],
+    [Scalars, { bool: 1 }, /\.bool: expected a boolean, got 1$/],
+    [Scalars, { string: 5 }, /\.string: expected a string, got 5$/],
+    [Scalars, { string: 'a\ud800b' }, /\.string: expected a string without lone surrogates/],
+    [Scalars, { string: 'x'.repeat(90) + '\udc00' }, /\.string: .*"x{40}…"$/],
+    [Scalars, { bytes: 'AQI=' }, /\.bytes: expected a Uint8Array, got "AQI="$/],
+    [Scalars, { bytes: [1, 2] }, /\.bytes: expected a Uint8Array, got an array$/],
+    [Lists, { strings: 'abc' }, /^sample\.Lists\.strings: expected an array, got "abc"$/],
+    [Lists, { int32s: 5 }, /\.int32s: expected an array, got 5$/],
+    [Lists, { int32s: [1, '2'] }, /\.int32s\[1\]: /],
+    [Lists, { strings: ['a', undefined] }, /\.strings\[1\]: expected a string, got undefined$/],
+    [Lists, { messages: [{}, {}, { int32: 'x' }] }, /^sample\.Lists\.messages\[2\]\.int32: /],
+    [Lists, { messages: [null] }, /\.messages\[0\]: expected a Scalars, got null$/],
+    [Lists, { colors: ['RED'] }, /\.colors\[0\]: /],
+    [Lists, { times: [0] }, /\.times\[0\]: expected a valid Date, got 0$/],
+    [Maps, { counts: [['a', 1]] }, /\.counts: expected a Map or a plain object, got an array$/],
+    [Maps, { names: { 1: 'a' } }, /\.names: expected a Map, got an object$/],
+    [Maps, { counts: new Map([[1, 1]]) }, /\.counts\[1\]: expected a string, got 1$/],
+    [Maps, { counts: { a: '1' } }, /\.counts\["a"\]: /],
+    [Maps, { messages: { a: { int32: 1.5 } } }, /^sample\.Maps\.messages\["a"\]\.int32: /],
+    [
+      Choices,
+      { email: 'a', phone: 1n },
+      /^sample\.Choices\.email: phone is set too, but the oneof contact has one/,
+    ],
+    [Choices, { scalars: [] }, /\.scalars: expected a Scalars, got an array$/],
+    [Choices, { scalars: new Date() }, /\.scalars: expected a Scalars, got a Date$/],
+    [Choices, { scalars: new Map() }, /\.scalars: expected a Scalars, got a Map$/],
+    [Choices, { scalars: 'x' }, /\.scalars: expected a Scalars, got "x"$/],
+    [Choices, { color: 'RED' }, /\.color: /],
+    [Choices, { color: 2 ** 31 }, /\.color: /],
+    [Choices, nested(101), /^sample\.Choices(\.other){101}: more than 100 messages inside each other$/],
+    [Choices, cycle, /^sample\.Choices(\.children\[0\]){101}: more than 100 messages inside each other$/],
+    [WellKnown, { at: new Date(Number.NaN) }, /\.at: expected a valid Date, got a Date$/],
+    [WellKnown, { at: new Date(253_402_300_800_000) }, /\.at: expected a time in the years 1 to 9999/],
+    [WellKnown, { at: '2026-01-31' }, /\.at: expected a valid Date/],
+    [WellKnown, { span: new Duration(1n, -1) }, /\.span: expected a duration .* parts of one sign/],
+    [
+      WellKnown,
+      { span: new Duration(315_576_000_001n) },
+      /\.span: expected a duration of up to 10,000 years/,
+    ],
+    [WellKnown, { span: 5 }, /\.span: expected a Duration, got 5$/],
+    [WellKnown, { text: 5 }, /\.text: expected a string, got 5$/],
+    [WellKnown, { uint32: -1 }, /\.uint32: /],
+  ];
+  for (const [type, value, message] of wrong)
+    it(`${type.name} with ${message.source}`, () => {
+      const error = refused(() => schemaOf(type).encode(value), message);
+      assert.equal(error.violations.length, 1);
+      assert.ok(error.message.startsWith(`${schemaOf(type).name}.${error.violations[0]?.field}: `));
+    });
+
+  for (const value of [null, undefined, 5, 'x', [], () => 1])
+    it(`${String(value)} or the like in place of a message`, () =>
+      void refused(
+        () => schemaOf(Scalars).encode(value as object),
+        /^sample\.Scalars: expected a Scalars, got /,
+      ));
+
+  it('nothing that a getter throws: it is passed on as it is', () => {
+    const failure = new TypeError('mine');
+    const value = {
+      get int32(): number {
+        throw failure;
+      },
+    };
+    assert.throws(
+      () => schemaOf(Scalars).encode(value),
+      (reason) => reason === failure,
+    );
+  });
+});
