@@ -332,10 +332,7 @@ export class RpcClient extends Client {
         ...(poolSize !== undefined && { size: poolSize }),
         ...(poolTtlMs !== undefined && { ttlMs: poolTtlMs }),
       },
-      // Asked for only where something is really opened, as making a signal costs more than the rest of a dial.
-      get signal() {
-        return context.signal;
-      },
+      cancellation: context,
     });
     if (context.cancelled !== undefined) {
       socket.close(context.cancelled);

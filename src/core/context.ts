@@ -31,6 +31,14 @@ export interface ContextInit {
   readonly attempt?: number;
 }
 
+/** A thing that may be given up. Cheaper than an `AbortSignal`, which costs more than the rest of a call. */
+export interface Cancellation {
+  /** Why it was given up; `undefined` while it was not. */
+  readonly cancelled: OctavoError | undefined;
+  /** Calls `listener` once when it is given up; at once when it was already. Returns what takes the listener away. */
+  onCancel(listener: (reason: OctavoError) => void): () => void;
+}
+
 type Listener = (reason: OctavoError) => void;
 
 const storage = new AsyncLocalStorage<Context>();
@@ -40,7 +48,7 @@ const storage = new AsyncLocalStorage<Context>();
  *
  * Calls made inside a handler find it by {@link Context.current} and inherit its deadline and cancellation.
  */
-export class Context {
+export class Context implements Cancellation {
   readonly service: string;
   /** `Greeter.Hello`, or the topic of an event. */
   readonly endpoint: string;
@@ -111,6 +119,11 @@ export class Context {
   /** Why nobody waits any longer: the caller left or cancelled, the deadline passed, the server stops. */
   get cancelled(): OctavoError | undefined {
     return this.#reason;
+  }
+
+  /** Whether the reply is out, so that nothing can be cancelled any more. */
+  get ended(): boolean {
+    return this.#ended;
   }
 
   /** Fires when the call is cancelled, with an {@link OctavoError} as its reason. Made when first touched. */

@@ -127,7 +127,10 @@ function construct(name: string, type: MessageType): Readonly<Record<string, unk
 }
 
 function isInitial({ value: shape }: FieldShape, value: unknown): boolean {
-  return shape.kind === 'enum' ? value === 0 : shape.kind === 'scalar' && scalars[shape.name].isZero(value);
+  if (shape.kind !== 'scalar') return value === 0;
+  const { isZero, zero } = scalars[shape.name];
+  // A number is a zero that encodes in a 64-bit field, but not the one that decodes.
+  return isZero(value) && typeof value === typeof zero();
 }
 
 function remedyFor({ value: shape }: FieldShape): string {

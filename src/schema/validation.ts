@@ -128,9 +128,10 @@ function hasRules({ type }: MessageShape): boolean {
 }
 
 const require = createRequire(import.meta.url);
+let loaded: typeof import('class-validator') | undefined;
 
-/** Loaded late: it costs more than 100 ms, and only messages with rules need it. */
+/** Loaded late: it costs more than 100 ms, and only messages with rules need it. Once, as looking a package up costs more than a check. */
 function classValidator(): typeof import('class-validator') {
   // require() has no types; this is the package that the types were imported from.
-  return require('class-validator') as typeof import('class-validator');
+  return (loaded ??= require('class-validator') as typeof import('class-validator'));
 }

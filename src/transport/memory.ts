@@ -93,9 +93,8 @@ export class MemoryTransport extends Transport {
       socket.close(new OctavoError('unavailable', 'the memory transport was stopped'));
   }
 
-  dial(address: string, { signal }: DialOptions = {}): Socket {
-    if (signal?.aborted === true)
-      throw new OctavoError('cancelled', `dialling ${address} was cancelled`, { executed: false });
+  dial(address: string, { cancellation }: DialOptions = {}): Socket {
+    if (cancellation?.cancelled !== undefined) throw cancellation.cancelled;
     const accept = this.#network.at(address);
     if (accept === undefined)
       throw new OctavoError('unavailable', `nobody listens at ${address} in this process`, {

@@ -1,3 +1,4 @@
+import type { Cancellation } from '../core/context.js';
 import type { OctavoError } from '../core/error.js';
 import type { Lifecycle, MaybePromise } from '../core/lifecycle.js';
 import type { Message } from '../core/message.js';
@@ -38,7 +39,8 @@ export interface DialOptions {
   readonly stream?: boolean;
   /** For how long opening may take, in milliseconds. @defaultValue `5_000` */
   readonly timeoutMs?: number;
-  readonly signal?: AbortSignal;
+  /** Gives the dialling up. A call's {@link Context} is one. */
+  readonly cancellation?: Cancellation;
   readonly pool?: PoolOptions;
 }
 
@@ -111,7 +113,7 @@ export abstract class Transport implements Lifecycle {
   /** Whether a socket may carry more than one message each way. A service with streaming endpoints fails at start without it. */
   abstract readonly streams: boolean;
 
-  /** Opens a socket. Rejects with `unavailable` and `executed: false` when nobody listens there, `deadline_exceeded` when it takes too long. */
+  /** Opens a socket. Rejects with `unavailable` and `executed: false` when nobody listens there, `deadline_exceeded` when it takes too long, the reason of the cancellation when that comes first. */
   abstract dial(address: string, options?: DialOptions): MaybePromise<Socket>;
 
   /** Listens, and calls `accept` for each socket that has its first message. Rejects with `unavailable` naming an address in use. */

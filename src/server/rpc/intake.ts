@@ -173,7 +173,10 @@ export class Intake {
       peer: { address: socket.remote, octavo },
       deadline: ms === undefined || ms === 0 ? undefined : clock.now() + ms,
     });
-    socket.onClose(() => context.cancel(new OctavoError('cancelled', 'the caller went away')));
+    // Most sockets close because the reply is out.
+    socket.onClose(() => {
+      if (!context.ended) context.cancel(new OctavoError('cancelled', 'the caller went away'));
+    });
     return context;
   }
 

@@ -256,50 +256,37 @@ export class Dialler {
   }
 }
 
-/** Opens a TCP connection, within the time and unless the signal aborts. */
-function open(address: string, { timeoutMs = 5_000, signal }: DialOptions, clock: Clock): Promise<TcpSocket> {
+/** Opens a TCP connection, within the time and unless it is given up. */
+function open(address: string, { timeoutMs = 5_000, cancellation }: DialOptions, clock: Clock): Promise<TcpSocket> {
   const { host, port } = parseAddress(address);
-  if (signal?.aborted === true) return Promise.reject(cancelled(address));
+  if (cancellation?.cancelled !== undefined) return Promise.reject(cancellation.cancelled);
   return new Promise((resolve, reject) => {
     const tcp = connect({ host: host === '' ? '127.0.0.1' : host, port, allowHalfOpen: true });
     const settle = (error?: OctavoError): void => {
       timer.cancel();
-      signal?.removeEventListener('abort', abort);
-      tcp.off('connect', settle);
-      tcp.off('error', fail);
+      forget?.();
+      tcp.off('connect', opened);
+      tcp.off('error', failed);
       if (error === undefined) return resolve(tcp);
       // Nobody listens for what may still happen to it.
       tcp.on('error', () => {});
       tcp.destroy();
       reject(error);
     };
-    const fail = (cause: Error): void =>
+    const opened = (): void => settle();
+    const failed = (cause: Error): void =>
       settle(
-        new OctavoError('unavailable', `nobody answers at ${address}: ${cause.message}`, {
-          cause,
-          executed: false,
-        }),
+        new OctavoError('unavailable', `nobody answers at ${address}: ${cause.message}`, { cause, executed: false }),
       );
-    const abort = (): void => settle(cancelled(address));
     const timer = clock.after(timeoutMs, () =>
       settle(
-        new OctavoError(
-          'deadline_exceeded',
-          `opening a connection to ${address} took longer than ${timeoutMs} ms`,
-          {
-            executed: false,
-          },
-        ),
+        new OctavoError('deadline_exceeded', `opening a connection to ${address} took longer than ${timeoutMs} ms`, {
+          executed: false,
+        }),
       ),
     );
-    tcp.once('connect', () => settle());
-    tcp.once('error', fail);
-    signal?.addEventListener('abort', abort, { once: true });
-  });
-}
-
-function cancelled(address: string): OctavoError {
-  return new OctavoError('cancelled', `opening a connection to ${address} was cancelled`, {
-    executed: false,
+    const forget = cancellation?.onCancel(settle);
+    tcp.once('connect', opened);
+    tcp.once('error', failed);
   });
 }
