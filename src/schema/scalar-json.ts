@@ -104,6 +104,8 @@ function writeDouble(value: number): JsonValue {
 /** The shortest decimal that is the same float: 0.1, not 0.10000000149011612. */
 function shortest(value: number): number {
   const float = Math.fround(value);
+  // Text would lose the sign of -0.
+  if (float === 0) return float;
   for (let digits = 6; digits < 9; digits++) {
     const short = Number(float.toPrecision(digits));
     if (Math.fround(short) === float) return short;

@@ -10,21 +10,21 @@ import { encoderOf } from './wire-encode.js';
 
 export type { JsonValue, JsonWriteOptions };
 
-/** Turns one class of messages into bytes and JSON, and back. */
+/** Turns one class of messages into bytes and JSON, and back. Its functions may be taken apart from it. */
 export interface Schema<T extends object> {
   /** The full name: `greeter.HelloRequest`. */
   readonly name: string;
   readonly type: MessageType<T>;
   /** The proto3 bytes. Throws `invalid_argument` with the field's path where a value does not fit its field. */
-  encode(value: T | Init<T>): Uint8Array;
+  encode(this: void, value: T | Init<T>): Uint8Array;
   /** A fresh instance. Unknown fields are skipped. Throws `invalid_argument` with the field's path where the bytes are wrong. */
-  decode(bytes: Uint8Array): T;
+  decode(this: void, bytes: Uint8Array): T;
   /** Canonical ProtoJSON. Throws as {@link encode} does. */
-  toJson(value: T | Init<T>, options?: JsonWriteOptions): JsonValue;
+  toJson(this: void, value: T | Init<T>, options?: JsonWriteOptions): JsonValue;
   /** A fresh instance from what `JSON.parse` gave. Unknown members are skipped. Throws as {@link decode} does. */
-  fromJson(json: unknown): T;
+  fromJson(this: void, json: unknown): T;
   /** Throws `invalid_argument` that lists the fields which break a class-validator rule; free for classes without rules. */
-  validate(value: T): void;
+  validate(this: void, value: T): void;
 }
 
 const schemas = new WeakMap<MessageType, Schema<object>>();

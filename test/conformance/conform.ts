@@ -42,6 +42,8 @@ export function conform<S extends Lifecycle, T extends Suite<S>>(
 
 async function run<S extends Lifecycle>(check: Suite<S>[string], make: () => MaybePromise<S>): Promise<void> {
   const made: S[] = [];
+  // Whatever a subject does in the background does not keep the process up: a check that waits for it must.
+  const alive = setInterval(() => {}, 1_000);
   const fresh = async (): Promise<S> => {
     const subject = await make();
     made.push(subject);
@@ -53,5 +55,6 @@ async function run<S extends Lifecycle>(check: Suite<S>[string], make: () => May
     await check(subject, fresh);
   } finally {
     for (const subject of made.reverse()) await subject.stop?.();
+    clearInterval(alive);
   }
 }
