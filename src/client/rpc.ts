@@ -10,6 +10,7 @@ import { checkMetadata, Metadata } from '../core/metadata.js';
 import * as mucp from '../core/mucp.js';
 import type { Provider } from '../core/provider.js';
 import type { Node } from '../registry/registry.js';
+import { keeping } from '../selector/filter.js';
 import { Selector, type Filter, type NextNode } from '../selector/selector.js';
 import type { StreamKind } from '../schema/method.js';
 import { Transport, type Socket } from '../transport/transport.js';
@@ -380,12 +381,7 @@ function until(context: Context, outcome: Promise<Reply>): Promise<Reply> {
 function speaks(transport: string): Filter {
   const fits = ({ metadata }: Node): boolean =>
     (metadata['protocol'] ?? 'mucp') === 'mucp' && (metadata['transport'] ?? transport) === transport;
-  return (services) =>
-    services
-      .map((service) =>
-        service.nodes.every(fits) ? service : { ...service, nodes: service.nodes.filter(fits) },
-      )
-      .filter(({ nodes }) => nodes.length > 0);
+  return keeping(fits);
 }
 
 /** Full jitter under 100 ms, doubled for each retry, at most 2 s. */

@@ -1,3 +1,4 @@
+import { unfit } from './fault.js';
 import type { FieldType, MapKeyName } from './field-type.js';
 
 /** One `@Field`, `@Repeated` or `@MapField` as it was written. */
@@ -39,6 +40,8 @@ export function declareMessage(type: object, name: string, reserved: Reserved): 
 
 /** Records a field. `prototype` is what a property decorator is given. */
 export function declareField(prototype: object, field: FieldDeclaration): void {
+  if (typeof prototype === 'function')
+    throw unfit(`${prototype.name}.${field.property}`, 'a field belongs to each message; remove "static"');
   draftOf(prototype.constructor).fields.push(field);
 }
 

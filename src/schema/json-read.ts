@@ -20,7 +20,7 @@ interface JsonToField {
 }
 
 /** Reads messages of one class from ProtoJSON. */
-export class JsonReader {
+class JsonReader {
   readonly weight: number;
   readonly #shape: MessageShape;
   readonly #fields = new Map<string, JsonToField>();

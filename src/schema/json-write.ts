@@ -20,7 +20,7 @@ interface FieldToJson {
 }
 
 /** Writes messages of one class as ProtoJSON. */
-export class JsonWriter {
+class JsonWriter {
   readonly #shape: MessageShape;
   readonly #fields: FieldToJson[] = [];
 

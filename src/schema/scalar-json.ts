@@ -14,7 +14,7 @@ import {
 } from './scalar-check.js';
 
 /** How values of one scalar type look in ProtoJSON. */
-export interface ScalarJson {
+interface ScalarJson {
   /** Checks, then writes. Throws a {@link Fault} for a value that does not fit. */
   readonly write: (value: unknown, options: JsonWriteOptions) => JsonValue;
   /** Throws a {@link Fault} for JSON of another form, or out of range. */

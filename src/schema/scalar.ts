@@ -18,7 +18,7 @@ import {
 export type WireType = 0 | 1 | 2 | 5;
 
 /** What is known about one scalar type. */
-export interface Scalar {
+interface Scalar {
   readonly wire: WireType;
   /** What an absent field decodes to; a new one each time, as bytes can be written to. */
   readonly zero: () => unknown;

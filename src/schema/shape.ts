@@ -51,18 +51,6 @@ export function reachable(...roots: readonly MessageShape[]): ReadonlySet<Messag
   return found;
 }
 
-/** The members of each oneof, by its name. */
-export function oneofsOf({ fields }: MessageShape): ReadonlyMap<string, readonly FieldShape[]> {
-  const groups = new Map<string, FieldShape[]>();
-  for (const field of fields) {
-    if (field.oneof === undefined) continue;
-    const members = groups.get(field.oneof);
-    if (members === undefined) groups.set(field.oneof, [field]);
-    else members.push(field);
-  }
-  return groups;
-}
-
 /** The properties of the other members of a field's oneof; none where it is in no oneof. */
 export function rivalsOf({ fields }: MessageShape, { property, oneof }: FieldShape): readonly string[] {
   if (oneof === undefined) return [];

@@ -10,10 +10,10 @@ import { reachable } from './shape.js';
 import type { FieldShape, MessageShape } from './shape.js';
 
 /** The most violations that one error lists. */
-export const MAX_VIOLATIONS = 100;
+const MAX_VIOLATIONS = 100;
 
 /** Throws `invalid_argument` for a message that breaks a rule. */
-export type Validator = (message: object) => void;
+type Validator = (message: object) => void;
 
 /** The validator of a shape. It looks for rules at its first call, and loads class-validator only if there are any. */
 export function validatorOf(shape: MessageShape): Validator {

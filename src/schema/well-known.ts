@@ -48,7 +48,7 @@ export const wellKnown: Readonly<Record<Exclude<WellKnownName, 'google.protobuf.
 };
 
 /** The well-known types that are values. */
-export type WellKnownValueName = keyof typeof wellKnown;
+type WellKnownValueName = keyof typeof wellKnown;
 
 /** Whether there is a well-known type of this name that is a value. */
 export function isWellKnown(name: string): name is WellKnownValueName {

@@ -28,7 +28,7 @@ interface ValueReader {
 const DENSE_TAGS = 1_024;
 
 /** Reads messages of one class from proto3. */
-export class MessageDecoder {
+class MessageDecoder {
   readonly weight: number;
   readonly #shape: MessageShape;
   readonly #dense: (FieldReader | undefined)[] = [];

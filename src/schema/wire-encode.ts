@@ -23,7 +23,7 @@ interface ValueWriter {
 }
 
 /** Writes messages of one class as proto3: fields in the order of their ids, as protoc does. */
-export class MessageEncoder {
+class MessageEncoder {
   readonly #shape: MessageShape;
   readonly #writers: FieldWriter[] = [];
 

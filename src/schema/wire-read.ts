@@ -24,7 +24,7 @@ export function toUnsigned({ low, high }: Long): bigint {
 }
 
 /** Reads a length that the rest of the input can hold. */
-export function readLength(reader: Reader): number {
+function readLength(reader: Reader): number {
   const length = reader.size();
   if (length > reader.len - reader.pos)
     throw new Fault(`a length of ${length} bytes where ${reader.len - reader.pos} are left`);
@@ -40,7 +40,7 @@ export function readBytes(reader: Reader): Uint8Array {
 }
 
 /** Skips the value of a field that nobody knows, with a group all that is in it. */
-export function skipField(reader: Reader, tag: number, depth = 0): void {
+function skipField(reader: Reader, tag: number, depth = 0): void {
   if (tag >>> 3 === 0) throw new Fault('a field with id 0');
   switch (tag & 7) {
     case 0:

@@ -17,7 +17,7 @@ export interface ConformOptions<Sentence extends string = string> {
 export type DefineTest = (name: string, run: () => Promise<void>) => unknown;
 
 /** Defines one test for each promise of a suite. `make` gives a new subject, not started, each time. */
-export function conform<S extends Lifecycle, T extends Suite<S>>(
+export function conform<S extends object, T extends Suite<S>>(
   define: DefineTest,
   suite: T,
   make: () => MaybePromise<S>,
@@ -40,7 +40,7 @@ export function conform<S extends Lifecycle, T extends Suite<S>>(
   }
 }
 
-async function run<S extends Lifecycle>(check: Suite<S>[string], make: () => MaybePromise<S>): Promise<void> {
+async function run<S extends object>(check: Suite<S>[string], make: () => MaybePromise<S>): Promise<void> {
   const made: S[] = [];
   // Whatever a subject does in the background does not keep the process up: a check that waits for it must.
   const alive = setInterval(() => {}, 1_000);
@@ -51,10 +51,15 @@ async function run<S extends Lifecycle>(check: Suite<S>[string], make: () => May
   };
   try {
     const subject = await fresh();
-    await subject.start?.();
+    await lifecycleOf(subject).start?.();
     await check(subject, fresh);
   } finally {
-    for (const subject of made.reverse()) await subject.stop?.();
+    for (const subject of made.reverse()) await lifecycleOf(subject).stop?.();
     clearInterval(alive);
   }
+}
+
+/** A subject may have a life cycle, and need not. */
+function lifecycleOf(subject: object): Lifecycle {
+  return subject;
 }

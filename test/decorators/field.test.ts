@@ -15,6 +15,7 @@ import type { Init } from '../../src/schema/message-type.js';
 import { protoEnum } from '../../src/schema/proto-enum.js';
 import type { EnumValue } from '../../src/schema/proto-enum.js';
 import { schemaOf } from '../../src/schema/schema.js';
+import { refused } from '../schema/refused.js';
 
 const Color = protoEnum('greeter.Color', { RED: 0, GREEN: 1 });
 type ColorValue = EnumValue<typeof Color>;
@@ -93,6 +94,18 @@ describe('the decorators of fields', () => {
     );
   });
 
+  it('refuse a static property', () =>
+    void refused(
+      () => {
+        class Wrong {
+          @Field(1, 'string') static text: string = '';
+        }
+        return Wrong;
+      },
+      /^Wrong\.text: a field belongs to each message; remove "static"$/,
+      'failed_precondition',
+    ));
+
   for (const define of [true, false])
     it(`work with useDefineForClassFields ${define}`, () => assert.equal(compileAndRun(define), EXPECTED));
 });
@@ -106,26 +119,14 @@ function compileAndRun(define: boolean): string {
   const folder = mkdtempSync(join(up, 'define-'));
   try {
     writeFileSync(join(folder, 'user.mts'), USER);
-    const options = [
-      '--ignoreConfig',
-      '--target',
-      'es2022',
-      '--module',
-      'nodenext',
-      '--strict',
-      '--skipLibCheck',
-    ];
-    const flags = [
-      '--experimentalDecorators',
-      '--emitDecoratorMetadata',
-      '--useDefineForClassFields',
-      String(define),
-    ];
+    const options =
+      '--ignoreConfig --target es2022 --module nodenext --types node --strict --skipLibCheck ' +
+      `--experimentalDecorators --emitDecoratorMetadata --useDefineForClassFields ${define}`;
     const compiler = join(
       dirname(createRequire(import.meta.url).resolve('typescript/package.json')),
       'bin/tsc',
     );
-    const compiled = spawnSync(process.execPath, [compiler, ...options, ...flags, join(folder, 'user.mts')]);
+    const compiled = spawnSync(process.execPath, [compiler, ...options.split(' '), join(folder, 'user.mts')]);
     assert.equal(compiled.status, 0, compiled.stdout.toString());
     const { stdout, stderr } = spawnSync(process.execPath, [join(folder, 'user.mjs')]);
     assert.equal(stderr.toString(), '');

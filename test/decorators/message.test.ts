@@ -28,7 +28,7 @@ describe('@Message', () => {
 
   it('leaves the class as it is', () => {
     class Plain {
-      readonly name = '';
+      name = '';
     }
     const before = [Reflect.ownKeys(Plain), Reflect.ownKeys(Plain.prototype)];
     Message('x.Plain')(Plain);

@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict';
+import { Field, MapField, Message, Repeated } from '../../decorators/index.js';
+import type { CallHeader, Codec, MessageKind } from '../../src/codec/codec.js';
+import { OctavoError } from '../../src/core/error.js';
+import type { Suite } from './conform.js';
+
+@Message('conformance.Part')
+class Part {
+  @Field(1, 'string') name = '';
+}
+
+@Message('conformance.Whole')
+class Whole {
+  @Field(1, 'string') text = '';
+  @Field(2, 'int64') large = 0n;
+  @Field(3, 'bytes') blob: Uint8Array = new Uint8Array(0);
+  @Field(4, () => Part) part?: Part;
+  @Repeated(5, 'double') numbers: number[] = [];
+  @MapField(6, 'string', 'int32') counts = new Map<string, number>();
+  @Field(7, 'bool') flag = false;
+}
+
+function header(kind: MessageKind): CallHeader {
+  return { kind, id: '7', service: 'greeter', endpoint: 'Greeter.Hello' };
+}
+
+function whole(): Whole {
+  return Object.assign(new Whole(), {
+    text: 'é 日本 "\n',
+    large: -(2n ** 63n),
+    blob: Uint8Array.from([0, 1, 255]),
+    part: Object.assign(new Part(), { name: 'part' }),
+    numbers: [0, -1.5, 1e300],
+    counts: new Map([['a', 1]]),
+    flag: true,
+  });
+}
+
+const KINDS: readonly MessageKind[] = ['request', 'response', 'event'];
+
+function refused(run: () => unknown): void {
+  assert.throws(run, (reason) => reason instanceof OctavoError && reason.code === 'invalid_argument');
+}
+
+/** A codec under test. It has no life cycle. */
+export interface CodecSubject {
+  readonly codec: Codec;
+}
+
+/** The promises of `Codec`. */
+export const codecSuite = {
+  'names content types, in lower case and without parameters': ({ codec }) => {
+    assert.ok(codec.contentTypes.length > 0 && codec.name !== '');
+    for (const type of codec.contentTypes) assert.match(type, /^[a-z0-9.+-]+\/[a-z0-9.+-]+$/);
+  },
+  'what is written is read, whatever the kind': ({ codec }) => {
+    for (const kind of KINDS) {
+      const read = codec.readBody(codec.write(header(kind), whole(), Whole), Whole, kind);
+      assert.ok(read instanceof Whole && read.part instanceof Part);
+      assert.deepEqual(read, whole());
+    }
+  },
+  'a plain object may be given for a message': ({ codec }) => {
+    const read = codec.readBody(codec.write(header('request'), { text: 'x' }, Whole), Whole, 'request');
+    assert.deepEqual(read, Object.assign(new Whole(), { text: 'x' }));
+  },
+  'an empty message is read back, and no bytes are one too': ({ codec }) => {
+    assert.deepEqual(codec.readBody(codec.write(header('request'), {}, Whole), Whole, 'request'), new Whole());
+    assert.deepEqual(codec.readBody(new Uint8Array(0), Whole, 'request'), new Whole());
+  },
+  'an error has no body of its own where there is no envelope': ({ codec }) => {
+    if (codec.readHeader(new Uint8Array(0), 'request') !== undefined) return;
+    assert.equal(codec.write({ ...header('error'), error: 'no' }, undefined, undefined).length, 0);
+  },
+  'what is read does not change with the buffer it was read from': ({ codec }) => {
+    const bytes = Uint8Array.from(codec.write(header('request'), whole(), Whole));
+    const read = codec.readBody(bytes, Whole, 'request');
+    bytes.fill(0);
+    assert.deepEqual(read, whole());
+  },
+  'bytes that are no such message are refused': ({ codec }) => {
+    for (const bytes of [Buffer.from([0xff, 0xff, 0xff]), Buffer.from('{"text":'), Buffer.from([0x0a, 0x7f, 0x61]), Buffer.from('\x0a\x01\xff', 'latin1')])
+      refused(() => codec.readBody(bytes, Whole, 'request'));
+  },
+  'every cut of a message is read or refused, and never crashes': ({ codec }) => {
+    const bytes = codec.write(header('request'), whole(), Whole);
+    for (let length = 0; length < bytes.length; length++)
+      try {
+        codec.readBody(bytes.subarray(0, length), Whole, 'request');
+      } catch (reason) {
+        assert.ok(reason instanceof OctavoError && reason.code === 'invalid_argument', String(reason));
+      }
+  },
+  'a value that its type cannot hold is refused, with the field': ({ codec }) => {
+    for (const value of [{ text: 1 }, { large: 1.5 }, { numbers: ['x'] }, { part: 'x' }, { counts: { a: 1.5 } }])
+      assert.throws(
+        () => codec.write(header('request'), value, Whole),
+        (reason) =>
+          reason instanceof OctavoError &&
+          reason.code === 'invalid_argument' &&
+          reason.message.includes(Object.keys(value)[0] ?? ''),
+      );
+  },
+  'hostile depth is refused': ({ codec }) => {
+    refused(() => codec.readBody(Buffer.from('['.repeat(200_000)), Whole, 'request'));
+  },
+  'what is read without a type is written without one': ({ codec }) => {
+    const bytes = codec.write(header('request'), whole(), Whole);
+    const untyped = codec.readBody(bytes, undefined, 'request');
+    assert.deepEqual(codec.readBody(codec.write(header('request'), untyped, undefined), Whole, 'request'), whole());
+  },
+} satisfies Suite<CodecSubject>;
