@@ -8,7 +8,12 @@ import { fileURLToPath } from 'node:url';
 const LIMIT_MS = 9_000;
 
 // Nothing leaves this machine, unless the environment says otherwise.
-const env = { MICRO_REGISTRY: 'mdns', MICRO_REGISTRY_ADDRESS: '127.0.0.1', MICRO_LOG_LEVEL: 'info', ...process.env };
+const env = {
+  MICRO_REGISTRY: 'mdns',
+  MICRO_REGISTRY_ADDRESS: '127.0.0.1',
+  MICRO_LOG_LEVEL: 'info',
+  ...process.env,
+};
 
 const children = new Set<ChildProcess>();
 const limit = setTimeout(() => {
@@ -39,7 +44,10 @@ interface Running {
 /** Starts a process and prints its lines behind its name. */
 function start(name: string, file: string): Running {
   const path = fileURLToPath(new URL(file, import.meta.url));
-  const child = spawn(process.execPath, ['--enable-source-maps', path], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, ['--enable-source-maps', path], {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   children.add(child);
   const waiting: { readonly like: RegExp; readonly resolve: (line: string) => void }[] = [];
   for (const stream of [child.stdout, child.stderr])

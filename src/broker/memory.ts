@@ -106,14 +106,24 @@ export class MemoryBroker extends Broker {
     const takers = this.#bus.takers(topic);
     const { maxQueue = 1_024 } = this.options;
     if (takers.some((each) => each.waiting >= maxQueue))
-      throw new OctavoError('resource_exhausted', `a subscriber of "${topic}" is ${maxQueue} events behind (maxQueue)`);
+      throw new OctavoError(
+        'resource_exhausted',
+        `a subscriber of "${topic}" is ${maxQueue} events behind (maxQueue)`,
+      );
     for (const each of takers) each.push({ header: new Metadata(header), body });
   }
 
-  async subscribe(topic: string, handler: DeliveryHandler, options: SubscribeOptions = {}): Promise<Subscriber> {
+  async subscribe(
+    topic: string,
+    handler: DeliveryHandler,
+    options: SubscribeOptions = {},
+  ): Promise<Subscriber> {
     this.#check();
     if (options.durable === true)
-      throw new OctavoError('failed_precondition', `the memory broker keeps nothing while a subscriber of "${topic}" is away: leave "durable" out`);
+      throw new OctavoError(
+        'failed_precondition',
+        `the memory broker keeps nothing while a subscriber of "${topic}" is away: leave "durable" out`,
+      );
     const subscription = new Subscription(topic, handler, options, this.#parts, (it) => {
       this.#bus.remove(it);
       this.#own.delete(it);
@@ -124,7 +134,8 @@ export class MemoryBroker extends Broker {
   }
 
   #check(): void {
-    if (!this.#started) throw new OctavoError('failed_precondition', 'the memory broker is not started: call start() first');
+    if (!this.#started)
+      throw new OctavoError('failed_precondition', 'the memory broker is not started: call start() first');
   }
 }
 
@@ -192,7 +203,8 @@ class Subscription {
   }
 
   async #run(): Promise<void> {
-    for (let event = this.#events.shift(); event !== undefined; event = this.#events.shift()) await this.#deliver(event);
+    for (let event = this.#events.shift(); event !== undefined; event = this.#events.shift())
+      await this.#deliver(event);
     this.#running = undefined;
   }
 

@@ -59,7 +59,9 @@ function stringify(value: unknown): string {
     const text = JSON.stringify(value);
     if (text !== undefined) return text;
   } catch (reason) {
-    throw invalidArgument(`the value is no JSON: ${reason instanceof Error ? reason.message.slice(0, 200) : ''}`);
+    throw invalidArgument(
+      `the value is no JSON: ${reason instanceof Error ? reason.message.slice(0, 200) : ''}`,
+    );
   }
   throw invalidArgument('the value is no JSON: it is undefined or a function');
 }

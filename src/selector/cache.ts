@@ -39,7 +39,10 @@ export class CacheSelector extends Selector {
   /** Until when a node is set aside, by service and node. */
   readonly #aside = new Map<string, Map<string, number>>();
 
-  constructor({ strategy = random(), asideMs = 5_000 }: CacheSelectorOptions, { registry, clock }: CacheSelectorParts) {
+  constructor(
+    { strategy = random(), asideMs = 5_000 }: CacheSelectorOptions,
+    { registry, clock }: CacheSelectorParts,
+  ) {
     super();
     this.#strategy = strategy;
     this.#asideMs = asideMs;
@@ -81,11 +84,16 @@ export class CacheSelector extends Selector {
     this.#memos.delete(service);
   }
 
-  #choose(service: string, records: readonly ServiceRecord[], { filters = NONE, strategy = this.#strategy }: SelectOptions): NextNode {
+  #choose(
+    service: string,
+    records: readonly ServiceRecord[],
+    { filters = NONE, strategy = this.#strategy }: SelectOptions,
+  ): NextNode {
     const nodes = this.#left(service, records, filters);
     if (nodes.length === 0) throw this.#nobody(service, records);
     return (tried) => {
-      const untried = tried === undefined || tried.size === 0 ? nodes : others(nodes, ({ id }) => tried.has(id));
+      const untried =
+        tried === undefined || tried.size === 0 ? nodes : others(nodes, ({ id }) => tried.has(id));
       return strategy(service, this.#reachable(service, untried));
     };
   }
@@ -112,9 +120,13 @@ export class CacheSelector extends Selector {
   #nobody(service: string, records: readonly ServiceRecord[]): OctavoError {
     const known = records.flatMap(({ nodes }) => nodes).length;
     const why = known === 0 ? '' : `; it knows ${known}, and the filters left none`;
-    return new OctavoError('unavailable', `no node of "${service}" (asked registry "${this.#registry.name}"${why})`, {
-      executed: false,
-    });
+    return new OctavoError(
+      'unavailable',
+      `no node of "${service}" (asked registry "${this.#registry.name}"${why})`,
+      {
+        executed: false,
+      },
+    );
   }
 }
 

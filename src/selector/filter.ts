@@ -3,7 +3,8 @@ import type { Filter } from './selector.js';
 
 /** Keeps the versions that have an endpoint: `byEndpoint('Greeter.Hello')`. Make it once, as what a filter leaves is remembered by the function. */
 export function byEndpoint(name: string): Filter {
-  return (services) => services.filter(({ endpoints }) => endpoints.some((endpoint) => endpoint.name === name));
+  return (services) =>
+    services.filter(({ endpoints }) => endpoints.some((endpoint) => endpoint.name === name));
 }
 
 /** Keeps one version. */

@@ -16,7 +16,10 @@ export type FakeClient<T> = T & { readonly calls: { readonly [Name in keyof T]: 
  *
  * A method that is not among them throws `unimplemented` and names itself.
  */
-export function fakeClient<T extends object>(type: new (...args: never[]) => T, methods: Partial<T>): FakeClient<T> {
+export function fakeClient<T extends object>(
+  type: new (...args: never[]) => T,
+  methods: Partial<T>,
+): FakeClient<T> {
   const given: ReadonlyMap<PropertyKey, unknown> = new Map(Object.entries(methods));
   const calls = new Map<PropertyKey, FakeCall[]>();
   const callsOf = (name: PropertyKey): FakeCall[] => {
@@ -30,12 +33,16 @@ export function fakeClient<T extends object>(type: new (...args: never[]) => T, 
     get(target, name, receiver) {
       if (name === 'calls') return recorded;
       // Whatever asks for these asks whether it is a promise, how to print it, or for its lifecycle.
-      if (typeof name === 'symbol' || ABSENT.has(name)) return name === 'constructor' ? type : Reflect.get(target, name, receiver) && undefined;
+      if (typeof name === 'symbol' || ABSENT.has(name))
+        return name === 'constructor' ? type : Reflect.get(target, name, receiver) && undefined;
       return (request: unknown, options?: CallOptions) => {
         callsOf(name).push({ request, options });
         const method = given.get(name);
         if (typeof method !== 'function')
-          throw new OctavoError('unimplemented', `the fake of ${service} has no "${name}": give fakeClient one`);
+          throw new OctavoError(
+            'unimplemented',
+            `the fake of ${service} has no "${name}": give fakeClient one`,
+          );
         return (method as (request: unknown, options?: CallOptions) => unknown)(request, options);
       };
     },

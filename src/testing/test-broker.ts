@@ -23,7 +23,13 @@ export class TestBroker extends Broker {
   readonly name = 'test';
   readonly address = 'test';
   readonly options = {};
-  readonly guarantees = { delivery: 'at-least-once', durable: true, ordering: 'per-topic', queues: false, redelivery: false } as const;
+  readonly guarantees = {
+    delivery: 'at-least-once',
+    durable: true,
+    ordering: 'per-topic',
+    queues: false,
+    redelivery: false,
+  } as const;
   /** Everything that was published, in order. */
   readonly published: Published[] = [];
   readonly #running = new Set<Running>();
@@ -41,13 +47,18 @@ export class TestBroker extends Broker {
   }
 
   async publish(topic: string, message: Message): Promise<void> {
-    if (!this.#started) throw new OctavoError('failed_precondition', 'the test broker is not started: call start() first');
+    if (!this.#started)
+      throw new OctavoError('failed_precondition', 'the test broker is not started: call start() first');
     const kept = { header: new Metadata(message.header), body: Uint8Array.from(message.body) };
     this.published.push({ topic, message: kept });
     for (const running of this.#running) if (running.topic === topic) this.#run(running, kept);
   }
 
-  async subscribe(topic: string, handler: DeliveryHandler, options: SubscribeOptions = {}): Promise<Subscriber> {
+  async subscribe(
+    topic: string,
+    handler: DeliveryHandler,
+    options: SubscribeOptions = {},
+  ): Promise<Subscriber> {
     const running = { topic, handler };
     this.#running.add(running);
     return {
@@ -61,12 +72,20 @@ export class TestBroker extends Broker {
 
   /** The events of a topic that were published, decoded. */
   publishedTo<T extends object>({ name, type }: Topic<T>): T[] {
-    return this.published.filter(({ topic }) => topic === name).map(({ message }) => schemaOf(type).decode(message.body));
+    return this.published
+      .filter(({ topic }) => topic === name)
+      .map(({ message }) => schemaOf(type).decode(message.body));
   }
 
   /** Gives an event to every subscriber of a topic, and resolves when all have dealt with it. Rejects when there is none. */
-  async deliver<T extends object>({ name, type }: Topic<T>, event: Init<T>, metadata?: Metadata): Promise<void> {
-    const header = new Metadata(metadata).set('Content-Type', 'application/protobuf').set('Micro-Topic', name);
+  async deliver<T extends object>(
+    { name, type }: Topic<T>,
+    event: Init<T>,
+    metadata?: Metadata,
+  ): Promise<void> {
+    const header = new Metadata(metadata)
+      .set('Content-Type', 'application/protobuf')
+      .set('Micro-Topic', name);
     const message = { header, body: schemaOf(type).encode(event) };
     const matching = [...this.#running].filter(({ topic }) => topic === name);
     if (matching.length === 0) throw new OctavoError('not_found', `nobody subscribed to "${name}"`);

@@ -69,7 +69,10 @@ export class VirtualClock extends Clock {
   #next(until: number): Pending | undefined {
     let first: Pending | undefined;
     for (const each of this.#pending)
-      if (each.at <= until && (first === undefined || each.at < first.at || (each.at === first.at && each.order < first.order)))
+      if (
+        each.at <= until &&
+        (first === undefined || each.at < first.at || (each.at === first.at && each.order < first.order))
+      )
         first = each;
     return first;
   }

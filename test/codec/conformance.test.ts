@@ -14,7 +14,11 @@ describe('JsonCodec', () => {
   conform<CodecSubject, typeof codecSuite>(test, codecSuite, () => ({ codec: new JsonCodec() }));
 
   it('writes one value and a line break, as go-micro does', () => {
-    const bytes = new JsonCodec().write({ kind: 'request', id: '', service: '', endpoint: '' }, { a: 1 }, undefined);
+    const bytes = new JsonCodec().write(
+      { kind: 'request', id: '', service: '', endpoint: '' },
+      { a: 1 },
+      undefined,
+    );
     assert.equal(Buffer.from(bytes).toString(), '{"a":1}\n');
   });
 });

@@ -50,7 +50,8 @@ export const clockSuite = {
     const abort = new AbortController();
     const sleeping = Promise.resolve(clock.sleep(60_000, abort.signal));
     abort.abort();
-    const cancelled = (reason: unknown): boolean => reason instanceof OctavoError && reason.code === 'cancelled';
+    const cancelled = (reason: unknown): boolean =>
+      reason instanceof OctavoError && reason.code === 'cancelled';
     await assert.rejects(sleeping, cancelled);
     await assert.rejects(async () => clock.sleep(60_000, abort.signal), cancelled);
   },

@@ -65,7 +65,10 @@ export const codecSuite = {
     assert.deepEqual(read, Object.assign(new Whole(), { text: 'x' }));
   },
   'an empty message is read back, and no bytes are one too': ({ codec }) => {
-    assert.deepEqual(codec.readBody(codec.write(header('request'), {}, Whole), Whole, 'request'), new Whole());
+    assert.deepEqual(
+      codec.readBody(codec.write(header('request'), {}, Whole), Whole, 'request'),
+      new Whole(),
+    );
     assert.deepEqual(codec.readBody(new Uint8Array(0), Whole, 'request'), new Whole());
   },
   'an error has no body of its own where there is no envelope': ({ codec }) => {
@@ -79,7 +82,12 @@ export const codecSuite = {
     assert.deepEqual(read, whole());
   },
   'bytes that are no such message are refused': ({ codec }) => {
-    for (const bytes of [Buffer.from([0xff, 0xff, 0xff]), Buffer.from('{"text":'), Buffer.from([0x0a, 0x7f, 0x61]), Buffer.from('\x0a\x01\xff', 'latin1')])
+    for (const bytes of [
+      Buffer.from([0xff, 0xff, 0xff]),
+      Buffer.from('{"text":'),
+      Buffer.from([0x0a, 0x7f, 0x61]),
+      Buffer.from('\x0a\x01\xff', 'latin1'),
+    ])
       refused(() => codec.readBody(bytes, Whole, 'request'));
   },
   'every cut of a message is read or refused, and never crashes': ({ codec }) => {
@@ -92,7 +100,13 @@ export const codecSuite = {
       }
   },
   'a value that its type cannot hold is refused, with the field': ({ codec }) => {
-    for (const value of [{ text: 1 }, { large: 1.5 }, { numbers: ['x'] }, { part: 'x' }, { counts: { a: 1.5 } }])
+    for (const value of [
+      { text: 1 },
+      { large: 1.5 },
+      { numbers: ['x'] },
+      { part: 'x' },
+      { counts: { a: 1.5 } },
+    ])
       assert.throws(
         () => codec.write(header('request'), value, Whole),
         (reason) =>
@@ -107,6 +121,9 @@ export const codecSuite = {
   'what is read without a type is written without one': ({ codec }) => {
     const bytes = codec.write(header('request'), whole(), Whole);
     const untyped = codec.readBody(bytes, undefined, 'request');
-    assert.deepEqual(codec.readBody(codec.write(header('request'), untyped, undefined), Whole, 'request'), whole());
+    assert.deepEqual(
+      codec.readBody(codec.write(header('request'), untyped, undefined), Whole, 'request'),
+      whole(),
+    );
   },
 } satisfies Suite<CodecSubject>;

@@ -39,8 +39,21 @@ export const loggerSuite = {
         throw new Error('do not look');
       },
     };
-    const odd = { big: 1n, nothing: undefined, none: null, symbol: Symbol('s'), run() {}, date: new Date(NaN) };
-    logger.error('x', { cyclic, throwing, odd, error: new Error('no', { cause: cyclic }), bytes: new Uint8Array(3) });
+    const odd = {
+      big: 1n,
+      nothing: undefined,
+      none: null,
+      symbol: Symbol('s'),
+      run() {},
+      date: new Date(NaN),
+    };
+    logger.error('x', {
+      cyclic,
+      throwing,
+      odd,
+      error: new Error('no', { cause: cyclic }),
+      bytes: new Uint8Array(3),
+    });
     assert.equal(lines().length, 1);
   },
   'an error is written with its message': ({ logger, lines }) => {

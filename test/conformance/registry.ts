@@ -9,7 +9,11 @@ function node(id: string, metadata: Readonly<Record<string, string>> = { protoco
 function service(name: string, version: string, ...nodes: readonly Node[]): ServiceRecord {
   const endpoint = {
     name: 'Greeter.Hello',
-    request: { name: 'HelloRequest', type: 'HelloRequest', values: [{ name: 'name', type: 'string', values: [] }] },
+    request: {
+      name: 'HelloRequest',
+      type: 'HelloRequest',
+      values: [{ name: 'name', type: 'string', values: [] }],
+    },
     response: { name: 'HelloReply', type: 'HelloReply', values: [] },
     metadata: { stream: 'true' },
   };
@@ -58,7 +62,9 @@ export const registrySuite = {
     await registry.stop();
     await registry.start();
     await registry.register(GREETER);
-    assert.deepEqual(idsOf(await eventually(registry, 'greeter', (found) => found.length > 0)), ['greeter-1']);
+    assert.deepEqual(idsOf(await eventually(registry, 'greeter', (found) => found.length > 0)), [
+      'greeter-1',
+    ]);
   },
   'an unknown name has no services': async (registry) => {
     assert.deepEqual(await registry.getService('nobody'), []);
@@ -77,24 +83,36 @@ export const registrySuite = {
     await registry.register(service('greeter', '1', node('bb')));
     await registry.register(service('greeter', '2', node('ccc')));
     const found = await eventually(registry, 'greeter', (each) => idsOf(each).length === 3);
-    assert.deepEqual(found.map(({ version, nodes }) => `${version}: ${nodes.length}`).sort(), ['1: 2', '2: 1']);
+    assert.deepEqual(found.map(({ version, nodes }) => `${version}: ${nodes.length}`).sort(), [
+      '1: 2',
+      '2: 1',
+    ]);
   },
   'several nodes may be registered at once': async (registry) => {
     await registry.register(service('greeter', '1', node('a'), node('bb')));
-    assert.deepEqual(idsOf(await eventually(registry, 'greeter', (found) => idsOf(found).length === 2)), ['a', 'bb']);
+    assert.deepEqual(idsOf(await eventually(registry, 'greeter', (found) => idsOf(found).length === 2)), [
+      'a',
+      'bb',
+    ]);
   },
   'registering again changes what is known of the node': async (registry) => {
     await registry.register(GREETER);
     const changed = service('greeter', '1.0.0', node('greeter-1', { changed: 'yes' }));
     await registry.register(changed);
-    const found = await eventually(registry, 'greeter', (each) => each[0]?.nodes[0]?.metadata['changed'] === 'yes');
+    const found = await eventually(
+      registry,
+      'greeter',
+      (each) => each[0]?.nodes[0]?.metadata['changed'] === 'yes',
+    );
     assert.deepEqual(found, [changed]);
   },
   'deregistering takes these nodes and no others': async (registry) => {
     await registry.register(service('greeter', '1', node('a'), node('bb')));
     await eventually(registry, 'greeter', (found) => idsOf(found).length === 2);
     await registry.deregister(service('greeter', '1', node('a')));
-    assert.deepEqual(idsOf(await eventually(registry, 'greeter', (found) => idsOf(found).length === 1)), ['bb']);
+    assert.deepEqual(idsOf(await eventually(registry, 'greeter', (found) => idsOf(found).length === 1)), [
+      'bb',
+    ]);
   },
   'deregistering what is not known is fine': async (registry) => {
     await registry.deregister(GREETER);
@@ -107,14 +125,18 @@ export const registrySuite = {
     assert.deepEqual(await registry.listServices(), []);
   },
   'services are listed by name, sorted, each once': async (registry) => {
-    for (const name of ['b', 'a', 'c.d']) await registry.register(service(name, '1', node(`${name}-1`), node(`${name}-22`)));
-    for (const name of ['b', 'a', 'c.d']) await eventually(registry, name, (found) => idsOf(found).length === 2);
+    for (const name of ['b', 'a', 'c.d'])
+      await registry.register(service(name, '1', node(`${name}-1`), node(`${name}-22`)));
+    for (const name of ['b', 'a', 'c.d'])
+      await eventually(registry, name, (found) => idsOf(found).length === 2);
     assert.deepEqual(await registry.listServices(), ['a', 'b', 'c.d']);
   },
   'what it gives cannot be changed for others': async (registry) => {
     await registry.register(GREETER);
     const [found] = await eventually(registry, 'greeter', (each) => each.length > 0);
-    assert.ok(Object.isFrozen(found) && Object.isFrozen(found?.nodes) && Object.isFrozen(found?.nodes[0]?.metadata));
+    assert.ok(
+      Object.isFrozen(found) && Object.isFrozen(found?.nodes) && Object.isFrozen(found?.nodes[0]?.metadata),
+    );
     assert.deepEqual(await registry.getService('greeter'), [GREETER]);
   },
   'what is changed after it was registered is not seen': async (registry) => {
@@ -127,7 +149,10 @@ export const registrySuite = {
   'a node that is not renewed goes after its time': async (registry) => {
     const changes = registry.watch({ service: 'greeter' })[Symbol.asyncIterator]();
     await registry.register(GREETER, { ttlMs: 30 });
-    assert.deepEqual((await take(changes, 2)).map(told), ['create greeter greeter-1', 'delete greeter greeter-1']);
+    assert.deepEqual((await take(changes, 2)).map(told), [
+      'create greeter greeter-1',
+      'delete greeter greeter-1',
+    ]);
     await eventually(registry, 'greeter', (found) => found.length === 0);
     await changes.return?.();
   },
@@ -176,6 +201,9 @@ export const registrySuite = {
   'many nodes are found': async (registry) => {
     const nodes = Array.from({ length: 200 }, (_, n) => node(`node-${n}`));
     await registry.register(service('greeter', '1', ...nodes));
-    assert.equal(idsOf(await eventually(registry, 'greeter', (found) => idsOf(found).length === 200)).length, 200);
+    assert.equal(
+      idsOf(await eventually(registry, 'greeter', (found) => idsOf(found).length === 200)).length,
+      200,
+    );
   },
 } satisfies Suite<Registry>;

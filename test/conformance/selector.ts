@@ -20,9 +20,14 @@ function service(version: string, ...ids: readonly string[]): ServiceRecord {
 }
 
 /** The ids that so many selections gave. */
-async function seen({ selector }: SelectorSubject, times = 60, filters?: readonly Filter[]): Promise<string[]> {
+async function seen(
+  { selector }: SelectorSubject,
+  times = 60,
+  filters?: readonly Filter[],
+): Promise<string[]> {
   const ids = new Set<string>();
-  for (let n = 0; n < times; n++) ids.add((await selector.select('greeter', { ...(filters && { filters }) }))().id);
+  for (let n = 0; n < times; n++)
+    ids.add((await selector.select('greeter', { ...(filters && { filters }) }))().id);
   return [...ids].sort();
 }
 
@@ -43,7 +48,10 @@ export const selectorSuite = {
     await subject.registry.register(service('2', 'c'));
     assert.deepEqual(await seen(subject, 200), ['a', 'b', 'c']);
   },
-  'a service without nodes is unavailable, and the message names it and the registry': async ({ selector, registry }) => {
+  'a service without nodes is unavailable, and the message names it and the registry': async ({
+    selector,
+    registry,
+  }) => {
     await assert.rejects(
       async () => selector.select('nobody'),
       (reason) =>
@@ -58,7 +66,8 @@ export const selectorSuite = {
     await subject.registry.register(service('1', 'a', 'b'));
     await subject.registry.register(service('2', 'c'));
     const first: Filter = (services) => services.filter(({ version }) => version === '1');
-    const second: Filter = (services) => services.map((each) => ({ ...each, nodes: each.nodes.filter(({ id }) => id !== 'a') }));
+    const second: Filter = (services) =>
+      services.map((each) => ({ ...each, nodes: each.nodes.filter(({ id }) => id !== 'a') }));
     assert.deepEqual(await seen(subject, 60, [first]), ['a', 'b']);
     assert.deepEqual(await seen(subject, 60, [first, second]), ['b']);
   },
@@ -66,12 +75,15 @@ export const selectorSuite = {
     await registry.register(service('1', 'a', 'b'));
     await assert.rejects(
       async () => selector.select('greeter', { filters: [() => []] }),
-      (reason) => reason instanceof OctavoError && reason.code === 'unavailable' && /2.*filters/.test(reason.message),
+      (reason) =>
+        reason instanceof OctavoError && reason.code === 'unavailable' && /2.*filters/.test(reason.message),
     );
   },
   'the strategy of a call counts for that call': async ({ selector, registry }) => {
     await registry.register(service('1', 'a', 'b', 'c'));
-    const next = await selector.select('greeter', { strategy: (_, nodes) => nodes.find(({ id }) => id === 'b') ?? assert.fail() });
+    const next = await selector.select('greeter', {
+      strategy: (_, nodes) => nodes.find(({ id }) => id === 'b') ?? assert.fail(),
+    });
     for (let n = 0; n < 10; n++) assert.equal(next().id, 'b');
   },
   'nodes that were tried are avoided while there are others': async ({ selector, registry }) => {

@@ -10,7 +10,10 @@ import type { Suite } from './conform.js';
 const ANY = '127.0.0.1:0';
 
 function message(body: string | Uint8Array, header: MetadataInit = {}): Message {
-  return { header: new Metadata(header).set('Micro-Service', 'x'), body: typeof body === 'string' ? Buffer.from(body) : body };
+  return {
+    header: new Metadata(header).set('Micro-Service', 'x'),
+    body: typeof body === 'string' ? Buffer.from(body) : body,
+  };
 }
 
 /** A message of a stream. */
@@ -36,7 +39,11 @@ async function echoAll(socket: Socket): Promise<void> {
   socket.close();
 }
 
-async function call(transport: Transport, { address }: Listener, sent: Message): Promise<Message | undefined> {
+async function call(
+  transport: Transport,
+  { address }: Listener,
+  sent: Message,
+): Promise<Message | undefined> {
   const socket = await transport.dial(address);
   try {
     await socket.send(sent);
@@ -96,12 +103,16 @@ export const transportSuite = {
   },
   'a hundred calls one after the other get their own replies': async (transport) => {
     const listener = await transport.listen(ANY, (socket) => void echo(socket));
-    for (let n = 0; n < 100; n++) assert.equal(text(await call(transport, listener, message(`<${n}>`))), `<${n}>`);
+    for (let n = 0; n < 100; n++)
+      assert.equal(text(await call(transport, listener, message(`<${n}>`))), `<${n}>`);
   },
   'sixty-four calls at once get their own replies': async (transport) => {
     const listener = await transport.listen(ANY, (socket) => void echo(socket));
     const calls = Array.from({ length: 64 }, (__, n) => call(transport, listener, message(`<${n}>`)));
-    assert.deepEqual((await Promise.all(calls)).map(text), calls.map((__, n) => `<${n}>`));
+    assert.deepEqual(
+      (await Promise.all(calls)).map(text),
+      calls.map((__, n) => `<${n}>`),
+    );
   },
   'a socket is accepted when its first message is there': async (transport) => {
     const first = later<string | undefined>();
@@ -238,7 +249,10 @@ export const transportSuite = {
   },
   'too many headers are refused to their sender': async (transport) => {
     const listener = await transport.listen(ANY, (socket) => void echo(socket));
-    const many = Array.from({ length: MESSAGE_LIMITS.maxHeaders + 1 }, (__, n) => [`Name-${n}`, 'x'] as const);
+    const many = Array.from(
+      { length: MESSAGE_LIMITS.maxHeaders + 1 },
+      (__, n) => [`Name-${n}`, 'x'] as const,
+    );
     const socket = await transport.dial(listener.address);
     await fails(() => socket.send(message('x', many)), 'resource_exhausted');
     socket.close();
@@ -263,7 +277,10 @@ export const transportSuite = {
     const listener = await transport.listen(ANY, (socket) => void echo(socket));
     await assert.rejects(
       transport.listen(listener.address, () => {}),
-      (reason) => reason instanceof OctavoError && reason.code === 'unavailable' && reason.message.includes(listener.address),
+      (reason) =>
+        reason instanceof OctavoError &&
+        reason.code === 'unavailable' &&
+        reason.message.includes(listener.address),
     );
   },
   'a listener that closes takes no more, and what is open goes on': async (transport) => {

@@ -9,7 +9,10 @@ import { loggerSuite, type LoggerSubject } from '../conformance/logger.js';
 describe('ConsoleLogger', () => {
   conform<LoggerSubject, typeof loggerSuite>(test, loggerSuite, () => {
     const lines: string[] = [];
-    return { logger: new ConsoleLogger({ level: 'debug', write: (line) => lines.push(line) }), lines: () => lines };
+    return {
+      logger: new ConsoleLogger({ level: 'debug', write: (line) => lines.push(line) }),
+      lines: () => lines,
+    };
   });
 
   it('leaves out what is below its level', () => {
@@ -40,7 +43,9 @@ describe('TestLogger', () => {
   conform<LoggerSubject, typeof loggerSuite>(test, loggerSuite, () => {
     const logger = new TestLogger();
     const lines = (): string[] =>
-      logger.records.map(({ message, fields }) => JSON.stringify(`${message} ${inspect(fields, { getters: false })}`));
+      logger.records.map(({ message, fields }) =>
+        JSON.stringify(`${message} ${inspect(fields, { getters: false })}`),
+      );
     return { logger, lines };
   });
 });

@@ -35,18 +35,28 @@ function eachTest(define: (share: () => Promise<{ port: number; world: MemoryWor
 }
 
 describe('MemoryRegistry', () => {
-  eachTest((share) => conform(test, registrySuite, async () => new MemoryRegistry({ world: (await share()).world }, parts())));
+  eachTest((share) =>
+    conform(test, registrySuite, async () => new MemoryRegistry({ world: (await share()).world }, parts())),
+  );
 });
 
 describe('MdnsRegistry', () => {
   eachTest((share) =>
-    conform(test, registrySuite, async () => new MdnsRegistry({ interfaces: ['127.0.0.1'], port: (await share()).port }, parts())),
+    conform(
+      test,
+      registrySuite,
+      async () => new MdnsRegistry({ interfaces: ['127.0.0.1'], port: (await share()).port }, parts()),
+    ),
   );
 });
 
 describe('a CachedRegistry around a MemoryRegistry', () => {
   eachTest((share) =>
-    conform(test, registrySuite, async () => new Whole(new MemoryRegistry({ world: (await share()).world }, parts()))),
+    conform(
+      test,
+      registrySuite,
+      async () => new Whole(new MemoryRegistry({ world: (await share()).world }, parts())),
+    ),
   );
 });
 
@@ -55,7 +65,8 @@ describe('a CachedRegistry around an MdnsRegistry', () => {
     conform(
       test,
       registrySuite,
-      async () => new Whole(new MdnsRegistry({ interfaces: ['127.0.0.1'], port: (await share()).port }, parts())),
+      async () =>
+        new Whole(new MdnsRegistry({ interfaces: ['127.0.0.1'], port: (await share()).port }, parts())),
     ),
   );
 });

@@ -21,7 +21,13 @@ function nodes(...ids: readonly string[]): ServiceRecord['nodes'] {
   return ids.map((id) => ({ id, address: '127.0.0.1:1', metadata: { zone: id } }));
 }
 
-const GREETER: ServiceRecord = { name: 'greeter', version: '1', metadata: {}, endpoints: [], nodes: nodes('a', 'b', 'c') };
+const GREETER: ServiceRecord = {
+  name: 'greeter',
+  version: '1',
+  metadata: {},
+  endpoints: [],
+  nodes: nodes('a', 'b', 'c'),
+};
 
 describe('CacheSelector', () => {
   conform<SelectorSubject, typeof selectorSuite>(test, selectorSuite, subject);
@@ -58,7 +64,8 @@ describe('filters', () => {
     { ...GREETER, endpoints: [endpoint] },
     { ...GREETER, version: '2', nodes: nodes('d') },
   ];
-  const left = (found: readonly ServiceRecord[]): string[] => found.flatMap((each) => each.nodes.map(({ id }) => id));
+  const left = (found: readonly ServiceRecord[]): string[] =>
+    found.flatMap((each) => each.nodes.map(({ id }) => id));
 
   it('keep by endpoint, version and label', () => {
     assert.deepEqual(left(byEndpoint('Greeter.Hello')(services)), ['a', 'b', 'c']);

@@ -2,7 +2,12 @@ import { describe, test } from 'node:test';
 import { SystemClock } from '../../src/core/system-clock.js';
 import { HttpTransport } from '../../src/transport/http.js';
 import { MemoryTransport } from '../../src/transport/memory.js';
-import { Transport, type DialOptions, type ListenOptions, type Socket } from '../../src/transport/transport.js';
+import {
+  Transport,
+  type DialOptions,
+  type ListenOptions,
+  type Socket,
+} from '../../src/transport/transport.js';
 import { conform } from '../conformance/conform.js';
 import { transportSuite } from '../conformance/transport.js';
 
@@ -33,7 +38,11 @@ class Wrapped extends Transport {
   dial(address: string, options?: DialOptions): ReturnType<Transport['dial']> {
     return this.#inner.dial(address, options);
   }
-  listen(address: string, accept: (socket: Socket) => void, options?: ListenOptions): ReturnType<Transport['listen']> {
+  listen(
+    address: string,
+    accept: (socket: Socket) => void,
+    options?: ListenOptions,
+  ): ReturnType<Transport['listen']> {
     return this.#inner.listen(address, accept, options);
   }
   start(): ReturnType<Transport['start']> {

@@ -185,7 +185,10 @@ class AcceptedSocket implements Socket {
     this.inbox = new Inbox<Message>(STREAM_ROOM, () => flow.resume());
     if (to.kind === 'plain')
       // As from an Octavo peer, so that the error that comes back has all that a plain one can show.
-      first.header.append('Micro-Service', to.service).append('Micro-Endpoint', to.endpoint).set('Octavo', '1');
+      first.header
+        .append('Micro-Service', to.service)
+        .append('Micro-Endpoint', to.endpoint)
+        .set('Octavo', '1');
     this.inbox.push(first);
   }
 

@@ -257,7 +257,11 @@ export class Dialler {
 }
 
 /** Opens a TCP connection, within the time and unless it is given up. */
-function open(address: string, { timeoutMs = 5_000, cancellation }: DialOptions, clock: Clock): Promise<TcpSocket> {
+function open(
+  address: string,
+  { timeoutMs = 5_000, cancellation }: DialOptions,
+  clock: Clock,
+): Promise<TcpSocket> {
   const { host, port } = parseAddress(address);
   if (cancellation?.cancelled !== undefined) return Promise.reject(cancellation.cancelled);
   return new Promise((resolve, reject) => {
@@ -276,13 +280,20 @@ function open(address: string, { timeoutMs = 5_000, cancellation }: DialOptions,
     const opened = (): void => settle();
     const failed = (cause: Error): void =>
       settle(
-        new OctavoError('unavailable', `nobody answers at ${address}: ${cause.message}`, { cause, executed: false }),
+        new OctavoError('unavailable', `nobody answers at ${address}: ${cause.message}`, {
+          cause,
+          executed: false,
+        }),
       );
     const timer = clock.after(timeoutMs, () =>
       settle(
-        new OctavoError('deadline_exceeded', `opening a connection to ${address} took longer than ${timeoutMs} ms`, {
-          executed: false,
-        }),
+        new OctavoError(
+          'deadline_exceeded',
+          `opening a connection to ${address} took longer than ${timeoutMs} ms`,
+          {
+            executed: false,
+          },
+        ),
       ),
     );
     const forget = cancellation?.onCancel(settle);

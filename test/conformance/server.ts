@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict';
+import { OctavoError } from '../../src/core/error.js';
+import type { TestLogger } from '../../src/testing/test-logger.js';
+import type { Subscriber } from '../../src/broker/broker.js';
+import type { Server } from '../../src/server/server.js';
+import type { CallSubject } from './client.js';
+import type { Suite } from './conform.js';
+import { Ask, ProbeClient } from './probe.js';
+
+/** A server under test, running the probe service, and a client of it. */
+export interface ServerSubject extends CallSubject {
+  readonly server: Server;
+  readonly logs: TestLogger;
+  /** The nodes of the service that its registry knows. */
+  nodes(): Promise<number>;
+}
+
+function typed({ client }: ServerSubject): ProbeClient {
+  return new ProbeClient(client);
+}
+
+async function reasonOf(call: Promise<unknown>): Promise<OctavoError> {
+  const reason: unknown = await call.then(
+    () => assert.fail('it did not fail'),
+    (it: unknown) => it,
+  );
+  assert.ok(reason instanceof OctavoError, String(reason));
+  return reason;
+}
+
+/** The promises of `Server`, and what holds for every handler. */
+export const serverSuite = {
+  'is in the registry while it runs, and not before it stops to answer': async (subject) => {
+    assert.equal(await subject.nodes(), 1);
+    assert.ok(subject.server.node !== undefined);
+    await subject.server.deregister();
+    assert.equal(await subject.nodes(), 0);
+    await typed(subject).echo({}, { address: subject.address });
+    await subject.server.register();
+    assert.equal(await subject.nodes(), 1);
+    await subject.server.stop();
+    assert.equal(await subject.nodes(), 0);
+  },
+  'stopping twice and starting again are fine': async (subject) => {
+    await subject.server.stop();
+    await subject.server.stop();
+    await subject.server.start();
+    assert.equal(await subject.nodes(), 1);
+  },
+  'a name that is taken is refused, and so is an endpoint after the start': ({ server }) => {
+    assert.throws(
+      () => server.handle([]),
+      (reason) => reason instanceof OctavoError && reason.code === 'failed_precondition',
+    );
+  },
+  'what is thrown that is no OctavoError is internal: its text stays home, and is logged once with the id that is told':
+    async (subject) => {
+      for (const text of ['plain', 'string', 'undefined']) {
+        subject.logs.records.length = 0;
+        const { code, message } = await reasonOf(typed(subject).fail({ text }));
+        assert.equal(code, 'internal');
+        assert.doesNotMatch(message, /secret/);
+        const id = /[0-9a-f]{8}-[0-9a-f-]+/.exec(message)?.[0];
+        const logged = subject.logs.records.filter(({ fields }) => fields['id'] === id);
+        assert.equal(logged.length, 1);
+      }
+      await typed(subject).echo({});
+    },
+  'a reply that its type cannot hold is internal, and the server lives on': async (subject) => {
+    assert.equal((await reasonOf(typed(subject).fail({ text: 'bad reply' }))).code, 'internal');
+    await typed(subject).echo({});
+  },
+  'a caller that leaves cancels the handler': async (subject) => {
+    const abort = new AbortController();
+    const call = typed(subject).wait({}, { signal: abort.signal });
+    setTimeout(() => abort.abort(), 20);
+    await assert.rejects(call);
+    assert.equal(await subject.probe.cancelled.next(), 'cancelled');
+  },
+  'a handler that never ends is answered for at its deadline': async (subject) => {
+    assert.equal((await reasonOf(typed(subject).impatient({}))).code, 'deadline_exceeded');
+  },
+  'stopping waits for a call in flight': async (subject) => {
+    const call = typed(subject).wait({});
+    const release = await subject.probe.waiting.next();
+    const stopped = subject.server.stop();
+    release();
+    assert.equal((await call).text, 'released');
+    await stopped;
+  },
+  'an event that is refused comes again, up to its attempts': async ({ client, probe }) => {
+    await client.publish({ topic: 'things', type: Ask, body: { text: 'later' } });
+    for (const attempt of [1, 2, 3]) assert.equal((await probe.events.next()).attempt, attempt);
+  },
+  'an event that is refused to the end is buried': async ({ client, probe, server }) => {
+    const buried = new Promise<string>((resolve) => {
+      void server
+        .subscribe([
+          {
+            topic: 'things.dead',
+            type: Ask,
+            name: 'grave',
+            handler: (event) => resolve((event as Ask).text),
+            options: {},
+            wrappers: [],
+          },
+        ])
+        .then(() => client.publish({ topic: 'things', type: Ask, body: { text: 'never' } }));
+    });
+    assert.equal(await buried, 'never');
+    for (const attempt of [1, 2, 3]) assert.equal((await probe.events.next()).attempt, attempt);
+  },
+  'a subscription made while it runs gets events until it is taken back': async ({ client, server }) => {
+    const texts: string[] = [];
+    let wake: () => void = () => {};
+    const [subscriber] = await server.subscribe([
+      {
+        topic: 'more',
+        type: Ask,
+        name: 'more',
+        handler: (event) => {
+          texts.push((event as Ask).text);
+          wake();
+        },
+        options: {},
+        wrappers: [],
+      },
+    ]);
+    const came = new Promise<void>((resolve) => (wake = resolve));
+    await client.publish({ topic: 'more', type: Ask, body: { text: 'one' } });
+    await came;
+    await (subscriber as Subscriber).unsubscribe();
+    await client.publish({ topic: 'more', type: Ask, body: { text: 'two' } });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    assert.deepEqual(texts, ['one']);
+  },
+  'what asks how it is gets an answer, and it is not in the registry': async ({ client, server }) => {
+    const ask = (endpoint: string): Promise<unknown> =>
+      client.call({ service: 'probe', endpoint, body: {}, contentType: 'application/json' });
+    assert.deepEqual(await ask('Debug.Health'), { status: 'ok' });
+    const stats = (await ask('Debug.Stats')) as Record<string, string>;
+    assert.ok(Number(stats['requests']) >= 1 && Number(stats['memory']) > 0);
+    assert.ok(server.node !== undefined);
+  },
+} satisfies Suite<ServerSubject>;

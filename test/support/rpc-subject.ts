@@ -1,0 +1,45 @@
+import { memory as memoryBroker } from '../../src/broker/memory.js';
+import { rpc as rpcClient } from '../../src/client/rpc.js';
+import type { Provider } from '../../src/core/provider.js';
+import { memory as memoryRegistry } from '../../src/registry/memory.js';
+import { Registry } from '../../src/registry/registry.js';
+import { createService } from '../../src/service/run.js';
+import { TestLogger } from '../../src/testing/test-logger.js';
+import type { Transport } from '../../src/transport/transport.js';
+import { Probe } from '../conformance/probe.js';
+import type { ServerSubject } from '../conformance/server.js';
+
+/** The probe service and a client of it, by the rpc server and client over a transport. */
+export function rpcSubject(transport: Provider<Transport>, contentType: string): ServerSubject {
+  const logs = new TestLogger();
+  const service = createService({
+    services: [Probe],
+    transport,
+    registry: memoryRegistry(),
+    broker: memoryBroker(),
+    client: rpcClient({ contentType }),
+    logger: () => logs,
+    env: {},
+  });
+  return {
+    get client() {
+      return service.client;
+    },
+    get server() {
+      return service.server;
+    },
+    get probe() {
+      return service.resolve(Probe);
+    },
+    get address() {
+      return service.server.node?.address ?? '';
+    },
+    logs,
+    async nodes() {
+      const found = await service.resolve(Registry).getService('probe');
+      return found.flatMap(({ nodes }) => nodes).length;
+    },
+    start: () => service.start(),
+    stop: () => service.stop(),
+  };
+}
