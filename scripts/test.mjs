@@ -18,7 +18,8 @@ if (files.length === 0) {
 }
 const run = spawnSync(
   process.execPath,
-  ['--enable-source-maps', '--test', '--test-concurrency=2', ...flags, ...files],
+  // A file that hangs fails, rather than keeping everybody waiting.
+  ['--enable-source-maps', '--test', '--test-concurrency=2', '--test-timeout=120000', ...flags, ...files],
   { stdio: 'inherit' },
 );
 process.exit(run.status ?? 1);

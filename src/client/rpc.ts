@@ -109,7 +109,7 @@ export class RpcClient extends Client {
     const outbox = body === undefined ? new Outbox<unknown>() : undefined;
     const timeoutMs = options.timeoutMs ?? method?.options.timeoutMs;
     const kind = request.kind ?? (method?.kind === 'unary' ? undefined : method?.kind) ?? 'bidi';
-    const { call, done } = this.#begin({
+    const { call } = this.#begin({
       service,
       endpoint,
       body: outbox ?? body,
@@ -119,7 +119,7 @@ export class RpcClient extends Client {
       kind,
     });
     const reply = until(call.context, this.#wrapped(call));
-    reply.catch(done);
+    reply.catch(() => call.done());
     return new RpcStream({ context: call.context, request, outbox, reply });
   }
 

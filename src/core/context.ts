@@ -231,8 +231,3 @@ export class EventContext extends Context {
     this.#init.refuse(options);
   }
 }
-
-/** The error of a call whose deadline passed. `waitedFor` is what it waited for, and where. */
-export function deadlineExceeded(waitedFor: string, ms: number): OctavoError {
-  return new OctavoError('deadline_exceeded', `${waitedFor} took longer than ${Math.round(ms)} ms`);
-}

@@ -75,11 +75,11 @@ export class CachedRegistry extends Registry {
     return [...this.#entries].filter(([, { stale }]) => stale).map(([name]) => name);
   }
 
-  start(): void {
+  start(): MaybePromise<void> {
     // The registry inside is made by the container, which starts it.
   }
 
-  stop(): void {
+  stop(): MaybePromise<void> {
     for (const { watch } of this.#entries.values()) watch.abort();
     this.#entries.clear();
   }

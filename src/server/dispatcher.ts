@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import type { Context } from '../core/context.js';
 import { OctavoError } from '../core/error.js';
 import { isPromise, type MaybePromise } from '../core/lifecycle.js';
-import type { Logger } from '../core/logger.js';
 import { compose, type Call, type Next, type Reply, type Wrapper } from '../wrapper/wrapper.js';
 import type { Endpoint } from './server.js';
 import { ServerCall } from './server-call.js';
@@ -37,16 +36,14 @@ export interface DispatchStats {
 export class Dispatcher {
   readonly #routes = new Map<string, DispatchRoute>();
   readonly #wrappers: readonly Wrapper[];
-  readonly #logger: Logger;
   readonly #active = new Set<Context>();
   #requests = 0;
   #errors = 0;
   #onIdle: (() => void) | undefined;
 
   /** @param wrappers stand around every endpoint */
-  constructor(wrappers: readonly Wrapper[], logger: Logger) {
+  constructor(wrappers: readonly Wrapper[]) {
     this.#wrappers = wrappers;
-    this.#logger = logger;
   }
 
   get stats(): DispatchStats {

@@ -66,7 +66,7 @@ export class RpcServer extends Server {
       );
     this.#parts = parts;
     this.#id = this.options.id ?? randomUUID();
-    this.#dispatcher = new Dispatcher(wrappers, parts.logger);
+    this.#dispatcher = new Dispatcher(wrappers);
     const { debug = debugEndpoints({ ...parts, stats: () => this.stats }) } = this.options;
     for (const endpoint of debug === false ? [] : debug) this.#dispatcher.add(endpoint);
     this.#subscriptions = new Subscriptions(parts, subscriberWrappers);

@@ -71,7 +71,7 @@ export class Subscriptions {
     if (!this.#started) return;
     this.#started = false;
     this.#stopping.abort();
-    await Promise.all(this.#running.map(({ subscriber }) => subscriber?.unsubscribe()));
+    await Promise.all(this.#running.map(async ({ subscriber }) => subscriber?.unsubscribe()));
   }
 
   /** Gives an event that came another way to every subscription of its topic. Rejects with what the first failing one threw. */

@@ -226,6 +226,6 @@ function isLifecycle(thing: unknown): thing is Lifecycle & object {
     declarationOf(type).methods.some(({ property }) => property === 'start' || property === 'stop')
   )
     return false;
-  const { start, stop } = thing as Lifecycle;
+  const { start, stop } = thing as { start?: unknown; stop?: unknown };
   return typeof start === 'function' || typeof stop === 'function';
 }

@@ -1,5 +1,4 @@
 import { Broker, type DeliveryHandler, type SubscribeOptions, type Subscriber } from '../broker/broker.js';
-import type { NackOptions } from '../core/context.js';
 import { OctavoError } from '../core/error.js';
 import type { Message } from '../core/message.js';
 import { Metadata } from '../core/metadata.js';
@@ -51,7 +50,8 @@ export class TestBroker extends Broker {
       throw new OctavoError('failed_precondition', 'the test broker is not started: call start() first');
     const kept = { header: new Metadata(message.header), body: Uint8Array.from(message.body) };
     this.published.push({ topic, message: kept });
-    for (const running of this.#running) if (running.topic === topic) this.#run(running, kept);
+    for (const running of this.#running)
+      if (running.topic === topic) this.#run(running, kept).catch(() => {});
   }
 
   async subscribe(
@@ -104,7 +104,7 @@ export class TestBroker extends Broker {
 
   #run({ topic, handler }: Running, message: Message): Promise<void> {
     const done = (async () => {
-      await handler({ topic, message, attempt: 1, ack() {}, nack(_: NackOptions = {}) {} });
+      await handler({ topic, message, attempt: 1, ack() {}, nack() {} });
     })().finally(() => this.#busy.delete(done));
     this.#busy.add(done);
     return done;

@@ -6,7 +6,7 @@ import type { Suite } from './conform.js';
 /** A clock under test, and how a test lets time pass on it. */
 export interface ClockSubject {
   readonly clock: Clock;
-  pass(ms: number): Promise<void>;
+  readonly pass: (ms: number) => Promise<void>;
 }
 
 /** The promises of `Clock`. */

@@ -5,7 +5,7 @@ import type { Suite } from './conform.js';
 /** A logger under test that takes every level, and the lines that it has written, or would write. */
 export interface LoggerSubject {
   readonly logger: Logger;
-  lines(): readonly string[];
+  readonly lines: () => readonly string[];
 }
 
 /** The promises of `Logger`. */

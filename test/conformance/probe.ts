@@ -78,7 +78,7 @@ export class Probe {
   }
 
   @Handler(Ask, Told, { timeoutMs: 30 })
-  async impatient(_: Ask): Promise<Told> {
+  async impatient(): Promise<Told> {
     return new Promise(() => {});
   }
 

@@ -25,6 +25,11 @@ function text(received: Message | undefined): string | undefined {
   return received === undefined ? undefined : Buffer.from(received.body).toString();
 }
 
+/** What a listener does with a socket, by and by. */
+function answering(answer: (socket: Socket) => Promise<void>): (socket: Socket) => void {
+  return (socket) => void answer(socket);
+}
+
 /** Answers one message by itself and closes. */
 async function echo(socket: Socket): Promise<void> {
   const received = await socket.receive();
@@ -160,13 +165,16 @@ export const transportSuite = {
   'an orderly close gives the other end what was sent, then the end': async (transport) => {
     const received: (string | undefined)[] = [];
     const done = later<void>();
-    const listener = await transport.listen(ANY, async (socket) => {
-      let next: Message | undefined;
-      do received.push(text((next = await socket.receive())));
-      while (next !== undefined);
-      socket.close();
-      done.resolve();
-    });
+    const listener = await transport.listen(
+      ANY,
+      answering(async (socket) => {
+        let next: Message | undefined;
+        do received.push(text((next = await socket.receive())));
+        while (next !== undefined);
+        socket.close();
+        done.resolve();
+      }),
+    );
     const socket = await transport.dial(listener.address, { stream: true });
     for (const body of ['a', 'b', 'c']) await socket.send(item(body));
     socket.close();
@@ -222,14 +230,17 @@ export const transportSuite = {
   'an answer after the caller left harms nobody': async (transport) => {
     const left = later<void>();
     const answered = later<void>();
-    const listener = await transport.listen(ANY, async (socket) => {
-      if (text(await socket.receive()) === 'leave') {
-        await left.promise;
-        await socket.send(message('too late'));
-        answered.resolve();
-      } else await socket.send(message('fine'));
-      socket.close();
-    });
+    const listener = await transport.listen(
+      ANY,
+      answering(async (socket) => {
+        if (text(await socket.receive()) === 'leave') {
+          await left.promise;
+          await socket.send(message('too late'));
+          answered.resolve();
+        } else await socket.send(message('fine'));
+        socket.close();
+      }),
+    );
     const socket = await transport.dial(listener.address);
     await socket.send(message('leave'));
     socket.close();

@@ -17,10 +17,10 @@ class Whole extends CachedRegistry {
   }
   override async start(): Promise<void> {
     await this.#inner.start();
-    super.start();
+    await super.start();
   }
   override async stop(): Promise<void> {
-    super.stop();
+    await super.stop();
     await this.#inner.stop();
   }
 }

@@ -134,7 +134,7 @@ export class Accepted {
     const current = this.#current;
     if (current !== undefined) current.lost(error);
     const to: Route = pending === undefined ? { kind: 'web' } : route(pending);
-    this.#flow.write(to.kind === 'micro' ? microError(error) : plainReply(error));
+    void this.#flow.write(to.kind === 'micro' ? microError(error) : plainReply(error));
     // The flow is deaf already: what still comes is thrown away until the sender has read the answer.
     this.#flow.end();
   }

@@ -39,11 +39,6 @@ function isMicro(header: Metadata): boolean {
   );
 }
 
-/** Whether a message ends its stream, so that a connection can be left in order. */
-export function isEnd(header: Metadata): boolean {
-  return header.get('Micro-Error') === 'EOS';
-}
-
 /** The status of a response's start line. */
 export function statusOf(start: string): number {
   return Number(start.slice(9, 12));

@@ -119,10 +119,10 @@ export class Bridge extends Duplex {
     // What there is to read is pushed by `serve`.
   }
 
-  override _write(chunk: Uint8Array, _: BufferEncoding, callback: () => void): void {
-    const written = this.#flow.write(chunk);
-    if (isPromise(written)) void written.then(callback);
-    else callback();
+  override _write(chunk: Uint8Array, _: BufferEncoding, written: () => void): void {
+    const drained = this.#flow.write(chunk);
+    if (isPromise(drained)) void drained.then(() => written());
+    else written();
   }
 
   override _final(callback: () => void): void {
