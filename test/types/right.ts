@@ -1,0 +1,98 @@
+// What must compile.
+import {
+  ClientOf,
+  type Context,
+  Field,
+  Handler,
+  type Init,
+  Injectable,
+  Message,
+  PublisherOf,
+  Service,
+  Subscribe,
+  topic,
+  unimplemented,
+  Wrap,
+  type Wrapper,
+} from '../../src/index.js';
+import { TestApp, fakeClient } from '../../src/testing/index.js';
+
+@Message('right.Ask')
+export class Ask {
+  @Field(1, 'string') text = '';
+  @Field(2, 'int32', { optional: true }) count?: number;
+}
+
+@Message('right.Told')
+export class Told {
+  @Field(1, 'string') text = '';
+}
+
+const Asks = topic('asks', Ask);
+const nothing: Wrapper = (call, next) => next(call);
+
+@Service({ name: 'right' })
+@Wrap(nothing)
+export class Right {
+  @Handler(Ask, Told)
+  async whole(ask: Ask, _context: Context): Promise<Told> {
+    return { text: ask.text };
+  }
+
+  @Handler(Ask, Told, { timeoutMs: 5, idempotent: true })
+  async partial(): Promise<Init<Told>> {
+    return {};
+  }
+
+  @Handler(Ask, Told, { stream: 'server' })
+  @Wrap(nothing)
+  async *server(_ask: Ask): AsyncIterable<Told> {}
+
+  @Handler(Ask, Told, { stream: 'client' })
+  client(_asks: AsyncIterable<Ask>): Promise<Told> {
+    return unimplemented();
+  }
+
+  @Handler(Ask, Told, { stream: 'bidi' })
+  bidi(_asks: AsyncIterable<Ask>): AsyncIterable<Told> {
+    return unimplemented();
+  }
+
+  @Subscribe(Asks, { queue: 'q', retry: { attempts: 2 } })
+  async onAsk(_ask: Ask): Promise<void> {}
+
+  @Subscribe('asks', Ask)
+  onAskToo(_ask: Ask): void {}
+
+  helper(): number {
+    return 1;
+  }
+}
+
+export class RightClient extends ClientOf(Right) {}
+export class AsksPublisher extends PublisherOf(Asks) {}
+
+@Injectable()
+export class Caller {
+  readonly #right: RightClient;
+  readonly #asks: AsksPublisher;
+  constructor(right: RightClient, asks: AsksPublisher) {
+    this.#right = right;
+    this.#asks = asks;
+  }
+
+  async call(): Promise<string> {
+    const { text } = await this.#right.whole({ text: 'x' }, { timeoutMs: 5 });
+    for await (const told of this.#right.bidi([{ text: 'a' }])) return told.text;
+    for await (const told of this.#right.server({})) return told.text;
+    await this.#asks.publish({ text });
+    return (await this.#right.client([])).text;
+  }
+}
+
+export async function tested(): Promise<void> {
+  await using app = await TestApp.create({ services: [Right] })
+    .override(RightClient, fakeClient(RightClient, { whole: async () => ({ text: 'x' }) }))
+    .start();
+  await app.client(RightClient).partial({});
+}

@@ -1,0 +1,32 @@
+// TS1241: does not return the reply type
+import {
+  ClientOf,
+  type Context,
+  Field,
+  Handler,
+  Message,
+  Service,
+  Subscribe,
+  topic,
+  createService,
+} from '../../../src/index.js';
+
+@Message('wrong.Ask')
+class Ask {
+  @Field(1, 'string') text = '';
+  @Field(2, 'int32') count = 0;
+}
+
+@Message('wrong.Told')
+class Told {
+  @Field(1, 'string') told = '';
+  @Field(2, 'int32') n = 0;
+}
+
+@Service()
+export class Wrong {
+  @Handler(Ask, Told)
+  async run(ask: Ask): Promise<Ask> {
+    return ask;
+  }
+}

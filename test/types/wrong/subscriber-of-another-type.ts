@@ -1,0 +1,31 @@
+// TS1241: first parameter is not the event type
+import {
+  ClientOf,
+  type Context,
+  Field,
+  Handler,
+  Message,
+  Service,
+  Subscribe,
+  topic,
+  createService,
+} from '../../../src/index.js';
+
+@Message('wrong.Ask')
+class Ask {
+  @Field(1, 'string') text = '';
+  @Field(2, 'int32') count = 0;
+}
+
+@Message('wrong.Told')
+class Told {
+  @Field(1, 'string') told = '';
+  @Field(2, 'int32') n = 0;
+}
+
+const Asks = topic('asks', Ask);
+@Service()
+export class Wrong {
+  @Subscribe(Asks)
+  async on(_: Told): Promise<void> {}
+}
