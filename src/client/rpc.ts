@@ -51,6 +51,8 @@ const DEFAULTS = {
   backoff: jittered,
 };
 
+/** How often the event loop goes round before calls that are still in flight are cancelled at the stop: replies that were sent arrive meanwhile. */
+const LAST_TURNS = 20;
 /** How many nodes a call that was never sent may be offered to. */
 const MOST_NODES = 10;
 /** How long a call with `waitForReady` waits before it asks for a node again. */
@@ -80,7 +82,9 @@ export class RpcClient extends Client {
     // Connections are opened by calls.
   }
 
-  stop(): void {
+  /** What has its reply under way gets it; the rest is cancelled. */
+  async stop(): Promise<void> {
+    for (let turn = 0; turn < LAST_TURNS && this.#active.size > 0; turn++) await new Promise(setImmediate);
     for (const context of [...this.#active])
       context.cancel(new OctavoError('cancelled', 'the client was stopped'));
   }

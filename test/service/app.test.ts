@@ -1,0 +1,174 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { describe, it, test } from 'node:test';
+import { ClientOf, Handler, Injectable, Message, Field, Service, Wrap } from '../../decorators/index.js';
+import { memory as memoryBroker } from '../../src/broker/memory.js';
+import { OctavoError } from '../../src/core/error.js';
+import { memory as memoryRegistry } from '../../src/registry/memory.js';
+import { Registry } from '../../src/registry/registry.js';
+import { createService, run } from '../../src/service/run.js';
+import type { Service as ServiceContract } from '../../src/service/service.js';
+import { memory as memoryTransport } from '../../src/transport/memory.js';
+import { TestLogger } from '../../src/testing/test-logger.js';
+import { TestApp } from '../../src/testing/test-app.js';
+import type { Call, Next, Reply, WrapperObject } from '../../src/wrapper/wrapper.js';
+import { conform } from '../conformance/conform.js';
+import { serviceSuite } from '../conformance/service.js';
+import { Probe } from '../conformance/probe.js';
+
+@Message('app.Text')
+class Text {
+  @Field(1, 'string') text = '';
+}
+
+@Injectable()
+class Counter {
+  count = 0;
+}
+
+@Injectable()
+class Counting implements WrapperObject {
+  readonly #counter: Counter;
+  constructor(counter: Counter) {
+    this.#counter = counter;
+  }
+  handle(call: Call, next: Next): Promise<Reply> {
+    this.#counter.count++;
+    return next(call);
+  }
+}
+
+@Service({ name: 'first' })
+@Wrap(Counting)
+class First {
+  readonly #counter: Counter;
+  constructor(counter: Counter) {
+    this.#counter = counter;
+  }
+  @Handler(Text, Text)
+  async count(): Promise<Text> {
+    return { text: String(this.#counter.count) };
+  }
+}
+
+class FirstClient extends ClientOf(First) {}
+
+@Service({ name: 'second' })
+class Second {
+  readonly #counter: Counter;
+  readonly #first: FirstClient;
+  constructor(counter: Counter, first: FirstClient) {
+    this.#counter = counter;
+    this.#first = first;
+  }
+  @Handler(Text, Text)
+  async ask(): Promise<Text> {
+    const { text } = await this.#first.count({});
+    return { text: `${text} there, ${this.#counter.count} here` };
+  }
+}
+
+class SecondClient extends ClientOf(Second) {}
+
+@Service({ name: 'first' })
+class FirstToo {
+  @Handler(Text, Text)
+  async more(): Promise<Text> {
+    return { text: 'more' };
+  }
+}
+
+class FirstTooClient extends ClientOf(FirstToo) {}
+
+function stack(): Parameters<typeof createService>[0] & object {
+  return {
+    registry: memoryRegistry(),
+    broker: memoryBroker(),
+    transport: memoryTransport(),
+    logger: () => new TestLogger(),
+    env: {},
+  };
+}
+
+describe('an app of services', () => {
+  conform(test, serviceSuite, () => createService({ ...stack(), services: [Probe] }));
+
+  it('lets services call each other, and shares nothing of the user’s between them', async () => {
+    const app = await TestApp.create({ services: [First, Second] }).start();
+    await app.service('first').resolve(FirstClient).count({});
+    assert.equal((await app.service('second').resolve(SecondClient).ask({})).text, '2 there, 0 here');
+    await app.stop();
+  });
+
+  it('makes one service of classes with one name and version', async () => {
+    const app = await TestApp.create({ services: [First, FirstToo] }).start();
+    assert.equal((await app.client(FirstTooClient).more({})).text, 'more');
+    assert.equal((await app.client(FirstClient).count({})).text, '1');
+    assert.equal((await app.resolve(Registry).getService('first'))[0]?.nodes.length, 1);
+    await app.stop();
+  });
+
+  it('refuses to make one service of classes that are several', () => {
+    assert.throws(() => createService({ services: [First, Second] }), /first latest, second latest/);
+  });
+
+  it('refuses an implementation that lacks a method of its contract', async () => {
+    class Half {}
+    Service(First)(Half as unknown as typeof First);
+    await assert.rejects(
+      TestApp.create({ services: [Half] }).start(),
+      (reason) => reason instanceof OctavoError && /Half has no method "count"/.test(reason.message),
+    );
+  });
+
+  it('runs its hooks in order, and the stop hooks also when one throws', async () => {
+    const order: string[] = [];
+    const hook = (name: string) => (): void => void order.push(name);
+    const service: ServiceContract = createService({
+      ...stack(),
+      services: [FirstToo],
+      beforeStart: [hook('before start')],
+      afterStart: [hook('after start')],
+      beforeStop: [hook('before stop'), () => Promise.reject(new Error('no'))],
+      afterStop: [hook('after stop')],
+    });
+    await service.start();
+    await service.stop();
+    assert.deepEqual(order, ['before start', 'after start', 'before stop', 'after stop']);
+  });
+
+  it('ends with status 0 at SIGTERM, and lets the process end by itself', async () => {
+    const child = spawn(process.execPath, ['dist/samples/greeter/server.js'], {
+      env: { ...process.env, MICRO_REGISTRY: 'memory' },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    let log = '';
+    child.stderr.on('data', (text: Buffer) => {
+      log += text.toString();
+      if (log.includes('serving')) child.kill('SIGTERM');
+    });
+    const [code, signal] = (await once(child, 'close')) as [number | null, string | null];
+    assert.deepEqual([code, signal], [0, null], log);
+  });
+
+  it('takes its signal handlers back when it stops', async () => {
+    const before = process.listenerCount('SIGTERM');
+    let stop: () => Promise<void> = async () => {};
+    const running = run(First, {
+      ...stack(),
+      afterStart: [() => assert.equal(process.listenerCount('SIGTERM'), before + 1)],
+      provide: [],
+      beforeStart: [],
+    });
+    stop = async () => void process.emit('SIGTERM', 'SIGTERM');
+    await new Promise((resolve) => setImmediate(resolve));
+    await stop();
+    await running;
+    assert.equal(process.listenerCount('SIGTERM'), before);
+  });
+
+  it('says that run needs a class', async () => {
+    await assert.rejects(run({}), /run\(Greeter\)/);
+  });
+});

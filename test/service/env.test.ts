@@ -1,0 +1,164 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { OctavoError } from '../../src/core/error.js';
+import { memory as memoryBroker } from '../../src/broker/memory.js';
+import { memory as memoryRegistry } from '../../src/registry/memory.js';
+import { rpc } from '../../src/server/rpc.js';
+import { readDuration } from '../../src/service/duration.js';
+import { Environment, type Env } from '../../src/service/env.js';
+import { createService, run } from '../../src/service/run.js';
+import { VARIABLES, type Variable } from '../../src/service/variables.js';
+import { memory as memoryTransport } from '../../src/transport/memory.js';
+import { Service } from '../../decorators/index.js';
+import { TestLogger } from '../../src/testing/test-logger.js';
+
+@Service({ name: 'thing', version: '1' })
+class Thing {}
+
+@Service({ name: 'other', version: '1' })
+class Other {}
+
+const STACK = {
+  registry: memoryRegistry(),
+  broker: memoryBroker(),
+  transport: memoryTransport(),
+  logger: () => new TestLogger(),
+};
+
+function saying(...words: readonly string[]): (reason: unknown) => boolean {
+  return (reason) => {
+    assert.ok(reason instanceof OctavoError && reason.code === 'failed_precondition', String(reason));
+    for (const word of words) assert.ok(reason.message.includes(word), `${reason.message} lacks "${word}"`);
+    return true;
+  };
+}
+
+async function started(env: Env, server = rpc()): Promise<ReturnType<typeof createService>> {
+  const service = createService({ ...STACK, services: [Thing], server, env });
+  await service.start();
+  return service;
+}
+
+describe('a duration', () => {
+  const read: readonly (readonly [string, number | undefined])[] = [
+    ['30', 30_000],
+    ['5s', 5_000],
+    ['1m30s', 90_000],
+    ['500ms', 500],
+    ['1.5h', 5_400_000],
+    ['', undefined],
+    ['-1', undefined],
+    ['5 s', undefined],
+    ['x', undefined],
+  ];
+  for (const [text, ms] of read)
+    it(`reads ${JSON.stringify(text)} as ${ms}`, () => {
+      assert.equal(readDuration(text), ms);
+    });
+});
+
+describe('the environment', () => {
+  it('says what servers and clients are told', () => {
+    const env = new Environment({
+      MICRO_SERVER_NAME: 'n',
+      MICRO_SERVER_VERSION: 'v',
+      MICRO_SERVER_ID: 'i',
+      MICRO_SERVER_ADDRESS: ':1',
+      MICRO_SERVER_ADVERTISE: 'host',
+      MICRO_SERVER_METADATA: 'a=1, b=2',
+      MICRO_REGISTER_TTL: '60',
+      MICRO_REGISTER_INTERVAL: '10s',
+      MICRO_CLIENT_REQUEST_TIMEOUT: '2s',
+      MICRO_CLIENT_RETRIES: '3',
+      MICRO_CLIENT_POOL_SIZE: '4',
+      MICRO_CLIENT_POOL_TTL: '1m',
+    });
+    assert.deepEqual(env.server, {
+      name: 'n',
+      version: 'v',
+      id: 'i',
+      address: ':1',
+      advertise: 'host',
+      metadata: { a: '1', b: '2' },
+      registerTtlMs: 60_000,
+      registerIntervalMs: 10_000,
+    });
+    assert.deepEqual(env.client, { requestTimeoutMs: 2_000, retries: 3, poolSize: 4, poolTtlMs: 60_000 });
+  });
+
+  it('takes an empty variable for none', () => {
+    assert.deepEqual(new Environment({ MICRO_SERVER_NAME: '', MICRO_REGISTER_TTL: ' ' }).server, {});
+  });
+
+  const wrong: Readonly<Record<string, string>> = {
+    MICRO_REGISTER_TTL: 'soon',
+    MICRO_CLIENT_RETRIES: '-1',
+    MICRO_SERVER_METADATA: 'a',
+    MICRO_REGISTRY: 'phonebook',
+    MICRO_BROKER: 'pigeon',
+    MICRO_TRANSPORT: 'boat',
+    MICRO_SELECTOR: 'dice',
+    MICRO_CLIENT: 'letter',
+    MICRO_SERVER: 'waiter',
+    MICRO_LOG_LEVEL: 'loud',
+  };
+  for (const [name, value] of Object.entries(wrong))
+    it(`refuses ${name}=${value}, naming it and what there is`, async () => {
+      const service = createService({
+        services: [Thing],
+        env: { MICRO_REGISTRY: 'memory', MICRO_BROKER: 'memory', [name]: value },
+      });
+      await assert.rejects(service.start(), saying(name, value));
+    });
+
+  it('chooses providers by name', async () => {
+    const env = {
+      MICRO_REGISTRY: 'memory',
+      MICRO_BROKER: 'memory',
+      MICRO_TRANSPORT: 'memory',
+      MICRO_LOG_LEVEL: 'error',
+    };
+    const service = createService({ services: [Thing], env });
+    await service.start();
+    const { metadata } = service.server.node ?? assert.fail();
+    assert.deepEqual(
+      [metadata['registry'], metadata['broker'], metadata['transport']],
+      ['memory', 'memory', 'memory'],
+    );
+    await service.stop();
+  });
+
+  it('gives way to an option, and wins over a default', async () => {
+    const service = await started(
+      { MICRO_SERVER_ID: 'from-env', MICRO_REGISTER_TTL: '80s' },
+      rpc({ id: 'from-code' }),
+    );
+    assert.equal(service.server.node?.id, 'thing-from-code');
+    assert.equal(service.server.options.registerTtlMs, 80_000);
+    assert.equal(service.server.options.registerIntervalMs, 30_000);
+    await service.stop();
+  });
+
+  it('names the service', async () => {
+    const service = await started({ MICRO_SERVER_NAME: 'renamed', MICRO_SERVER_VERSION: '9' });
+    assert.match(service.server.node?.id ?? '', /^renamed-/);
+    await service.stop();
+  });
+
+  it('is refused where the interval is over half the TTL', async () => {
+    await assert.rejects(
+      started({ MICRO_REGISTER_TTL: '10s', MICRO_REGISTER_INTERVAL: '6s' }),
+      saying('6000', '10000'),
+    );
+  });
+
+  it('is refused where one address is meant for two services', async () => {
+    const env = { MICRO_SERVER_ADDRESS: '127.0.0.1:4999' };
+    await assert.rejects(run(Thing, Other, { ...STACK, env }), saying('MICRO_SERVER_ADDRESS', '2 services'));
+  });
+
+  it('has a table that names each variable once, with a meaning', () => {
+    for (const { meaning, fallback } of Object.values<Variable>(VARIABLES))
+      assert.ok(meaning !== '' && fallback !== '');
+  });
+});
