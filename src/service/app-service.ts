@@ -9,10 +9,10 @@ import type { MessageType } from '../schema/message-type.js';
 import { declarationOf, type ServiceClass } from '../schema/service-declaration.js';
 import type { Topic } from '../schema/topic.js';
 import { Server, type SubscriptionOptions } from '../server/server.js';
-import type { App } from './app.js';
 import type { Container } from './container.js';
 import type { Environment } from './env.js';
 import { handlersOf } from './handlers.js';
+import type { Host } from './host.js';
 import { Service } from './service.js';
 import { untilStopped } from './signals.js';
 
@@ -30,11 +30,11 @@ export class AppService extends Service {
   readonly name: string;
   readonly version: string;
   readonly #plan: ServicePlan;
-  readonly #app: App;
+  readonly #app: Host;
   #container: Container | undefined;
   #servers: readonly Server[] = [];
 
-  constructor(plan: ServicePlan, app: App) {
+  constructor(plan: ServicePlan, app: Host) {
     super();
     this.name = plan.name;
     this.version = plan.version;

@@ -5,6 +5,7 @@ import type { Token } from '../core/provider.js';
 import { AppService, type ServicePlan } from './app-service.js';
 import { Container, type Provided } from './container.js';
 import { Environment, type Env } from './env.js';
+import type { Host } from './host.js';
 import type { ServiceHooks } from './service.js';
 import { stack, type StackOptions } from './stack.js';
 
@@ -17,7 +18,7 @@ export interface AppOptions extends StackOptions, ServiceHooks {
 }
 
 /** One process's services, and the stack that they share. */
-export class App {
+export class App implements Host {
   readonly services: readonly AppService[];
   readonly #options: AppOptions;
   readonly #overrides: ReadonlyMap<Token<unknown>, unknown>;

@@ -1,10 +1,10 @@
 import { constants } from 'node:os';
-import type { App } from './app.js';
+import type { Host } from './host.js';
 
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 
 /** Starts an app and resolves when it has stopped: by a signal, or because somebody stopped it. A second signal ends the process at once. */
-export async function untilStopped(app: App): Promise<void> {
+export async function untilStopped(app: Host): Promise<void> {
   let asked = false;
   const stopped = new Promise<void>((resolve, reject) => {
     app.onStopped(resolve);

@@ -15,6 +15,7 @@ import { schemaOf } from '../../schema/schema.js';
 import type { Socket } from '../../transport/transport.js';
 import type { Dispatcher, DispatchRoute } from '../dispatcher.js';
 import type { Subscriptions } from '../subscriptions.js';
+import type { Incoming } from './incoming.js';
 import { Requests } from './requests.js';
 import { StreamSink } from './stream-sink.js';
 import { UnarySink } from './unary-sink.js';
@@ -31,17 +32,6 @@ export interface IntakeParts {
   readonly requestTimeoutMs: number;
   /** Whether new calls are refused. */
   readonly draining: () => boolean;
-}
-
-/** What mucp's headers say of a call, and the codec for its content type. */
-export interface Incoming {
-  readonly header: Metadata;
-  readonly service: string;
-  readonly contentType: string;
-  readonly codec: Codec;
-  /** Whether the caller speaks Octavo's dialect. */
-  readonly octavo: boolean;
-  readonly stream: string | undefined;
 }
 
 /** Reads calls from sockets and gives them to the dispatcher. */

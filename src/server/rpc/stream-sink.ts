@@ -9,7 +9,7 @@ import type { Method } from '../../schema/method.js';
 import type { Socket } from '../../transport/transport.js';
 import type { Reply } from '../../wrapper/wrapper.js';
 import type { ReplySink } from '../dispatcher.js';
-import type { Incoming } from './intake.js';
+import type { Incoming } from './incoming.js';
 import { addTrailer, badReply, replyHeader } from './unary-sink.js';
 
 /** Writes the replies of a stream, and its end. */

@@ -8,7 +8,7 @@ import type { Method } from '../../schema/method.js';
 import type { Socket } from '../../transport/transport.js';
 import type { Reply } from '../../wrapper/wrapper.js';
 import type { ReplySink } from '../dispatcher.js';
-import type { Incoming } from './intake.js';
+import type { Incoming } from './incoming.js';
 
 /** Writes the one reply of a unary call. */
 export class UnarySink implements ReplySink {

@@ -1,0 +1,13 @@
+import type { Codec } from '../../codec/codec.js';
+import type { Metadata } from '../../core/metadata.js';
+
+/** What mucp's headers say of a call, and the codec for its content type. */
+export interface Incoming {
+  readonly header: Metadata;
+  readonly service: string;
+  readonly contentType: string;
+  readonly codec: Codec;
+  /** Whether the caller speaks Octavo's dialect. */
+  readonly octavo: boolean;
+  readonly stream: string | undefined;
+}
