@@ -58,7 +58,10 @@ describe('what a recorded Go client sent', () => {
     it(`is answered: ${kind}, ${name}`, () =>
       serving(async (address) => {
         const [said] = await answers(address, bytesOf(`${printed}\n`), 1);
-        assert.match(said ?? '', kind === 'callproto' ? /^\n\nHello John$|Hello John/ : /^\{"msg":"Hello John"\}$/);
+        assert.match(
+          said ?? '',
+          kind === 'callproto' ? /^\n\nHello John$|Hello John/ : /^\{"msg":"Hello John"\}$/,
+        );
       }));
 
   it('on a stream is answered item by item, and its end ends the connection', () =>
@@ -84,7 +87,8 @@ describe('what a recorded Go client sent', () => {
 
   it('without an endpoint that is known is told so', () =>
     serving(async (address) => {
-      const request = 'POST / HTTP/1.1\r\nContent-Type: application/json\r\nMicro-Endpoint: Greeter.Nope\r\nContent-Length: 0\r\n\r\n';
+      const request =
+        'POST / HTTP/1.1\r\nContent-Type: application/json\r\nMicro-Endpoint: Greeter.Nope\r\nContent-Length: 0\r\n\r\n';
       assert.match((await answers(address, Buffer.from(request), 1))[0] ?? '', /"code":501.*Greeter\.Nope/);
     }));
 });
@@ -99,7 +103,8 @@ async function playing(pieces: readonly Piece[], run: (address: string) => Promi
     let at = 0;
     const play = (): void => {
       let wanted = 0;
-      for (const { from, bytes } of pieces.slice(0, at)) if (from === 'client') wanted += messagesIn(bytes).length;
+      for (const { from, bytes } of pieces.slice(0, at))
+        if (from === 'client') wanted += messagesIn(bytes).length;
       for (; at < pieces.length; at++) {
         const piece = pieces[at];
         if (piece?.from === 'client') wanted += messagesIn(piece.bytes).length;
@@ -179,7 +184,9 @@ describe('what a recorded Go server replied', () => {
     await caller.start();
     const seen: string[] = [];
     await playing(second, async (address) => {
-      const stream = caller.resolve(GoGreeterClient).stream([{ name: 'a', n: 2 }, { name: 'a', n: 2 }, { name: 'err' }], { address, timeoutMs: 2_000 });
+      const stream = caller
+        .resolve(GoGreeterClient)
+        .stream([{ name: 'a', n: 2 }, { name: 'a', n: 2 }, { name: 'err' }], { address, timeoutMs: 2_000 });
       await assert.rejects(
         async () => {
           for await (const { msg } of stream) seen.push(msg);

@@ -9,7 +9,10 @@ export function capture(name: string): string {
 
 /** The bytes of a printed piece: what was written out becomes what it was, and what printing added goes. */
 export function bytesOf(printed: string): Buffer {
-  return Buffer.from(printed.replaceAll('\\r\\n\n', '\r\n').replaceAll('\\r\\n', '\r\n').replace(/\n$/, ''), 'latin1');
+  return Buffer.from(
+    printed.replaceAll('\\r\\n\n', '\r\n').replaceAll('\\r\\n', '\r\n').replace(/\n$/, ''),
+    'latin1',
+  );
 }
 
 /** One piece of a recorded connection, and who sent it. */
@@ -21,7 +24,9 @@ export interface Piece {
 /** The connections in a recording of both directions. */
 export function connectionsOf(text: string): Piece[][] {
   const connections: Piece[][] = [[]];
-  for (const [, from, end, printed = ''] of text.matchAll(/^--- (C->S|S->C)( FIN)?\n((?:(?!--- ).*\n?)*)/gm)) {
+  for (const [, from, end, printed = ''] of text.matchAll(
+    /^--- (C->S|S->C)( FIN)?\n((?:(?!--- ).*\n?)*)/gm,
+  )) {
     if (end === undefined)
       connections.at(-1)?.push({ from: from === 'C->S' ? 'client' : 'server', bytes: bytesOf(printed) });
     // The server's end is the last thing that happens on a connection.
