@@ -15,6 +15,7 @@ export interface Published {
 interface Running {
   readonly topic: string;
   readonly handler: DeliveryHandler;
+  readonly busy: Set<Promise<void>>;
 }
 
 /** A broker that keeps what is published, and delivers what a test hands it. What is published is also delivered to who subscribed. */
@@ -46,8 +47,7 @@ export class TestBroker extends Broker {
   }
 
   async publish(topic: string, message: Message): Promise<void> {
-    if (!this.#started)
-      throw new OctavoError('failed_precondition', 'the test broker is not started: call start() first');
+    this.#check();
     const kept = { header: new Metadata(message.header), body: Uint8Array.from(message.body) };
     this.published.push({ topic, message: kept });
     for (const running of this.#running)
@@ -59,13 +59,15 @@ export class TestBroker extends Broker {
     handler: DeliveryHandler,
     options: SubscribeOptions = {},
   ): Promise<Subscriber> {
-    const running = { topic, handler };
+    this.#check();
+    const running: Running = { topic, handler, busy: new Set() };
     this.#running.add(running);
     return {
       topic,
       options,
       unsubscribe: async () => {
         this.#running.delete(running);
+        await Promise.all(running.busy);
       },
     };
   }
@@ -102,10 +104,19 @@ export class TestBroker extends Broker {
     while (this.#busy.size > 0) await Promise.all(this.#busy);
   }
 
-  #run({ topic, handler }: Running, message: Message): Promise<void> {
+  #check(): void {
+    if (!this.#started)
+      throw new OctavoError('failed_precondition', 'the test broker is not started: call start() first');
+  }
+
+  #run({ topic, handler, busy }: Running, message: Message): Promise<void> {
     const done = (async () => {
       await handler({ topic, message, attempt: 1, ack() {}, nack() {} });
-    })().finally(() => this.#busy.delete(done));
+    })().finally(() => {
+      busy.delete(done);
+      this.#busy.delete(done);
+    });
+    busy.add(done);
     this.#busy.add(done);
     return done;
   }

@@ -16,6 +16,9 @@ export interface ConformOptions<Sentence extends string = string> {
 /** What defines one test: `test` of node:test, `it` of most other runners. */
 export type DefineTest = (name: string, run: () => Promise<void>) => unknown;
 
+/** For how long a check that must fail is waited for, in milliseconds. */
+const SILENCE_MS = 2_000;
+
 /** Defines one test for each promise of a suite. `make` gives a new subject, not started, each time. */
 export function conform<S extends object, T extends Suite<S>>(
   define: DefineTest,
@@ -29,18 +32,28 @@ export function conform<S extends object, T extends Suite<S>>(
     if (reason === undefined) define(sentence, () => run(check, make));
     else
       define(`does not keep: ${sentence} (${reason})`, async () => {
-        if (
-          await run(check, make).then(
-            () => true,
-            () => false,
-          )
-        )
+        // A promise that is not kept may be one that is waited for without end.
+        const kept = run(check, make, silence()).then(
+          () => true,
+          () => false,
+        );
+        if (await kept)
           throw new Error(`"${sentence}" is listed as lacking, but holds: take it off the list`);
       });
   }
 }
 
-async function run<S extends object>(check: Suite<S>[string], make: () => MaybePromise<S>): Promise<void> {
+function silence(): Promise<never> {
+  return new Promise((_, reject) => {
+    setTimeout(() => reject(new Error('nothing happened')), SILENCE_MS);
+  });
+}
+
+async function run<S extends object>(
+  check: Suite<S>[string],
+  make: () => MaybePromise<S>,
+  atMost?: Promise<never>,
+): Promise<void> {
   const made: S[] = [];
   // Whatever a subject does in the background does not keep the process up: a check that waits for it must.
   const alive = setInterval(() => {}, 1_000);
@@ -52,7 +65,8 @@ async function run<S extends object>(check: Suite<S>[string], make: () => MaybeP
   try {
     const subject = await fresh();
     await lifecycleOf(subject).start?.();
-    await check(subject, fresh);
+    const checked = check(subject, fresh);
+    await (atMost === undefined ? checked : Promise.race([checked, atMost]));
   } finally {
     for (const subject of made.reverse()) await lifecycleOf(subject).stop?.();
     clearInterval(alive);

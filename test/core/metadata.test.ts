@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { OctavoError } from '../../src/core/error.js';
+import { checkMetadata, Metadata } from '../../src/core/metadata.js';
+
+describe('Metadata', () => {
+  it('finds names whatever their case, and keeps the spelling they came with', () => {
+    const metadata = new Metadata({ 'Foo-Bar': 'x' });
+    assert.equal(metadata.get('foo-bar'), 'x');
+    assert.equal(metadata.has('FOO-BAR'), true);
+    assert.deepEqual([...metadata.set('fOO-bAR', 'y')], [['Foo-Bar', 'y']]);
+  });
+
+  it('keeps several values of a name, in order, and joins them where one is wanted', () => {
+    const metadata = new Metadata([
+      ['A', '1'],
+      ['b', 'x'],
+      ['a', '2'],
+    ]);
+    assert.deepEqual(metadata.getAll('a'), ['1', '2']);
+    assert.equal(metadata.get('a'), '1, 2');
+    assert.deepEqual({ ...metadata.toObject() }, { A: '1, 2', b: 'x' });
+    assert.deepEqual([...metadata.set('A', '3')].length, 2);
+    assert.deepEqual([...metadata.delete('a')], [['b', 'x']]);
+    assert.equal(metadata.get('a'), undefined);
+  });
+
+  it('is made of pairs, an object, or another, of which it is a copy', () => {
+    const first = new Metadata({ a: ['1', '2'], b: undefined });
+    const second = new Metadata(first).set('a', '3');
+    assert.deepEqual([first.getAll('a'), second.getAll('a')], [['1', '2'], ['3']]);
+  });
+
+  it('takes names such as __proto__ for names', () => {
+    const metadata = new Metadata([['__proto__', 'x']]);
+    assert.equal(metadata.get('__proto__'), 'x');
+    assert.deepEqual(Object.keys(metadata.toObject()), ['__proto__']);
+  });
+
+  for (const name of [
+    'Timeout',
+    'content-type',
+    'Micro-Service',
+    'x-micro-id',
+    'Octavo',
+    'octavo-frame',
+    'Connection',
+    '',
+    'a b',
+    'a:b',
+    'é',
+  ])
+    it(`refuses ${JSON.stringify(name)} as a user’s name`, () => {
+      assert.throws(() => checkMetadata(new Metadata([[name, 'x']])), OctavoError);
+    });
+
+  for (const value of ['a\rb', 'a\nb', 'a\0b'])
+    it(`refuses the value ${JSON.stringify(value)}`, () => {
+      assert.throws(() => checkMetadata(new Metadata([['a', value]])), OctavoError);
+    });
+});
