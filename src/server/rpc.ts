@@ -8,6 +8,7 @@ import { Logger } from '../core/logger.js';
 import type { Provider } from '../core/provider.js';
 import { Registry, type Node, type ServiceRecord } from '../registry/registry.js';
 import { Transport, type Listener } from '../transport/transport.js';
+import { AdminListener } from './admin.js';
 import { debugEndpoints } from './debug.js';
 import { Dispatcher } from './dispatcher.js';
 import { advertised } from './rpc/advertise.js';
@@ -50,6 +51,7 @@ export class RpcServer extends Server {
   readonly #registration: Registration;
   readonly #id: string;
   #listener: Listener | undefined;
+  #admin: AdminListener | undefined;
   #node: Node | undefined;
   #state: 'stopped' | 'starting' | 'ready' | 'draining' = 'stopped';
   #stopping: Promise<void> | undefined;
@@ -75,6 +77,11 @@ export class RpcServer extends Server {
 
   get node(): Node | undefined {
     return this.#node;
+  }
+
+  /** Where the admin listener is; `undefined` without one. */
+  get adminAddress(): string | undefined {
+    return this.#admin?.address;
   }
 
   /** What it did since it was made. */
@@ -140,13 +147,10 @@ export class RpcServer extends Server {
       subscriptions: this.#subscriptions,
       draining: () => this.#state === 'draining',
     });
-    this.#listener = await transport.listen(
-      this.options.address ?? LOOPBACK,
-      (socket) => intake.take(socket),
-      {
-        probes: { healthy: () => this.#state !== 'stopped', ready: () => this.#state === 'ready' },
-      },
-    );
+    const probes = { healthy: () => this.#state !== 'stopped', ready: () => this.#state === 'ready' };
+    const { admin, address: bind = LOOPBACK } = this.options;
+    if (admin !== undefined) this.#admin = await AdminListener.open(admin.address, probes);
+    this.#listener = await transport.listen(bind, (socket) => intake.take(socket), { probes });
     const address = advertised(this.#listener.address, this.options, registry);
     this.#node = this.#describe(address);
     await this.#subscriptions.start();
@@ -180,6 +184,8 @@ export class RpcServer extends Server {
     await this.#subscriptions.stop();
     await this.#listener?.close();
     this.#listener = undefined;
+    await this.#admin?.close();
+    this.#admin = undefined;
     this.#node = undefined;
   }
 

@@ -70,6 +70,8 @@ export interface ServerOptions {
   readonly subscriberWrappers?: readonly Wrapper[];
   /** What answers `Debug.*`; `false` for nothing. @defaultValue `Debug.Health`, `Debug.Stats` and `Debug.Log` */
   readonly debug?: false | readonly Endpoint[];
+  /** Opens `/health` and `/ready` at an address of their own, for transports that show none. @defaultValue none */
+  readonly admin?: { readonly address: string };
   /** The limit of a unary call whose caller and endpoint name none, in milliseconds. @defaultValue `5_000` */
   readonly requestTimeoutMs?: number;
   /** For how long `stop` waits for calls in flight before it cancels them, in milliseconds. @defaultValue `10_000` */

@@ -33,6 +33,7 @@ const SHARED = new Set([
   'src/server/subscriptions.ts',
   'src/server/server-defaults.ts',
   'src/server/debug.ts',
+  'src/server/admin.ts',
 ]);
 
 const DOORS = new Set(['src/index.ts', 'src/testing/index.ts']);

@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { memory as memoryBroker } from '../../src/broker/memory.js';
+import { OctavoError } from '../../src/core/error.js';
+import { MemoryRegistry, memory as memoryRegistry } from '../../src/registry/memory.js';
+import { Registry } from '../../src/registry/registry.js';
+import { RpcServer, rpc } from '../../src/server/rpc.js';
+import { advertised } from '../../src/server/rpc/advertise.js';
+import { createService } from '../../src/service/run.js';
+import { TestLogger } from '../../src/testing/test-logger.js';
+import { memory as memoryTransport } from '../../src/transport/memory.js';
+import { Probe } from '../conformance/probe.js';
+import { parts } from '../support/parts.js';
+
+const STACK = { registry: memoryRegistry(), broker: memoryBroker(), logger: () => new TestLogger(), env: {}, services: [Probe] };
+
+describe('the rpc server', () => {
+  it('shows its probes at an address of their own where it is told to', async () => {
+    const service = createService({
+      ...STACK,
+      transport: memoryTransport(),
+      server: rpc({ admin: { address: '127.0.0.1:0' } }),
+    });
+    await service.start();
+    const { server } = service;
+    assert.ok(server instanceof RpcServer);
+    for (const [path, status] of [['/health', 200], ['/ready?x', 200], ['/other', 404]] as const) {
+      const response = await fetch(`http://${server.adminAddress}${path}`);
+      await response.text();
+      assert.equal(response.status, status);
+    }
+    await service.stop();
+    assert.equal(server.adminAddress, undefined);
+  });
+
+  it('registers what go-micro’s tools show: endpoints with their types, and subscribers by topic', async () => {
+    const service = createService({ ...STACK, server: rpc({ id: 'one', metadata: { zone: 'a' } }) });
+    await service.start();
+    const [record] = await service.resolve(Registry).getService('probe');
+    await service.stop();
+    assert.equal(record?.nodes[0]?.id, 'probe-one');
+    const { zone, protocol, server, transport, octavo } = record.nodes[0].metadata;
+    assert.deepEqual([zone, protocol, server, transport, octavo], ['a', 'mucp', 'mucp', 'http', '1']);
+    const names = record.endpoints.map(({ name }) => name);
+    assert.ok(names.includes('Probe.Echo') && !names.some((name) => name.startsWith('Debug.')));
+    const count = record.endpoints.find(({ name }) => name === 'Probe.Count');
+    assert.equal(count?.metadata['stream'], 'true');
+    assert.deepEqual(count.request?.values.map(({ name, type }) => `${name} ${type}`), ['text string', 'count int32']);
+    assert.deepEqual(record.endpoints.at(-1)?.metadata, { subscriber: 'true', topic: 'things' });
+  });
+
+  it('may have its debug endpoints taken away', async () => {
+    const service = createService({ ...STACK, server: rpc({ debug: false }) });
+    await service.start();
+    const call = service.client.call({ service: 'probe', endpoint: 'Debug.Health', body: {}, contentType: 'application/json' });
+    await assert.rejects(call, (error) => error instanceof OctavoError && error.code === 'unimplemented');
+    await service.stop();
+  });
+});
+
+describe('what a server advertises', () => {
+  const local = new MemoryRegistry({}, parts());
+  const remote = Object.create(local, { local: { value: false }, name: { value: 'far' } }) as MemoryRegistry;
+
+  it('is what it is told to, with the bound port where that has none', () => {
+    assert.equal(advertised('127.0.0.1:80', { advertise: 'host' }, local), 'host:80');
+    assert.equal(advertised('127.0.0.1:80', { advertise: 'host:90' }, local), 'host:90');
+    assert.equal(advertised('[::1]:80', { advertise: '[::2]:90' }, local), '[::2]:90');
+  });
+
+  it('is never "every interface"', () => {
+    assert.doesNotMatch(advertised('0.0.0.0:80', {}, local), /^0\.0\.0\.0/);
+  });
+
+  it('is no loopback address by mere default where others would dial themselves', () => {
+    assert.throws(
+      () => advertised('127.0.0.1:80', {}, remote),
+      (error) => error instanceof OctavoError && /MICRO_SERVER_ADDRESS.*advertise/.test(error.message),
+    );
+    assert.equal(advertised('127.0.0.1:80', { address: '127.0.0.1:80' }, remote), '127.0.0.1:80');
+    assert.equal(advertised('127.0.0.1:80', {}, local), '127.0.0.1:80');
+  });
+
+  it('is a bus’s name as it is', () => {
+    assert.equal(advertised('_INBOX.x', {}, remote), '_INBOX.x');
+  });
+});
