@@ -44,7 +44,5 @@ async function valuesOf(stream: AsyncIterable<Tick>): Promise<string> {
 
 function told(error: unknown): string {
   if (!(error instanceof OctavoError)) throw error;
-  return [`${error.code}: ${error.message}`, ...error.violations.map(({ description }) => description)].join(
-    '; ',
-  );
+  return `${error.code}: ${error.message}`;
 }

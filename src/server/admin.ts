@@ -23,12 +23,18 @@ export class AdminListener {
       const asked = method === 'GET' || method === 'HEAD' ? url?.split('?')[0] : undefined;
       const fine = asked === '/health' ? probes.healthy() : asked === '/ready' ? probes.ready() : undefined;
       response.writeHead(fine === undefined ? 404 : fine ? 200 : 503, { 'content-type': 'application/json' });
-      response.end(JSON.stringify({ status: fine === undefined ? 'not found' : fine ? 'ok' : 'unavailable' }));
+      response.end(
+        JSON.stringify({ status: fine === undefined ? 'not found' : fine ? 'ok' : 'unavailable' }),
+      );
     });
     server.requestTimeout = 5_000;
     await new Promise<void>((resolve, reject) => {
       server.once('error', (cause) =>
-        reject(new OctavoError('unavailable', `the admin listener cannot use ${address}: ${cause.message}`, { cause })),
+        reject(
+          new OctavoError('unavailable', `the admin listener cannot use ${address}: ${cause.message}`, {
+            cause,
+          }),
+        ),
       );
       server.listen({ port, ...(host !== '' && { host }) }, resolve);
     });

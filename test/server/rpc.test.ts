@@ -12,7 +12,13 @@ import { memory as memoryTransport } from '../../src/transport/memory.js';
 import { Probe } from '../conformance/probe.js';
 import { parts } from '../support/parts.js';
 
-const STACK = { registry: memoryRegistry(), broker: memoryBroker(), logger: () => new TestLogger(), env: {}, services: [Probe] };
+const STACK = {
+  registry: memoryRegistry(),
+  broker: memoryBroker(),
+  logger: () => new TestLogger(),
+  env: {},
+  services: [Probe],
+};
 
 describe('the rpc server', () => {
   it('shows its probes at an address of their own where it is told to', async () => {
@@ -24,7 +30,11 @@ describe('the rpc server', () => {
     await service.start();
     const { server } = service;
     assert.ok(server instanceof RpcServer);
-    for (const [path, status] of [['/health', 200], ['/ready?x', 200], ['/other', 404]] as const) {
+    for (const [path, status] of [
+      ['/health', 200],
+      ['/ready?x', 200],
+      ['/other', 404],
+    ] as const) {
       const response = await fetch(`http://${server.adminAddress}${path}`);
       await response.text();
       assert.equal(response.status, status);
@@ -45,14 +55,22 @@ describe('the rpc server', () => {
     assert.ok(names.includes('Probe.Echo') && !names.some((name) => name.startsWith('Debug.')));
     const count = record.endpoints.find(({ name }) => name === 'Probe.Count');
     assert.equal(count?.metadata['stream'], 'true');
-    assert.deepEqual(count.request?.values.map(({ name, type }) => `${name} ${type}`), ['text string', 'count int32']);
+    assert.deepEqual(
+      count.request?.values.map(({ name, type }) => `${name} ${type}`),
+      ['text string', 'count int32'],
+    );
     assert.deepEqual(record.endpoints.at(-1)?.metadata, { subscriber: 'true', topic: 'things' });
   });
 
   it('may have its debug endpoints taken away', async () => {
     const service = createService({ ...STACK, server: rpc({ debug: false }) });
     await service.start();
-    const call = service.client.call({ service: 'probe', endpoint: 'Debug.Health', body: {}, contentType: 'application/json' });
+    const call = service.client.call({
+      service: 'probe',
+      endpoint: 'Debug.Health',
+      body: {},
+      contentType: 'application/json',
+    });
     await assert.rejects(call, (error) => error instanceof OctavoError && error.code === 'unimplemented');
     await service.stop();
   });

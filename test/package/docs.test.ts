@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, it } from 'node:test';
+import { CODES } from '../../src/core/error.js';
+import { VARIABLES } from '../../src/service/variables.js';
+
+const pages = [
+  'README.md',
+  'CONTRIBUTING.md',
+  ...readdirSync('docs', { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.md'))
+    .map((file) => join('docs', file)),
+];
+
+function page(path: string): string {
+  return readFileSync(path, 'utf8');
+}
+
+/** The cells of the tables on a page, without the marks of code. */
+function rows(text: string): string[][] {
+  return text
+    .split('\n')
+    .filter((line) => line.startsWith('|'))
+    .map((line) =>
+      line
+        .slice(1, -1)
+        .split('|')
+        .map((cell) => cell.trim().replaceAll('`', '')),
+    );
+}
+
+/** The names of the options that an interface declares. */
+function optionsIn(path: string, name: string): string[] {
+  const [, body = ''] = new RegExp(`export interface ${name}\\b[^{]*\\{([^]*?)\\n\\}`).exec(page(path)) ?? [];
+  return [...body.matchAll(/^ {2}readonly (\w+)\??:/gm)].map(([, option = '']) => option);
+}
+
+describe('the pages', () => {
+  for (const path of pages)
+    it(`${path} links to what is there`, () => {
+      for (const [, to = ''] of page(path).matchAll(/\]\((?!https?:)([^)#]+)[^)]*\)/g))
+        assert.ok(existsSync(join(dirname(path), to)), `${path} links to ${to}`);
+    });
+
+  it('list the codes as the table in the code has them', () => {
+    const listed = rows(page('docs/errors.md'))
+      .slice(2)
+      .map(([code, http, micro, retryable]) => ({ code, http, micro, retryable }));
+    const known = Object.entries(CODES).map(([code, { http, micro, retryable }]) => ({
+      code,
+      http: String(http),
+      micro: String(micro),
+      retryable: retryable ? 'yes' : 'no',
+    }));
+    assert.deepEqual(listed, known);
+  });
+
+  it('list the environment variables as the table in the code has them', () => {
+    const listed = rows(page('docs/configuration.md')).filter(([name]) => name?.startsWith('MICRO_'));
+    const known = Object.entries(VARIABLES).map(([name, { meaning, fallback }]) =>
+      [name, meaning, fallback].map((cell) => cell.replaceAll('`', '')),
+    );
+    assert.deepEqual(
+      listed.map(([name, meaning, , fallback]) => [name, meaning, fallback]),
+      known,
+    );
+  });
+
+  const options: readonly (readonly [string, string])[] = [
+    ['src/server/server.ts', 'ServerOptions'],
+    ['src/server/server.ts', 'SubscriptionOptions'],
+    ['src/server/server.ts', 'SubscriptionRetry'],
+    ['src/client/client.ts', 'ClientOptions'],
+    ['src/client/client.ts', 'CallOptions'],
+    ['src/client/client.ts', 'PublishCallOptions'],
+    ['src/schema/method.ts', 'MethodOptions'],
+    ['src/schema/service-declaration.ts', 'ServiceFacts'],
+    ['src/service/stack.ts', 'StackOptions'],
+    ['src/service/app.ts', 'AppOptions'],
+    ['src/service/run.ts', 'ServiceOptions'],
+    ['src/service/service.ts', 'ServiceHooks'],
+    ['src/transport/transport.ts', 'MessageLimits'],
+    ['src/transport/transport.ts', 'TransportOptions'],
+    ['src/transport/http.ts', 'HttpTransportOptions'],
+    ['src/transport/memory.ts', 'MemoryTransportOptions'],
+    ['src/registry/registry.ts', 'RegistryOptions'],
+    ['src/registry/mdns.ts', 'MdnsOptions'],
+    ['src/registry/memory.ts', 'MemoryRegistryOptions'],
+    ['src/registry/cache.ts', 'CachedRegistryOptions'],
+    ['src/selector/cache.ts', 'CacheSelectorOptions'],
+    ['src/broker/broker.ts', 'BrokerOptions'],
+    ['src/broker/http.ts', 'HttpBrokerOptions'],
+    ['src/broker/memory.ts', 'MemoryBrokerOptions'],
+    ['src/schema/json-value.ts', 'JsonWriteOptions'],
+    ['src/core/console-logger.ts', 'ConsoleLoggerOptions'],
+  ];
+  for (const [path, name] of options)
+    it(`name every option of ${name}`, () => {
+      const names = optionsIn(path, name);
+      assert.ok(names.length > 0, `${name} was not found in ${path}`);
+      const text = page('docs/configuration.md');
+      assert.deepEqual(
+        names.filter((option) => !new RegExp(`\\b${option}\\b`).test(text)),
+        [],
+      );
+    });
+
+  it('list every door in the table of the README, and no other', () => {
+    const { exports } = JSON.parse(page('package.json')) as { exports: Record<string, unknown> };
+    const providers = Object.keys(exports)
+      .filter((door) => /^\.\/(?!conformance)\w+\/\w+$/.test(door))
+      .map((door) => door.replace('.', 'octavo'));
+    const table = page('README.md').split('## What there is')[1]?.split('\n\n')[1] ?? '';
+    const listed = [...table.matchAll(/`(octavo\/[\w/]+)`/g)].map(([, door = '']) => door);
+    assert.deepEqual(listed.sort(), providers.sort());
+  });
+
+  it('list every conformance suite', () => {
+    const suites = readdirSync('test/conformance').filter(
+      (file) => !['conform.ts', 'probe.ts'].includes(file),
+    );
+    const listed = [
+      ...page('docs/writing-a-provider.md').matchAll(/^\| `\w+`\s+\| `octavo\/conformance\/(\w+)`/gm),
+    ].map(([, name = '']) => `${name}.ts`);
+    assert.deepEqual(listed.sort(), suites.sort());
+  });
+});
