@@ -30,8 +30,16 @@ for (const [name, command, ...args] of STEPS) {
   const seconds = ((performance.now() - begin) / 1_000).toFixed(1);
   console.log(`${status === 0 ? 'ok    ' : 'FAILED'} ${name.padEnd(10)} ${seconds} s${summary(output)}`);
   if (status === 0) continue;
-  console.log(output);
-  process.exit(1);
+  // Whatever passed is of no use to somebody who looks for what did not.
+  console.log(failures(output));
+  process.exitCode = 1;
+  break;
+}
+
+/** The failing tests of a test run; of anything else all of it. */
+function failures(output) {
+  const blocks = output.match(/^ *not ok [^]*?^ *\.\.\.$/gm);
+  return blocks === null ? output : blocks.join('\n');
 }
 
 /** How many tests there were, where the output says so. */

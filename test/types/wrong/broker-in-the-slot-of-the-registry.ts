@@ -1,4 +1,4 @@
-// TS2322:
+// TS2322: Type 'Provider<Broker>' is not assignable
 import {
   ClientOf,
   type Context,

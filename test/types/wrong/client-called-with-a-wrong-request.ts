@@ -1,4 +1,4 @@
-// TS2322:
+// TS2322: Type 'number' is not assignable to type 'string
 import {
   ClientOf,
   type Context,

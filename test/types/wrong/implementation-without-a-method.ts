@@ -1,4 +1,4 @@
-// TS1238:
+// TS1238: Unable to resolve signature of class decorator
 import {
   ClientOf,
   type Context,
