@@ -4,7 +4,7 @@ import { Codecs } from '../codec/codecs.js';
 import { Clock } from '../core/clock.js';
 import type { Context } from '../core/context.js';
 import { OctavoError } from '../core/error.js';
-import { isPromise } from '../core/lifecycle.js';
+import { isPromise, type MaybePromise } from '../core/lifecycle.js';
 import { Logger } from '../core/logger.js';
 import { checkMetadata, Metadata } from '../core/metadata.js';
 import * as mucp from '../core/mucp.js';
@@ -13,7 +13,7 @@ import type { Node } from '../registry/registry.js';
 import { keeping } from '../selector/filter.js';
 import { Selector, type Filter, type NextNode } from '../selector/selector.js';
 import type { StreamKind } from '../schema/method.js';
-import { Transport, type Socket } from '../transport/transport.js';
+import { Transport, type PoolOptions, type Socket } from '../transport/transport.js';
 import { compose, type Next, type Reply } from '../wrapper/wrapper.js';
 import {
   Client,
@@ -67,12 +67,18 @@ export class RpcClient extends Client {
   /** Takes away the nodes that this client cannot speak to. One function, so that selectors can remember what it leaves. */
   readonly #reachable: Filter;
   readonly #active = new Set<Context>();
+  readonly #pool: PoolOptions;
   #sequence = 0;
 
   constructor(options: ClientOptions, parts: RpcClientParts) {
     super();
     this.options = { ...DEFAULTS, ...options };
     this.#parts = parts;
+    const { poolSize, poolTtlMs } = options;
+    this.#pool = {
+      ...(poolSize !== undefined && { size: poolSize }),
+      ...(poolTtlMs !== undefined && { ttlMs: poolTtlMs }),
+    };
     // Every call that comes this way was made by this class.
     this.#run = compose(options.wrappers ?? [], (call) => this.#attempts(call as ClientCall));
     this.#reachable = speaks(parts.transport.name);
@@ -150,7 +156,7 @@ export class RpcClient extends Client {
       (ms) =>
         new OctavoError(
           'deadline_exceeded',
-          `${service} ${endpoint} took longer than ${Math.round(ms)} ms: it waited for ${call.waitsFor}`,
+          `${service} ${endpoint} took longer than ${Math.round(ms)} ms: it waited for ${call.waiting}`,
         ),
     );
     const contentType = options.contentType ?? request.contentType ?? this.options.contentType;
@@ -189,7 +195,8 @@ export class RpcClient extends Client {
     const again = retry ?? this.options.retry ?? ((error: OctavoError) => call.idempotent && error.retryable);
     const tried = new Set<string>();
     for (let attempt = 1, retried = 0; ; attempt++) {
-      const node = await this.#node(call, tried);
+      const found = this.#node(call, tried);
+      const node = isPromise(found) ? await found : found;
       tried.add(node.id);
       try {
         const reply = await this.#attempt(call, node);
@@ -211,7 +218,7 @@ export class RpcClient extends Client {
         }
         if (retried >= retries || !again(error, attempt)) throw error;
         retried++;
-        call.waitsFor = `its next attempt, after ${error.message}`;
+        call.waitsFor('its next attempt, after', error.message);
         await this.#parts.clock.sleep(backoff(retried), call.context.signal);
       }
     }
@@ -226,23 +233,30 @@ export class RpcClient extends Client {
     }
   }
 
-  async #node(call: ClientCall, tried: ReadonlySet<string>): Promise<Node> {
+  /** A node, at once where the registry remembers some. */
+  #node(call: ClientCall, tried: ReadonlySet<string>): MaybePromise<Node> {
     const { address, waitForReady } = call.options;
     if (address !== undefined) return this.#addressed(address, tried);
+    if (waitForReady === true) return this.#patiently(call, tried);
+    const next = this.#select(call);
+    return isPromise(next) ? next.then((choose) => choose(tried)) : next(tried);
+  }
+
+  /** A node, when there is one. */
+  async #patiently(call: ClientCall, tried: ReadonlySet<string>): Promise<Node> {
     for (;;) {
       try {
-        const next = this.#select(call);
-        return (isPromise(next) ? await next : next)(tried);
+        return (await this.#select(call))(tried);
       } catch (reason) {
         const error = OctavoError.from(reason);
-        if (waitForReady !== true || error.code !== 'unavailable') throw error;
-        call.waitsFor = error.message;
+        if (error.code !== 'unavailable') throw error;
+        call.waitsFor(error.message);
         await this.#parts.clock.sleep(ASK_AGAIN_MS, call.context.signal);
       }
     }
   }
 
-  #select({ service, options: { filters, strategy } }: ClientCall): NextNode | Promise<NextNode> {
+  #select({ service, options: { filters, strategy } }: ClientCall): MaybePromise<NextNode> {
     const all = filters === undefined ? this.#always : [this.#reachable, ...filters];
     return this.#parts.selector.select(service, {
       filters: all,
@@ -264,7 +278,7 @@ export class RpcClient extends Client {
     return { id: one, address: one, metadata: {} };
   }
 
-  async #attempt(call: ClientCall, node: Node): Promise<Reply> {
+  #attempt(call: ClientCall, node: Node): Promise<Reply> {
     call.peer = { address: node.address, octavo: node.metadata['octavo'] !== undefined };
     const send: Next = (it) =>
       it.kind === 'unary' ? this.#unary(it as ClientCall, node) : this.#open(it as ClientCall, node);
@@ -278,10 +292,11 @@ export class RpcClient extends Client {
     const codec = codecFor(codecs, call.contentType);
     const id = String(this.#sequence++);
     const body = codec.write({ kind: 'request', id, service, endpoint }, call.request, method?.request);
-    const socket = await this.#dial(call, node, false);
+    const dialled = this.#dial(call, node, false);
+    const socket = isPromise(dialled) ? await dialled : dialled;
     const forget = context.onCancel((reason) => socket.close(reason));
     try {
-      call.waitsFor = `the reply of ${node.address}`;
+      call.waitsFor('the reply of', node.address);
       const sent = socket.send({ header: requestHeader(call, id, false), body });
       if (isPromise(sent)) await sent;
       const received = socket.receive();
@@ -308,7 +323,7 @@ export class RpcClient extends Client {
     const codec = codecFor(codecs, call.contentType);
     const socket = await this.#dial(call, node, true);
     const id = String(this.#sequence++);
-    call.waitsFor = `the stream from ${node.address}`;
+    call.waitsFor('the stream from', node.address);
     const octavo =
       node.metadata['octavo'] === undefined && node.metadata['protocol'] === undefined
         ? undefined
@@ -326,24 +341,22 @@ export class RpcClient extends Client {
     return { body: exchange };
   }
 
-  async #dial(call: ClientCall, node: Node, stream: boolean): Promise<Socket> {
+  /** A connection, at once where one is free. */
+  #dial(call: ClientCall, node: Node, stream: boolean): MaybePromise<Socket> {
     const { context } = call;
-    const { dialTimeoutMs, poolSize, poolTtlMs } = this.options;
-    call.waitsFor = `a connection to ${node.address}`;
-    const socket = await this.#parts.transport.dial(node.address, {
+    call.waitsFor('a connection to', node.address);
+    const dialled = this.#parts.transport.dial(node.address, {
       stream,
-      timeoutMs: Math.min(dialTimeoutMs, context.remainingMs),
-      pool: {
-        ...(poolSize !== undefined && { size: poolSize }),
-        ...(poolTtlMs !== undefined && { ttlMs: poolTtlMs }),
-      },
+      timeoutMs: Math.min(this.options.dialTimeoutMs, context.remainingMs),
+      pool: this.#pool,
       cancellation: context,
     });
-    if (context.cancelled !== undefined) {
+    if (!isPromise(dialled)) return dialled;
+    return dialled.then((socket) => {
+      if (context.cancelled === undefined) return socket;
       socket.close(context.cancelled);
       throw context.cancelled;
-    }
-    return socket;
+    });
   }
 }
 

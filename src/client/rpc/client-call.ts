@@ -30,9 +30,9 @@ export class ClientCall implements Call {
   readonly options: CallOptions;
   readonly idempotent: boolean;
   readonly done: () => void;
-  /** What the call waits for, for the error of a deadline. */
-  waitsFor = 'a node';
   peer?: Peer;
+  #waitsFor = 'a node';
+  #waitsAt = '';
 
   constructor(init: ClientCallInit) {
     this.kind = init.kind;
@@ -45,6 +45,16 @@ export class ClientCall implements Call {
     this.options = init.options;
     this.done = init.done;
     this.idempotent = init.method?.options.idempotent === true;
+  }
+
+  /** What the call waits for, and where, for the error of a deadline. */
+  get waiting(): string {
+    return this.#waitsAt === '' ? this.#waitsFor : `${this.#waitsFor} ${this.#waitsAt}`;
+  }
+
+  waitsFor(what: string, where = ''): void {
+    this.#waitsFor = what;
+    this.#waitsAt = where;
   }
 
   get metadata(): Metadata {
