@@ -5,6 +5,7 @@ import { MemoryRegistry, MemoryWorld } from '../../src/registry/memory.js';
 import { brokerSuite } from '../conformance/broker.js';
 import { conform } from '../conformance/conform.js';
 import { parts } from '../support/parts.js';
+import { wrapped } from '../support/wrapped.js';
 
 describe('MemoryBroker', () => {
   let bus = new MemoryBus();
@@ -22,5 +23,19 @@ describe('HttpBroker', () => {
   conform(test, brokerSuite, () => {
     const registry = new MemoryRegistry({ world }, parts());
     return new HttpBroker({}, { ...parts(), registry });
+  });
+});
+
+describe('wrapped brokers', () => {
+  let bus = new MemoryBus();
+  let world = new MemoryWorld();
+  test.beforeEach(() => {
+    bus = new MemoryBus();
+    world = new MemoryWorld();
+  });
+  conform(test, brokerSuite, () => wrapped(new MemoryBroker({ bus }, parts())));
+  conform(test, brokerSuite, () => {
+    const registry = wrapped(new MemoryRegistry({ world }, parts()));
+    return wrapped(new HttpBroker({}, { ...parts(), registry }));
   });
 });

@@ -5,6 +5,7 @@ import { ProtobufCodec } from '../../src/codec/protobuf.js';
 import { Codecs } from '../../src/codec/codecs.js';
 import { codecSuite, type CodecSubject } from '../conformance/codec.js';
 import { conform } from '../conformance/conform.js';
+import { wrapped } from '../support/wrapped.js';
 
 describe('ProtobufCodec', () => {
   conform<CodecSubject, typeof codecSuite>(test, codecSuite, () => ({ codec: new ProtobufCodec() }));
@@ -21,6 +22,11 @@ describe('JsonCodec', () => {
     );
     assert.equal(Buffer.from(bytes).toString(), '{"a":1}\n');
   });
+});
+
+describe('wrapped codecs', () => {
+  conform<CodecSubject, typeof codecSuite>(test, codecSuite, () => ({ codec: wrapped(new ProtobufCodec()) }));
+  conform<CodecSubject, typeof codecSuite>(test, codecSuite, () => ({ codec: wrapped(new JsonCodec()) }));
 });
 
 describe('Codecs', () => {

@@ -4,6 +4,7 @@ import { describe, it, test } from 'node:test';
 import { ConsoleLogger } from '../../src/core/console-logger.js';
 import { TestLogger } from '../../src/testing/test-logger.js';
 import { conform } from '../conformance/conform.js';
+import { wrapped } from '../support/wrapped.js';
 import { loggerSuite, type LoggerSubject } from '../conformance/logger.js';
 
 describe('ConsoleLogger', () => {
@@ -47,5 +48,13 @@ describe('TestLogger', () => {
         JSON.stringify(`${message} ${inspect(fields, { getters: false })}`),
       );
     return { logger, lines };
+  });
+});
+
+describe('a wrapped ConsoleLogger', () => {
+  conform<LoggerSubject, typeof loggerSuite>(test, loggerSuite, () => {
+    const lines: string[] = [];
+    const logger = new ConsoleLogger({ level: 'debug', write: (line) => lines.push(line) });
+    return { logger: wrapped(logger), lines: () => lines };
   });
 });

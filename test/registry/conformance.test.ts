@@ -6,6 +6,7 @@ import type { Registry } from '../../src/registry/registry.js';
 import { conform } from '../conformance/conform.js';
 import { registrySuite } from '../conformance/registry.js';
 import { parts } from '../support/parts.js';
+import { wrapped } from '../support/wrapped.js';
 import { freeUdpPort } from '../support/udp-port.js';
 
 /** A cache that starts and stops what it stands around, as the container does for it. */
@@ -67,6 +68,19 @@ describe('a CachedRegistry around an MdnsRegistry', () => {
       registrySuite,
       async () =>
         new Whole(new MdnsRegistry({ interfaces: ['127.0.0.1'], port: (await share()).port }, parts())),
+    ),
+  );
+});
+
+describe('wrapped registries', () => {
+  eachTest((share) =>
+    conform(test, registrySuite, async () =>
+      wrapped(new MemoryRegistry({ world: (await share()).world }, parts())),
+    ),
+  );
+  eachTest((share) =>
+    conform(test, registrySuite, async () =>
+      wrapped(new MdnsRegistry({ interfaces: ['127.0.0.1'], port: (await share()).port }, parts())),
     ),
   );
 });

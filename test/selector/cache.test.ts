@@ -8,6 +8,7 @@ import { byEndpoint, byLabel, byVersion } from '../../src/selector/filter.js';
 import { roundRobin } from '../../src/selector/strategy.js';
 import { VirtualClock } from '../../src/testing/virtual-clock.js';
 import { conform } from '../conformance/conform.js';
+import { wrapped } from '../support/wrapped.js';
 import { selectorSuite, type SelectorSubject } from '../conformance/selector.js';
 
 function subject(): SelectorSubject & { readonly clock: VirtualClock; readonly selector: CacheSelector } {
@@ -43,6 +44,13 @@ describe('CacheSelector', () => {
     const seen = new Set<string>();
     for (let n = 0; n < 200; n++) seen.add(await pick());
     assert.equal(seen.size, 3);
+  });
+});
+
+describe('a wrapped CacheSelector', () => {
+  conform<SelectorSubject, typeof selectorSuite>(test, selectorSuite, () => {
+    const { selector, ...rest } = subject();
+    return { ...rest, selector: wrapped(selector) };
   });
 });
 

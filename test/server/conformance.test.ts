@@ -5,6 +5,7 @@ import { clientSuite, type CallSubject } from '../conformance/client.js';
 import { conform } from '../conformance/conform.js';
 import { serverSuite, type ServerSubject } from '../conformance/server.js';
 import { rpcSubject } from '../support/rpc-subject.js';
+import { wrapped } from '../support/wrapped.js';
 
 const TYPES = ['application/protobuf', 'application/json'];
 const TRANSPORTS = { http: http(), memory: memory() };
@@ -18,3 +19,23 @@ for (const [name, transport] of Object.entries(TRANSPORTS))
       conform<ServerSubject, typeof serverSuite>(test, serverSuite, () => rpcSubject(transport, contentType));
     });
   }
+
+/** A subject whose client and server are seen through others. */
+function wrappedSubject(): ServerSubject {
+  const subject = rpcSubject(http(), 'application/protobuf');
+  return new Proxy(subject, {
+    get(target, name) {
+      if (name === 'client') return wrapped(target.client);
+      if (name === 'server') return wrapped(target.server);
+      return Reflect.get(target, name) as unknown;
+    },
+  });
+}
+
+describe('a wrapped RpcClient', () => {
+  conform<CallSubject, typeof clientSuite>(test, clientSuite, wrappedSubject);
+});
+
+describe('a wrapped RpcServer', () => {
+  conform<ServerSubject, typeof serverSuite>(test, serverSuite, wrappedSubject);
+});

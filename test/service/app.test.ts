@@ -16,6 +16,7 @@ import type { Call, Next, Reply, WrapperObject } from '../../src/wrapper/wrapper
 import { conform } from '../conformance/conform.js';
 import { serviceSuite } from '../conformance/service.js';
 import { Probe } from '../conformance/probe.js';
+import { wrapped } from '../support/wrapped.js';
 
 @Message('app.Text')
 class Text {
@@ -93,6 +94,8 @@ function stack(): Parameters<typeof createService>[0] & object {
 
 describe('an app of services', () => {
   conform(test, serviceSuite, () => createService({ ...stack(), services: [Probe] }));
+
+  conform(test, serviceSuite, () => wrapped(createService({ ...stack(), services: [Probe] })));
 
   it('lets services call each other, and shares nothing of the user’s between them', async () => {
     const app = await TestApp.create({ services: [First, Second] }).start();
