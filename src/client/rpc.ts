@@ -10,8 +10,7 @@ import { checkMetadata, Metadata } from '../core/metadata.js';
 import * as mucp from '../core/mucp.js';
 import type { Provider } from '../core/provider.js';
 import type { Node } from '../registry/registry.js';
-import { keeping } from '../selector/filter.js';
-import { Selector, type Filter, type NextNode } from '../selector/selector.js';
+import { Selector } from '../selector/selector.js';
 import type { StreamKind } from '../schema/method.js';
 import { Transport, type PoolOptions, type Socket } from '../transport/transport.js';
 import { compose, type Next, type Reply } from '../wrapper/wrapper.js';
@@ -29,6 +28,7 @@ import { ClientDefaults } from './client-defaults.js';
 import { outgoing } from './rpc/caller.js';
 import { ClientCall } from './rpc/client-call.js';
 import { Exchange } from './rpc/exchange.js';
+import { Nodes } from './rpc/nodes.js';
 import { Outbox } from './rpc/outbox.js';
 import { RpcStream } from './rpc/stream.js';
 import { codecFor, errorOf, readReply, requestHeader, showMetadata } from './rpc/wire.js';
@@ -55,8 +55,6 @@ const DEFAULTS = {
 const LAST_TURNS = 20;
 /** How many nodes a call that was never sent may be offered to. */
 const MOST_NODES = 10;
-/** How long a call with `waitForReady` waits before it asks for a node again. */
-const ASK_AGAIN_MS = 100;
 
 /** Calls services by go-micro's rpc protocol, mucp, on whatever transport there is. */
 export class RpcClient extends Client {
@@ -64,8 +62,7 @@ export class RpcClient extends Client {
   readonly options: ClientOptions & typeof DEFAULTS;
   readonly #parts: RpcClientParts;
   readonly #run: Next;
-  /** Takes away the nodes that this client cannot speak to. One function, so that selectors can remember what it leaves. */
-  readonly #reachable: Filter;
+  readonly #nodes: Nodes;
   readonly #active = new Set<Context>();
   readonly #pool: PoolOptions;
   #sequence = 0;
@@ -81,7 +78,7 @@ export class RpcClient extends Client {
     };
     // Every call that comes this way was made by this class.
     this.#run = compose(options.wrappers ?? [], (call) => this.#attempts(call as ClientCall));
-    this.#reachable = speaks(parts.transport.name);
+    this.#nodes = new Nodes(parts.selector, parts.clock, parts.transport.name);
   }
 
   start(): void {
@@ -195,7 +192,7 @@ export class RpcClient extends Client {
     const again = retry ?? this.options.retry ?? ((error: OctavoError) => call.idempotent && error.retryable);
     const tried = new Set<string>();
     for (let attempt = 1, retried = 0; ; attempt++) {
-      const found = this.#node(call, tried);
+      const found = this.#nodes.next(call, tried);
       const node = isPromise(found) ? await found : found;
       tried.add(node.id);
       try {
@@ -211,71 +208,15 @@ export class RpcClient extends Client {
           error.executed === false &&
           error.retryable &&
           attempt < MOST_NODES &&
-          call.options.address === undefined
-        ) {
-          const next = await this.#another(call, tried);
-          if (next) continue;
-        }
+          (await this.#nodes.others(call, tried))
+        )
+          continue;
         if (retried >= retries || !again(error, attempt)) throw error;
         retried++;
         call.waitsFor('its next attempt, after', error.message);
         await this.#parts.clock.sleep(backoff(retried), call.context.signal);
       }
     }
-  }
-
-  /** Whether there is a node that this call has not tried. */
-  async #another(call: ClientCall, tried: ReadonlySet<string>): Promise<boolean> {
-    try {
-      return !tried.has((await this.#select(call))(tried).id);
-    } catch {
-      return false;
-    }
-  }
-
-  /** A node, at once where the registry remembers some. */
-  #node(call: ClientCall, tried: ReadonlySet<string>): MaybePromise<Node> {
-    const { address, waitForReady } = call.options;
-    if (address !== undefined) return this.#addressed(address, tried);
-    if (waitForReady === true) return this.#patiently(call, tried);
-    const next = this.#select(call);
-    return isPromise(next) ? next.then((choose) => choose(tried)) : next(tried);
-  }
-
-  /** A node, when there is one. */
-  async #patiently(call: ClientCall, tried: ReadonlySet<string>): Promise<Node> {
-    for (;;) {
-      try {
-        return (await this.#select(call))(tried);
-      } catch (reason) {
-        const error = OctavoError.from(reason);
-        if (error.code !== 'unavailable') throw error;
-        call.waitsFor(error.message);
-        await this.#parts.clock.sleep(ASK_AGAIN_MS, call.context.signal);
-      }
-    }
-  }
-
-  #select({ service, options: { filters, strategy } }: ClientCall): MaybePromise<NextNode> {
-    const all = filters === undefined ? this.#always : [this.#reachable, ...filters];
-    return this.#parts.selector.select(service, {
-      filters: all,
-      ...(strategy !== undefined && { strategy }),
-    });
-  }
-
-  get #always(): readonly Filter[] {
-    return (this.#reachableAlone ??= [this.#reachable]);
-  }
-  #reachableAlone: readonly Filter[] | undefined;
-
-  /** One of the addresses that the caller gave, in turn. */
-  #addressed(address: string | readonly string[], tried: ReadonlySet<string>): Node {
-    const all = typeof address === 'string' ? [address] : address;
-    const one = all.find((each) => !tried.has(each)) ?? all[this.#sequence % all.length];
-    if (one === undefined)
-      throw new OctavoError('invalid_argument', 'the call option "address" is an empty list');
-    return { id: one, address: one, metadata: {} };
   }
 
   #attempt(call: ClientCall, node: Node): Promise<Reply> {
@@ -392,13 +333,6 @@ function until(context: Context, outcome: Promise<Reply>): Promise<Reply> {
     context.onCancel(reject);
     outcome.then(resolve, reject);
   });
-}
-
-/** Keeps the nodes that speak mucp on this transport. Nodes that do not say what they speak are old, and speak it. */
-function speaks(transport: string): Filter {
-  const fits = ({ metadata }: Node): boolean =>
-    (metadata['protocol'] ?? 'mucp') === 'mucp' && (metadata['transport'] ?? transport) === transport;
-  return keeping(fits);
 }
 
 /** Full jitter under 100 ms, doubled for each retry, at most 2 s. */

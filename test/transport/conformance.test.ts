@@ -2,12 +2,6 @@ import { describe, test } from 'node:test';
 import { SystemClock } from '../../src/core/system-clock.js';
 import { HttpTransport } from '../../src/transport/http.js';
 import { MemoryTransport } from '../../src/transport/memory.js';
-import {
-  Transport,
-  type DialOptions,
-  type ListenOptions,
-  type Socket,
-} from '../../src/transport/transport.js';
 import { conform } from '../conformance/conform.js';
 import { transportSuite } from '../conformance/transport.js';
 import { wrapped } from '../support/wrapped.js';

@@ -1,0 +1,84 @@
+import type { Clock } from '../../core/clock.js';
+import { OctavoError } from '../../core/error.js';
+import { isPromise, type MaybePromise } from '../../core/lifecycle.js';
+import type { Node } from '../../registry/registry.js';
+import { keeping } from '../../selector/filter.js';
+import type { Filter, NextNode, Selector } from '../../selector/selector.js';
+import type { ClientCall } from './client-call.js';
+
+/** How long a call with `waitForReady` waits before it asks for a node again. */
+const ASK_AGAIN_MS = 100;
+
+/** Finds the node for each attempt of a call: among those that speak mucp on this transport, or where the call says. */
+export class Nodes {
+  readonly #selector: Selector;
+  readonly #clock: Clock;
+  /** The same list each time, so that selectors can remember what it leaves. */
+  readonly #reachable: readonly [Filter];
+  #turn = 0;
+
+  constructor(selector: Selector, clock: Clock, transport: string) {
+    this.#selector = selector;
+    this.#clock = clock;
+    this.#reachable = [speaks(transport)];
+  }
+
+  /** A node, at once where the registry remembers some. */
+  next(call: ClientCall, tried: ReadonlySet<string>): MaybePromise<Node> {
+    const { address, waitForReady } = call.options;
+    if (address !== undefined) return this.#addressed(address, tried);
+    if (waitForReady === true) return this.#patiently(call, tried);
+    const next = this.#select(call);
+    return isPromise(next) ? next.then((choose) => choose(tried)) : next(tried);
+  }
+
+  /** Whether there is a node that this call has not tried. */
+  async others(call: ClientCall, tried: ReadonlySet<string>): Promise<boolean> {
+    if (call.options.address !== undefined) return false;
+    try {
+      return !tried.has((await this.#select(call))(tried).id);
+    } catch {
+      return false;
+    }
+  }
+
+  /** A node, when there is one. */
+  async #patiently(call: ClientCall, tried: ReadonlySet<string>): Promise<Node> {
+    for (;;) {
+      try {
+        return (await this.#select(call))(tried);
+      } catch (reason) {
+        const error = OctavoError.from(reason);
+        if (error.code !== 'unavailable') throw error;
+        call.waitsFor(error.message);
+        await this.#clock.sleep(ASK_AGAIN_MS, call.context.signal);
+      }
+    }
+  }
+
+  #select({ service, options: { filters, strategy } }: ClientCall): MaybePromise<NextNode> {
+    const all = filters === undefined ? this.#reachable : [...this.#reachable, ...filters];
+    return this.#selector.select(service, { filters: all, ...(strategy !== undefined && { strategy }) });
+  }
+
+  /** One of the addresses that the caller gave, in turn. */
+  #addressed(address: string | readonly string[], tried: ReadonlySet<string>): Node {
+    const all = typeof address === 'string' ? [address] : address;
+    const turn = this.#turn++;
+    const one = all.find((each) => !tried.has(each)) ?? all[turn % all.length];
+    if (one === undefined)
+      throw new OctavoError(
+        'invalid_argument',
+        'the call option "address" is an empty list: name an address, or leave it out',
+      );
+    return { id: one, address: one, metadata: {} };
+  }
+}
+
+/** Keeps the nodes that speak mucp on this transport. Nodes that do not say what they speak are old, and speak it. */
+function speaks(transport: string): Filter {
+  return keeping(
+    ({ metadata }) =>
+      (metadata['protocol'] ?? 'mucp') === 'mucp' && (metadata['transport'] ?? transport) === transport,
+  );
+}
