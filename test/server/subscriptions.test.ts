@@ -36,7 +36,9 @@ class Keeper {
 describe('a subscriber that acknowledges by hand', () => {
   it('gets what it refused again, until it takes it', async () => {
     const clock = new VirtualClock();
-    const app = await TestApp.create({ services: [Worker] }).override(Clock, clock).start();
+    const app = await TestApp.create({ services: [Worker] })
+      .override(Clock, clock)
+      .start();
     const worker = app.resolve(Worker);
     await app.service().client.publish({ topic: Jobs.name, type: Job, body: { name: 'dig' } });
     await clock.advance(10_000);
