@@ -6,6 +6,7 @@ import { performance } from 'node:perf_hooks';
 const STEPS = [
   ['format', 'npm', 'run', '--silent', 'format:check'],
   ['build', 'npm', 'run', '--silent', 'build'],
+  ['surface', 'npm', 'run', '--silent', 'surface', '--', '--check'],
   ['lint', 'npm', 'run', '--silent', 'lint'],
   ['dead', 'npm', 'run', '--silent', 'dead'],
   ['test', 'node', 'scripts/test.mjs'],
