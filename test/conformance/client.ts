@@ -110,7 +110,8 @@ export const clientSuite = {
   'a signal ends a call, and cancels the handler': async (subject) => {
     const abort = new AbortController();
     const call = typed(subject).wait({}, { signal: abort.signal, timeoutMs: 0 });
-    setTimeout(() => abort.abort(), 30);
+    await subject.probe.waiting.next();
+    abort.abort();
     await assert.rejects(call, failing('cancelled'));
     assert.equal(await subject.probe.cancelled.next(), 'cancelled');
   },

@@ -73,7 +73,8 @@ export const serverSuite = {
   'a caller that leaves cancels the handler': async (subject) => {
     const abort = new AbortController();
     const call = typed(subject).wait({}, { signal: abort.signal });
-    setTimeout(() => abort.abort(), 20);
+    await subject.probe.waiting.next();
+    abort.abort();
     await assert.rejects(call);
     assert.equal(await subject.probe.cancelled.next(), 'cancelled');
   },
@@ -113,25 +114,27 @@ export const serverSuite = {
   'a subscription made while it runs gets events until it is taken back': async ({ client, server }) => {
     const texts: string[] = [];
     let wake: () => void = () => {};
-    const [subscriber] = await server.subscribe([
-      {
-        topic: 'more',
-        type: Ask,
-        name: 'more',
-        handler: (event) => {
-          texts.push((event as Ask).text);
-          wake();
+    const added = (name: string, note: (text: string) => void): Promise<readonly Subscriber[]> =>
+      server.subscribe([
+        {
+          topic: 'more',
+          type: Ask,
+          name,
+          handler: (event) => note((event as Ask).text),
+          options: {},
+          wrappers: [],
         },
-        options: {},
-        wrappers: [],
-      },
-    ]);
-    const came = new Promise<void>((resolve) => (wake = resolve));
-    await client.publish({ topic: 'more', type: Ask, body: { text: 'one' } });
-    await came;
-    await (subscriber as Subscriber).unsubscribe();
-    await client.publish({ topic: 'more', type: Ask, body: { text: 'two' } });
-    await new Promise((resolve) => setTimeout(resolve, 20));
+      ]);
+    const publish = async (text: string): Promise<void> => {
+      const came = new Promise<void>((resolve) => (wake = resolve));
+      await client.publish({ topic: 'more', type: Ask, body: { text } });
+      await came;
+    };
+    const [subscriber] = await added('first', (text) => texts.push(text));
+    await added('second', () => wake());
+    await publish('one');
+    await subscriber?.unsubscribe();
+    await publish('two');
     assert.deepEqual(texts, ['one']);
   },
   'what asks how it is gets an answer, and it is not in the registry': async ({ client, server }) => {
