@@ -84,10 +84,13 @@ export class Probe {
 
   /** What a handler knows of its call. */
   @Handler(Ask, Told)
-  async context(_: Ask, context: Context): Promise<Told> {
+  async context({ text }: Ask, context: Context): Promise<Told> {
     await new Promise((resolve) => setImmediate(resolve));
     context.reply.header.append('Reply-Header', 'é').append('Many', '1').append('Many', '2');
     context.reply.trailer.append('Reply-Trailer', 'end');
+    if (text === 'bad header') context.reply.header.append('a', 'b\r\nc: d');
+    if (text === 'bad trailer') context.reply.trailer.append('Timeout', '1');
+    if (text === 'many headers') for (let n = 0; n < 1_000; n++) context.reply.header.append('a', 'b');
     const lines = [...context.metadata].map(([name, value]) => `${name.toLowerCase()}=${value}`).sort();
     const same = Context.current() === context && context.peer.address !== '';
     return told(
@@ -101,6 +104,8 @@ export class Probe {
   async *count({ text, count }: Ask, context: Context): AsyncIterable<Told> {
     context.onCancel((reason) => this.cancelled.fire(reason.code));
     context.reply.header.append('Reply-Header', 'first');
+    if (text === 'bad header') context.reply.header.append('a', 'b\r\nc: d');
+    if (text === 'bad trailer') context.reply.trailer.append('a', 'b\0');
     for (let n = 1; n <= count; n++) yield told(text, n);
     context.reply.trailer.append('Reply-Trailer', 'last');
     if (text === 'fail') throw new OctavoError('out_of_range', 'that was the last');

@@ -70,6 +70,22 @@ export const serverSuite = {
     assert.equal((await reasonOf(typed(subject).fail({ text: 'bad reply' }))).code, 'internal');
     await typed(subject).echo({});
   },
+  'metadata of a reply that cannot travel fails the call and nothing else': async (subject) => {
+    for (const text of ['bad header', 'bad trailer'])
+      assert.equal((await reasonOf(typed(subject).context({ text }))).code, 'internal');
+    assert.equal(
+      (await reasonOf(typed(subject).context({ text: 'many headers' }))).code,
+      'resource_exhausted',
+    );
+    for (const text of ['bad header', 'bad trailer'])
+      for (const count of [0, 2]) {
+        const reading = async (): Promise<void> => {
+          for await (const _ of typed(subject).count({ text, count }));
+        };
+        assert.equal((await reasonOf(reading())).code, 'internal');
+      }
+    await typed(subject).echo({});
+  },
   'a caller that leaves cancels the handler': async (subject) => {
     const abort = new AbortController();
     const call = typed(subject).wait({}, { signal: abort.signal });

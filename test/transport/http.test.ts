@@ -187,6 +187,17 @@ describe('a hostile peer of the http transport', () => {
       raw.close();
     }));
 
+  it('that mixes something into its stream is cut off', () =>
+    withListener(
+      async ({ address }) => {
+        const raw = await Raw.open(address);
+        raw.write(request(`${MICRO}Micro-Stream: 1\r\n`, 'x') + request(`${MICRO}Micro-Stream: 2\r\n`, 'y'));
+        await raw.end();
+      },
+      {},
+      () => {},
+    ));
+
   it('that goes away ends the socket of its call', async () => {
     let gone: (() => void) | undefined;
     const left = new Promise<void>((resolve) => (gone = resolve));

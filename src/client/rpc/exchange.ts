@@ -66,8 +66,13 @@ export class Exchange implements AsyncIterableIterator<unknown> {
         );
         continue;
       }
-      const step = this.#take(message);
-      if (step !== undefined) return step;
+      try {
+        const step = this.#take(message);
+        if (step !== undefined) return step;
+      } catch (reason) {
+        // Reading failed, or whoever was shown the metadata threw.
+        this.#fail(OctavoError.from(reason));
+      }
     }
   }
 
@@ -100,12 +105,7 @@ export class Exchange implements AsyncIterableIterator<unknown> {
       this.#finish(errorOf(message));
       return undefined;
     }
-    try {
-      return { done: false, value: read(message) };
-    } catch (reason) {
-      this.#fail(OctavoError.from(reason));
-      return undefined;
-    }
+    return { done: false, value: read(message) };
   }
 
   #ended(): IteratorResult<unknown> {

@@ -2,7 +2,7 @@ import type { Context } from '../../core/context.js';
 import { OctavoError } from '../../core/error.js';
 import type { MaybePromise } from '../../core/lifecycle.js';
 import { EMPTY } from '../../core/message.js';
-import type { Metadata } from '../../core/metadata.js';
+import { checkMetadata, type Metadata } from '../../core/metadata.js';
 import * as mucp from '../../core/mucp.js';
 import { writeError } from '../../core/wire-error.js';
 import type { Method } from '../../schema/method.js';
@@ -61,16 +61,26 @@ export class StreamSink implements ReplySink {
   }
 
   end(error?: OctavoError): void {
+    if (!this.#mute)
+      try {
+        this.#close(error, true);
+      } catch (reason) {
+        // What stands beside the reply cannot travel; what became of the stream must.
+        this.#close(error ?? badReply(reason, this.#context), false);
+      }
+    this.#socket.close();
+  }
+
+  #close(error: OctavoError | undefined, withMetadata: boolean): void {
     const { service, octavo } = this.#incoming;
     const header = this.#header();
     const text = error === undefined ? mucp.EOS : writeError(error, service, octavo);
     header.append(mucp.ERROR, text).append(`X-${mucp.ERROR}`, text);
-    if (octavo) {
+    if (octavo && withMetadata) {
       this.#addHeader(header, undefined);
       addTrailer(header, this.#context.replied?.trailer);
     }
-    if (!this.#mute) void this.#socket.send({ header, body: EMPTY });
-    this.#socket.close();
+    void this.#socket.send({ header, body: EMPTY });
   }
 
   #item(value: unknown, more: Metadata | undefined): MaybePromise<void> {
@@ -90,7 +100,7 @@ export class StreamSink implements ReplySink {
     if (this.#opened) return;
     this.#opened = true;
     for (const each of [this.#context.replied?.header, more])
-      for (const [name, value] of each ?? []) header.append(name, value);
+      for (const [name, value] of each === undefined ? [] : checkMetadata(each)) header.append(name, value);
   }
 
   #header(): Metadata {

@@ -1,7 +1,7 @@
 import type { Context } from '../../core/context.js';
 import { OctavoError } from '../../core/error.js';
 import { EMPTY } from '../../core/message.js';
-import { Metadata } from '../../core/metadata.js';
+import { checkMetadata, Metadata } from '../../core/metadata.js';
 import * as mucp from '../../core/mucp.js';
 import { writeError } from '../../core/wire-error.js';
 import type { Method } from '../../schema/method.js';
@@ -40,13 +40,18 @@ export class UnarySink implements ReplySink {
   }
 
   end(error?: OctavoError): void {
-    const { service, octavo } = this.#incoming;
-    const header = this.#header(undefined);
-    if (error !== undefined) {
-      const text = writeError(error, service, octavo);
-      header.append(mucp.ERROR, text).append(`X-${mucp.ERROR}`, text);
+    try {
+      this.#send(this.#failed(error, this.#header(undefined)), EMPTY);
+    } catch (reason) {
+      // What stands beside the reply cannot travel; what became of the call must.
+      this.#send(this.#failed(error ?? badReply(reason, this.#context), replyHeader(this.#incoming)), EMPTY);
     }
-    this.#send(header, EMPTY);
+  }
+
+  #failed(error: OctavoError | undefined, header: Metadata): Metadata {
+    if (error === undefined) return header;
+    const text = writeError(error, this.#incoming.service, this.#incoming.octavo);
+    return header.append(mucp.ERROR, text).append(`X-${mucp.ERROR}`, text);
   }
 
   #send(header: Metadata, body: Uint8Array): void {
@@ -68,30 +73,31 @@ export function replyHeader({ contentType, octavo }: Incoming): Metadata {
   return octavo ? header.append(mucp.OCTAVO, mucp.DIALECT) : header;
 }
 
-/** Adds what handler and wrappers put beside the reply; trailers only for those who know them. */
+/** Adds what handler and wrappers put beside the reply; trailers only for those who know them. Throws for what metadata cannot be. */
 function addReplyMetadata(header: Metadata, context: Context, reply: Reply | undefined): void {
   const { replied } = context;
   if (replied === undefined && reply?.header === undefined && reply?.trailer === undefined) return;
   const octavo = header.has(mucp.OCTAVO);
   for (const each of [replied?.header, reply?.header])
-    for (const [name, value] of each ?? []) header.append(name, value);
+    for (const [name, value] of each === undefined ? [] : checkMetadata(each)) header.append(name, value);
   if (octavo) addTrailer(header, replied?.trailer, reply?.trailer);
 }
 
 /** Adds trailers, under the dialect's prefix. */
 export function addTrailer(header: Metadata, ...trailers: readonly (Metadata | undefined)[]): void {
   for (const each of trailers)
-    for (const [name, value] of each ?? []) header.append(`${mucp.TRAILER}${name}`, value);
+    for (const [name, value] of each === undefined ? [] : checkMetadata(each))
+      header.append(`${mucp.TRAILER}${name}`, value);
 }
 
-/** A reply that its own type cannot hold, or that is too large, is the handler's fault and not the caller's. */
+/** A reply that cannot be sent, as its type or the wire cannot hold it, is the handler's fault and not the caller's. */
 export function badReply(reason: unknown, context: Context): OctavoError {
   const error = OctavoError.from(reason);
   if (error.code === 'resource_exhausted') return error;
-  context.log.error('a handler returned what its reply type cannot hold', { error: reason });
+  context.log.error('a handler gave a reply that cannot be sent', { error: reason });
   return new OctavoError(
     'internal',
-    `${context.endpoint} returned what its reply type cannot hold: ${error.message}`,
+    `${context.endpoint} gave a reply that cannot be sent: ${error.message}`,
     {
       cause: reason,
     },

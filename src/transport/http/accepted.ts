@@ -76,6 +76,8 @@ export class Accepted {
       if (!current.inbox.push(message)) this.#flow.pause();
       return;
     }
+    // A stream has its connection to itself: whoever mixes something in would wait for ever, and unnoticed when it leaves.
+    if (current?.stream !== undefined) return this.#flow.destroy();
     if (current !== undefined || this.#web) {
       this.#waiting.push(message);
       this.#flow.pause();
