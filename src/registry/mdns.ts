@@ -51,6 +51,10 @@ export interface MdnsParts {
 
 /** How many nodes of others are remembered, and changes wait for a watcher. */
 const MOST = 10_000;
+/** For how long an answer may be late, in milliseconds. */
+const LATE_MS = 1_000;
+/** How many answers leave in one turn of the event loop. */
+const AT_ONCE = 32;
 /** How many questions of one packet are answered. */
 const MOST_QUESTIONS = 16;
 /** When a node is announced, in milliseconds after it was registered. */
@@ -59,6 +63,8 @@ const ANNOUNCED_AFTER = [1_000, 3_000];
 interface Own {
   readonly announcement: Announcement;
   readonly text: string;
+  /** What is sent to who asks for the service: packing it anew for each question costs more than sending it. */
+  readonly answer: Buffer;
   /** Whether others than this machine may know of it: its address is not loopback. */
   readonly outside: boolean;
   readonly timers: Timer[];
@@ -89,6 +95,8 @@ export class MdnsRegistry extends Registry {
   readonly #questions = new Map<string, Question>();
   /** What was heard of every node last, as text to compare. */
   readonly #known = new Map<string, string>();
+  /** When a node said goodbye. */
+  readonly #gone = new Map<string, number>();
   readonly #watches = new Map<Inbox<RegistryEvent>, string | undefined>();
   #sockets: MulticastSockets | undefined;
 
@@ -117,6 +125,7 @@ export class MdnsRegistry extends Registry {
     for (const inbox of this.#watches.keys()) inbox.end();
     this.#watches.clear();
     this.#known.clear();
+    this.#gone.clear();
     const sockets = this.#sockets;
     this.#sockets = undefined;
     await sockets?.close();
@@ -185,7 +194,9 @@ export class MdnsRegistry extends Registry {
       for (const timer of known?.timers ?? []) timer.cancel();
       known?.expiry?.cancel();
       const outside = !isLoopback(parseAddress(whole.node.address).host);
-      own = { announcement, text, outside, timers: [], expiry: undefined };
+      const question = this.#names.service(announcement.service.name);
+      const answer = answerPacket(question, 'PTR', announcement, this.#names, this.#host);
+      own = { announcement, text, answer, outside, timers: [], expiry: undefined };
       this.#own.set(id, own);
       this.#announce(own);
     }
@@ -252,7 +263,7 @@ export class MdnsRegistry extends Registry {
         if (heard.goodbye) question.heard.delete(heard.node.id);
         else question.heard.set(heard.node.id, heard);
       }
-      this.#hear(heard);
+      this.#hear(heard, packet.questions?.length !== 0);
     }
     const list = this.#questions.get(this.#names.list);
     if (list === undefined) return;
@@ -260,8 +271,14 @@ export class MdnsRegistry extends Registry {
   }
 
   /** Compares with what was known of the node, and tells who watches what changed. */
-  #hear({ service, node, goodbye }: Heard): void {
+  #hear({ service, node, goodbye }: Heard, answered = false): void {
     const key = this.#names.node({ service, node });
+    // An answer may have been under way when the node said goodbye; only an announcement says that it is back.
+    if (goodbye) this.#gone.set(key, this.#clock.now());
+    else if (answered && this.#clock.now() - (this.#gone.get(key) ?? -Infinity) < LATE_MS) return;
+    else this.#gone.delete(key);
+    const [oldest] = this.#gone.keys();
+    if (this.#gone.size > MOST && oldest !== undefined) this.#gone.delete(oldest);
     const text = JSON.stringify([service, node]);
     const known = this.#known.get(key);
     if (goodbye ? known === undefined : known === text) return;
@@ -286,24 +303,31 @@ export class MdnsRegistry extends Registry {
 
   /** Answers as go-micro does: to the one who asked, a packet for each node. */
   #answer(packet: DecodedPacket, from: RemoteInfo): void {
-    for (const { name, type } of (packet.questions ?? []).slice(0, MOST_QUESTIONS))
-      for (const bytes of this.#answers(name, type, isHere(from.address)))
-        this.#sockets?.unicast(bytes, from);
+    const here = isHere(from.address);
+    const answers = (packet.questions ?? [])
+      .slice(0, MOST_QUESTIONS)
+      .flatMap(({ name, type }) => [...this.#answers(name, type, here)]);
+    this.#send(answers, from);
+  }
+
+  /** Sends so many in a turn of the event loop: more at once than a socket's buffer holds would be lost. */
+  #send(packets: readonly Buffer[], to: RemoteInfo): void {
+    for (const bytes of packets.slice(0, AT_ONCE)) this.#sockets?.unicast(bytes, to);
+    if (packets.length > AT_ONCE) setImmediate(() => this.#send(packets.slice(AT_ONCE), to));
   }
 
   *#answers(name: string, type: string, here: boolean): Iterable<Buffer> {
-    const told = [...this.#own.values()]
-      .filter(({ outside }) => outside || here)
-      .map(({ announcement }) => announcement);
+    const told = [...this.#own.values()].filter(({ outside }) => outside || here);
+    const services = new Set(told.map(({ announcement }) => announcement.service.name));
     const names = this.#names;
     if (type === 'PTR' && name === names.list)
-      for (const service of new Set(told.map((each) => each.service.name)))
-        yield listPacket(service, names, this.#host);
+      for (const service of services) yield listPacket(service, names, this.#host);
     if (type === 'PTR' && name === names.dnsSd)
-      for (const service of new Set(told.map((each) => each.service.name)))
+      for (const service of services)
         yield response([{ name, type: 'PTR', ttl: 120, data: names.service(service) }], { name, type });
-    for (const each of told) {
-      if ((type === 'PTR' || type === 'ANY') && name === names.service(each.service.name))
+    for (const { announcement: each, answer } of told) {
+      if (type === 'PTR' && name === names.service(each.service.name)) yield answer;
+      if (type === 'ANY' && name === names.service(each.service.name))
         yield answerPacket(name, type, each, names, this.#host);
       if ((type === 'SRV' || type === 'TXT' || type === 'ANY') && name === names.node(each))
         yield response(nodeRecords(names, each, this.#host), { name, type });

@@ -199,11 +199,11 @@ export const registrySuite = {
     assert.deepEqual(await eventually(other, 'greeter', (found) => found.length > 0), [GREETER]);
   },
   'many nodes are found': async (registry) => {
-    const nodes = Array.from({ length: 200 }, (_, n) => node(`node-${n}`));
+    const nodes = Array.from({ length: 100 }, (_, n) => node(`node-${n}`));
     await registry.register(service('greeter', '1', ...nodes));
     assert.equal(
-      idsOf(await eventually(registry, 'greeter', (found) => idsOf(found).length === 200)).length,
-      200,
+      idsOf(await eventually(registry, 'greeter', (found) => idsOf(found).length === 100)).length,
+      100,
     );
   },
 } satisfies Suite<Registry>;
