@@ -250,7 +250,8 @@ export class MdnsRegistry extends Registry {
   }
 
   #take(bytes: Buffer, from: RemoteInfo): void {
-    const packet = readPacket(bytes);
+    // Nothing can be sent to port 0, though packets can say that they come from there.
+    const packet = from.port === 0 ? undefined : readPacket(bytes);
     if (packet === undefined) return;
     if (packet.type === 'response') this.#listen(packet);
     else this.#answer(packet, from);

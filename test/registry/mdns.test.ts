@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { describe, it } from 'node:test';
 import { OctavoError } from '../../src/core/error.js';
 import { MdnsRegistry, type MdnsOptions } from '../../src/registry/mdns.js';
-import { announcePacket, heardIn, Names, readPacket } from '../../src/registry/mdns/packets.js';
+import { announcePacket, heardIn, Names, nodeRecords, readPacket } from '../../src/registry/mdns/packets.js';
 import { packPayload, unpackPayload } from '../../src/registry/mdns/payload.js';
 import type { ServiceRecord } from '../../src/registry/registry.js';
 import { parts } from '../support/parts.js';
@@ -213,6 +213,21 @@ describe('a payload', () => {
     });
   });
 
+  it('has no nulls, which Go writes for what it has not', () => {
+    const go =
+      '{"Service":"s","Version":"1","Metadata":null,"Endpoints":[{"name":"A.B","metadata":null,"request":null,"response":{"name":"R","type":"R","values":null}}]}';
+    assert.deepEqual(unpackPayload([Buffer.from(deflateSync(go).toString('hex'))])?.endpoints, [
+      { name: 'A.B', response: { name: 'R', type: 'R', values: [] }, metadata: {} },
+    ]);
+  });
+
+  it('with shapes that are nested without end is cut, so that nobody recurses into it', () => {
+    const shape = '{"name":"a","type":"b","values":['.repeat(7_000) + ']}'.repeat(7_000);
+    const json = `{"Service":"s","Version":"1","Endpoints":[{"name":"A.B","request":${shape}}]}`;
+    const payload = unpackPayload([Buffer.from(deflateSync(json).toString('hex'))]);
+    assert.equal(JSON.stringify(payload?.endpoints).match(/values/g)?.length, 8);
+  });
+
   it('that is a bomb is none', () => {
     const bomb = deflateSync(Buffer.alloc(20 * 1024 * 1024, '1')).toString('hex');
     assert.equal(unpackPayload([Buffer.from(bomb)]), undefined);
@@ -234,6 +249,22 @@ describe('a payload', () => {
 
 describe('a packet', () => {
   const names = new Names('micro');
+
+  it('with more records than a packet of ours has is none', () => {
+    const answers = Array.from({ length: 257 }, (): Answer => ({ name: 'a', type: 'A', data: '127.0.0.1' }));
+    assert.equal(readPacket(encode({ type: 'response', answers })), undefined);
+    assert.notEqual(readPacket(encode({ type: 'response', answers: answers.slice(1) })), undefined);
+  });
+
+  it('with many nodes is read as far as it costs little', () => {
+    const announcement = { service: GREETER, node: GREETER.nodes[0]! };
+    const [srv, ...rest] = nodeRecords(names, announcement, 'vm');
+    assert.ok(srv !== undefined);
+    const answers = [...rest, ...Array.from({ length: 100 }, () => srv)];
+    const packet = readPacket(encode({ type: 'response', answers }));
+    assert.ok(packet !== undefined);
+    assert.equal(heardIn(packet, names).length, 16);
+  });
 
   it('of any bytes is read or is none, and never crashes', () => {
     const real = announcePacket({ service: GREETER, node: GREETER.nodes[0]! }, names, 'vm', false);

@@ -9,6 +9,11 @@ import { packPayload, unpackPayload, type Payload } from './payload.js';
 const TTL = 120;
 /** Bytes of the longest packet that is sent: RFC 6762 section 17. */
 const LONGEST_PACKET = 9_000;
+/** How many questions and records of a packet are read, and how many nodes. go-micro's packets have four records and one node. */
+const MOST_RECORDS = 256;
+const MOST_NODES = 16;
+/** Bytes of a packet's head, which ends with four counts of 16 bits each. */
+const HEAD = 12;
 /** Bytes that a label of a DNS name holds. */
 const LONGEST_LABEL = 63;
 
@@ -159,6 +164,10 @@ export function fitting(
 
 /** A packet, or `undefined` for bytes that are none. */
 export function readPacket(bytes: Buffer): DecodedPacket | undefined {
+  if (bytes.length < HEAD) return undefined;
+  let records = 0;
+  for (let at = 4; at < HEAD; at += 2) records += bytes.readUInt16BE(at);
+  if (records > MOST_RECORDS) return undefined;
   try {
     return decode(bytes);
   } catch {
@@ -170,8 +179,11 @@ export function readPacket(bytes: Buffer): DecodedPacket | undefined {
 export function heardIn(packet: DecodedPacket, names: Names): Heard[] {
   const records = [...(packet.answers ?? []), ...(packet.additionals ?? [])];
   const heard: Heard[] = [];
+  let tried = 0;
   for (const [at, record] of records.entries()) {
     if (record.type !== 'SRV' || !record.name.endsWith(`.${names.domain}`)) continue;
+    // Unpacking costs far more than a record's bytes.
+    if (++tried > MOST_NODES) break;
     const { port, target } = record.data;
     // Nodes may share a host name: the address meant is the nearest one behind.
     const behind = [...records.slice(at), ...records.slice(0, at)];

@@ -1,5 +1,5 @@
 import { deflateSync, inflateSync } from 'node:zlib';
-import type { EndpointRecord } from '../registry.js';
+import type { EndpointRecord, Value } from '../registry.js';
 
 /** What the TXT record of a node says beside its name and address. */
 export interface Payload {
@@ -12,7 +12,9 @@ export interface Payload {
 /** Bytes that one string of a TXT record holds. */
 const PIECE = 255;
 /** Bytes of JSON that are unpacked at most: a packet of 64 KB can hold a thousand times its size. */
-const MOST_JSON = 1024 * 1024;
+const MOST_JSON = 256 * 1024;
+/** How deep the shapes of requests and replies are read. go-micro's end at 3; whatever walks them recurses. */
+const DEEPEST = 8;
 
 /**
  * Packs a payload as go-micro does: JSON, zlib, hex, cut into strings of 255.
@@ -54,7 +56,7 @@ function readPayload(value: unknown): Payload | undefined {
     service,
     version,
     metadata: readMetadata(members.get('metadata')),
-    endpoints: Array.isArray(endpoints) ? endpoints.filter(isEndpoint) : [],
+    endpoints: listOf(endpoints, readEndpoint),
   };
 }
 
@@ -65,8 +67,29 @@ function readMetadata(value: unknown): Record<string, string> {
   );
 }
 
-function isEndpoint(value: unknown): value is EndpointRecord {
-  return isObject(value) && typeof value['name'] === 'string';
+/** Go writes `null` for what it has not, at every place. */
+function readEndpoint(value: unknown): EndpointRecord | undefined {
+  if (!isObject(value) || typeof value['name'] !== 'string') return undefined;
+  const request = readValue(value['request'], 1);
+  const response = readValue(value['response'], 1);
+  return {
+    name: value['name'],
+    ...(request && { request }),
+    ...(response && { response }),
+    metadata: readMetadata(value['metadata']),
+  };
+}
+
+function readValue(value: unknown, depth: number): Value | undefined {
+  if (!isObject(value) || typeof value['name'] !== 'string' || typeof value['type'] !== 'string')
+    return undefined;
+  const values = depth < DEEPEST ? listOf(value['values'], (each) => readValue(each, depth + 1)) : [];
+  return { name: value['name'], type: value['type'], values };
+}
+
+function listOf<T>(value: unknown, read: (each: unknown) => T | undefined): T[] {
+  if (!Array.isArray(value)) return [];
+  return value.map(read).filter((each) => each !== undefined);
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
