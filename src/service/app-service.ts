@@ -8,7 +8,7 @@ import type { Provider, Resolve } from '../core/provider.js';
 import type { MessageType } from '../schema/message-type.js';
 import { declarationOf, type ServiceClass } from '../schema/service-declaration.js';
 import type { Topic } from '../schema/topic.js';
-import { Server, type SubscriptionOptions } from '../server/server.js';
+import { Server, type Subscription, type SubscriptionOptions } from '../server/server.js';
 import type { Container } from './container.js';
 import type { Environment } from './env.js';
 import { handlersOf } from './handlers.js';
@@ -27,19 +27,26 @@ export interface ServicePlan {
 
 /** A service of an app. Starting or stopping it starts or stops the app, as the services share what is below them. */
 export class AppService extends Service {
-  readonly name: string;
-  readonly version: string;
   readonly #plan: ServicePlan;
   readonly #app: Host;
+  #identity: Identity | undefined;
   #container: Container | undefined;
   #servers: readonly Server[] = [];
+  #subscriptions: readonly Subscription[] = [];
 
   constructor(plan: ServicePlan, app: Host) {
     super();
-    this.name = plan.name;
-    this.version = plan.version;
     this.#plan = plan;
     this.#app = app;
+  }
+
+  /** The declared one, until the environment was asked. */
+  get name(): string {
+    return (this.#identity ?? this.#plan).name;
+  }
+
+  get version(): string {
+    return (this.#identity ?? this.#plan).version;
   }
 
   get client(): Client {
@@ -53,6 +60,11 @@ export class AppService extends Service {
       'failed_precondition',
       `"${this.name}" has no server: it is not started, or has nothing to serve`,
     );
+  }
+
+  /** All of them, from the assembly to the stop. */
+  get servers(): readonly Server[] {
+    return this.#servers;
   }
 
   readonly resolve: Resolve = (token) => (this.#container ?? this.#app.container).resolve(token);
@@ -115,11 +127,14 @@ export class AppService extends Service {
     this.#container = container;
     const { name, version, package: pack, metadata, classes } = this.#plan;
     const told = env.server;
-    container.provide(
-      Identity,
-      () =>
-        new Identity({ name: told.name ?? name, version: told.version ?? version, package: pack, metadata }),
-    );
+    const identity = new Identity({
+      name: told.name ?? name,
+      version: told.version ?? version,
+      package: pack,
+      metadata,
+    });
+    this.#identity = identity;
+    container.provide(Identity, () => identity);
     container.provide(Client, client);
     // Made now, with all it stands on, so that it is started with the rest even where no constructor asks for it.
     container.resolve(Client);
@@ -133,7 +148,6 @@ export class AppService extends Service {
     for (const server of this.#servers) server.handle(handlers.flatMap(({ endpoints }) => endpoints));
     this.#subscriptions = handlers.flatMap(({ subscriptions }) => subscriptions);
   }
-  #subscriptions: ReturnType<typeof handlersOf>['subscriptions'] = [];
 
   async open(): Promise<void> {
     // Several servers of one service would each get every event.

@@ -8,10 +8,11 @@ import { Environment, type Env } from './env.js';
 import type { Host } from './host.js';
 import type { ServiceHooks } from './service.js';
 import { stack, type StackOptions } from './stack.js';
+import { checkNames, checkServers } from './twice.js';
 
 /** What an app of one or several services is made of. */
 export interface AppOptions extends StackOptions, ServiceHooks {
-  /** Added to the container: `[[Database, () => new Database()]]`. What takes time is waited for before the start. */
+  /** Added to the container, in this order: `[[Database, () => openDatabase()]]`. Each is waited for, before anything starts. */
   readonly provide?: readonly Provided[];
   /** Where variables are read. @defaultValue `process.env` */
   readonly env?: Env;
@@ -24,8 +25,8 @@ export class App implements Host {
   readonly #overrides: ReadonlyMap<Token<unknown>, unknown>;
   readonly #onStopped: (() => void)[] = [];
   #container: Container | undefined;
-  #starting: Promise<void> | undefined;
-  #stopping: Promise<void> | undefined;
+  /** The last start or stop that was asked for, over or not. */
+  #turn: Promise<void> = Promise.resolve();
 
   constructor(
     plans: readonly ServicePlan[],
@@ -48,17 +49,11 @@ export class App implements Host {
   }
 
   start(): Promise<void> {
-    return (this.#starting ??= this.#start());
+    return this.#inTurn(() => (this.#container === undefined ? this.#start() : undefined));
   }
 
-  async stop(): Promise<void> {
-    if (this.#starting === undefined) return;
-    this.#stopping ??= this.#stop().finally(() => {
-      this.#starting = undefined;
-      this.#stopping = undefined;
-      for (const listener of this.#onStopped.splice(0)) listener();
-    });
-    return this.#stopping;
+  stop(): Promise<void> {
+    return this.#inTurn(() => (this.#container === undefined ? undefined : this.#stop()));
   }
 
   /** Calls `listener` once, after the next stop, or a start that failed. */
@@ -70,56 +65,61 @@ export class App implements Host {
     return this.services.map(({ name }) => `"${name}"`).join(', ');
   }
 
+  /** Starts and stops are done one after the other, so that the last one asked for is what holds in the end. */
+  #inTurn(run: () => Promise<void> | undefined): Promise<void> {
+    const done = this.#turn.then(run);
+    this.#turn = done.catch(() => {});
+    return done;
+  }
+
   async #start(): Promise<void> {
-    const { provide = [], env = process.env, beforeStart = [], afterStart = [] } = this.#options;
-    for (const hook of beforeStart) await hook();
-    const environment = new Environment(env);
-    this.#checkAddresses(environment);
-    const container = new Container(this.#overrides);
-    this.#container = container;
+    const { afterStart = [], beforeStart = [] } = this.#options;
     try {
-      const { client, server } = await stack(this.#options, environment, container);
-      for (const each of provide) await container.add(each);
-      for (const service of this.services)
-        service.assemble(container, client, this.#servers(service, server), environment);
-      this.#checkOverrides(container);
-      await container.start(this.logger);
+      for (const hook of beforeStart) await hook();
+      const { container, logger } = await this.#assemble();
+      await container.start(logger);
       for (const service of this.services) await service.open();
       for (const hook of afterStart) await hook();
     } catch (reason) {
       await this.#close();
-      this.#starting = undefined;
-      for (const listener of this.#onStopped.splice(0)) listener();
       throw reason;
     }
   }
 
+  /** Makes everything. What takes time to make may be open after that; nothing else is. */
+  async #assemble(): Promise<{ container: Container; logger: Logger }> {
+    const { provide = [], env = process.env } = this.#options;
+    const environment = new Environment(env);
+    checkNames(this.services, environment);
+    const container = new Container(this.#overrides);
+    const { client, server } = await stack(this.#options, environment, container);
+    const logger = container.resolve(Logger);
+    this.#container = container;
+    for (const each of provide) await container.add(each);
+    for (const service of this.services)
+      service.assemble(container, client, this.#servers(service, server), environment);
+    checkServers(this.services);
+    this.#checkOverrides(container);
+    return { container, logger };
+  }
+
   async #stop(): Promise<void> {
-    await this.#starting?.catch(() => {});
-    const { beforeStop = [], afterStop = [] } = this.#options;
-    if (this.#container === undefined) return;
-    for (const hook of beforeStop) await this.#guarded(hook);
     const { logger } = this;
+    const { beforeStop = [], afterStop = [] } = this.#options;
+    for (const hook of beforeStop) await guarded(hook, logger);
     await this.#close();
-    for (const hook of afterStop) await this.#guarded(hook, logger);
+    for (const hook of afterStop) await guarded(hook, logger);
   }
 
   async #close(): Promise<void> {
     const container = this.#container;
-    if (container === undefined) return;
-    const { logger } = this;
-    for (const service of this.services.toReversed()) await service.close(logger);
-    await container.stop(logger);
-    this.#container = undefined;
-  }
-
-  /** A hook that throws must not keep the rest up. */
-  async #guarded(hook: () => void | Promise<void>, logger = this.logger): Promise<void> {
-    try {
-      await hook();
-    } catch (error) {
-      logger.error('a stop hook threw', { error });
+    if (container !== undefined) {
+      const { logger } = this;
+      for (const service of this.services.toReversed()) await service.close(logger);
+      await container.stop(logger);
+      this.#container = undefined;
     }
+    for (const listener of this.#onStopped.splice(0)) listener();
   }
 
   /** The servers of a service: those of the option; else the default one, where there is anything to serve. */
@@ -132,16 +132,6 @@ export class App implements Host {
     return typeof server === 'function' ? [server] : server;
   }
 
-  #checkAddresses(env: Environment): void {
-    const address = env.text('MICRO_SERVER_ADDRESS');
-    const servers = this.services.filter(({ serves }) => serves);
-    if (address === undefined || address.endsWith(':0') || servers.length < 2) return;
-    throw new OctavoError(
-      'failed_precondition',
-      `MICRO_SERVER_ADDRESS is ${address}, but ${servers.length} services start here: give each an address of its own in code`,
-    );
-  }
-
   #checkOverrides(container: Container): void {
     for (const token of container.unused) {
       if (!container.couldInject(token))
@@ -151,6 +141,15 @@ export class App implements Host {
         );
       this.logger.warn(`the override of ${token.name} was not used`);
     }
+  }
+}
+
+/** A hook that throws must not keep the rest up. */
+async function guarded(hook: () => void | Promise<void>, logger: Logger): Promise<void> {
+  try {
+    await hook();
+  } catch (error) {
+    logger.error('a stop hook threw', { error });
   }
 }
 

@@ -28,11 +28,13 @@ export class Container {
   readonly #parent: Container | undefined;
   readonly #inner: DependencyContainer;
   /** In order of being ready, so that dependencies come before what depends on them. */
-  readonly #made: unknown[] = [];
+  readonly #made = new Set<Lifecycle>();
   readonly #overrides: ReadonlyMap<Token<unknown>, unknown>;
   readonly #used: Set<Token<unknown>>;
   readonly #chain: Token<unknown>[];
-  #started: Lifecycle[] = [];
+  readonly #learned = new Set<Token<unknown>>();
+  readonly #started = new Set<Lifecycle>();
+  #running = false;
 
   /** @param overrides take the place of whatever is registered under their tokens */
   constructor(overrides: ReadonlyMap<Token<unknown>, unknown> = new Map(), parent?: Container) {
@@ -57,14 +59,17 @@ export class Container {
   provide<T>(token: Token<T>, make: (resolve: Resolve) => T): void {
     let made: { readonly thing: T } | undefined;
     this.#inner.register<T>(keyOf(token), {
-      useFactory: () => (made ??= { thing: this.#keep(make(this.resolve)) }).thing,
+      useFactory: () => (made ??= { thing: this.#keep(token, make(this.resolve)) }).thing,
     });
   }
 
-  /** Registers what a user adds; what takes time is waited for. */
+  /** Makes and registers what a user adds, and waits for it. What is overridden is not made. */
   async add([token, make]: Provided): Promise<void> {
-    const thing = await make(this.resolve);
-    this.provide(token, () => thing);
+    if (this.#overrides.has(token)) return this.provide(token, () => this.#override(token));
+    const thing = this.#keep(token, await make(this.resolve));
+    // Making it may have opened it, so it is stopped also where the start does not get as far as this.
+    if (isLifecycle(token, thing)) this.#started.add(thing);
+    this.#inner.register<unknown>(keyOf(token), { useFactory: () => thing });
   }
 
   /**
@@ -82,16 +87,17 @@ export class Container {
       );
     this.#chain.push(token);
     try {
-      if (!this.#inner.isRegistered(keyOf(token), true)) this.#learn(token);
+      if (!this.#registered(token)) this.#learn(token);
       return this.#inner.resolve<T>(keyOf(token));
     } finally {
       this.#chain.pop();
     }
   };
 
-  /** Everything that is registered under a token, in order. */
+  /** Everything that is registered under a token, in order; an override takes the place of all. */
   resolveAll<T>(token: Token<T>): readonly T[] {
-    return this.#inner.isRegistered(keyOf(token), true) ? this.#inner.resolveAll<T>(keyOf(token)) : [];
+    if (this.#overrides.has(token)) return [this.resolve(token)];
+    return this.#registered(token) ? this.#inner.resolveAll<T>(keyOf(token)) : [];
   }
 
   /** Whether anybody could be given what this token names. */
@@ -102,11 +108,12 @@ export class Container {
   /** Starts what was made, in order of dependency. When one fails, those that were started are stopped, last first. */
   async start(logger: Logger): Promise<void> {
     try {
+      // What these make while they start comes after them.
       for (const thing of this.#made) {
-        if (!isLifecycle(thing)) continue;
-        this.#started.push(thing);
+        this.#started.add(thing);
         await thing.start?.();
       }
+      this.#running = true;
     } catch (reason) {
       await this.stop(logger);
       throw reason;
@@ -115,18 +122,26 @@ export class Container {
 
   /** Stops what was started, last first. One that fails is logged and does not keep the others up. */
   async stop(logger: Logger): Promise<void> {
-    const started = this.#started;
-    this.#started = [];
-    for (const thing of started.toReversed())
+    this.#running = false;
+    for (const thing of [...this.#made].reverse()) {
+      if (!this.#started.delete(thing)) continue;
       try {
         await thing.stop?.();
       } catch (error) {
         logger.error(`${nameOf(thing.constructor)} could not be stopped`, { error });
       }
+    }
   }
 
-  #keep<T>(thing: T): T {
-    this.#made.push(thing);
+  /** Remembers what has a life cycle. Throws once the app runs: nobody would start it. */
+  #keep<T>(token: Token<T>, thing: T): T {
+    if (!isLifecycle(token, thing)) return thing;
+    if (this.#running)
+      throw this.#refuse(
+        `${nameOf(token)} has a start or a stop, and is asked for when the app runs already`,
+        'inject it, or give it by the option "provide", so that it is started with the rest',
+      );
+    this.#made.add(thing);
     return thing;
   }
 
@@ -134,13 +149,21 @@ export class Container {
   #override(token: Token<unknown>): unknown {
     const thing = this.#overrides.get(token);
     if (this.#parent !== undefined) return this.#parent.#override(token);
-    if (!this.#used.has(token)) this.#keep(thing);
+    if (!this.#used.has(token) && !this.#running) this.#keep(token, thing);
     this.#used.add(token);
     return thing;
   }
 
+  /** Whether something is registered here, or was by somebody above. What a class above says by itself is said again here. */
+  #registered(token: Token<unknown>): boolean {
+    if (this.#inner.isRegistered(keyOf(token))) return true;
+    if (this.#parent === undefined) return this.#inner.isRegistered(keyOf(token), true);
+    return !this.#parent.#learned.has(token) && this.#parent.#registered(token);
+  }
+
   /** Registers a class that says by itself how it is made. */
   #learn(token: Token<unknown>): void {
+    this.#learned.add(token);
     if (contractOf(token) !== undefined || topicOf(token) !== undefined)
       // Classes of `ClientOf` and `PublisherOf` take the client and nothing else.
       this.provide(token, (resolve) => new (token as unknown as Made)(resolve(Client)));
@@ -165,7 +188,7 @@ export class Container {
 
   #makes(token: Token<unknown>): boolean {
     return (
-      this.#inner.isRegistered(keyOf(token), true) ||
+      this.#registered(token) ||
       contractOf(token) !== undefined ||
       topicOf(token) !== undefined ||
       isInjectable(token)
@@ -173,25 +196,31 @@ export class Container {
   }
 
   #parameters(type: Token<unknown>): readonly Required<Injection>[] {
-    const own: unknown = Reflect.getOwnMetadata('design:paramtypes', type);
-    // A class without a constructor of its own has that of the class it extends.
-    const types: unknown =
-      own ?? (type.length === 0 ? Reflect.getMetadata('design:paramtypes', type) : undefined);
-    if (types === undefined && type.length > 0)
+    const owner = constructorOf(type);
+    const types: unknown = Reflect.getOwnMetadata('design:paramtypes', owner);
+    if (types === undefined && owner.length > 0)
       throw this.#refuse(
         `${nameOf(type)} has a constructor that nothing is known of`,
-        'put @Injectable() on it and compile with "emitDecoratorMetadata"',
+        `put @Injectable() on ${nameOf(owner)} and compile with "emitDecoratorMetadata"`,
       );
-    const declared = injectionsOf(type);
+    const declared = injectionsOf(owner);
     // TypeScript writes this metadata, an array with one value for each parameter.
     return ((types as readonly unknown[] | undefined) ?? []).map((written, index) => {
-      const { token = written, optional = false, all = false } = declared.get(index) ?? {};
-      if (typeof token !== 'function' || token === Object || token === Function)
+      const { token, optional = false, all = false } = declared.get(index) ?? {};
+      if (token !== undefined) return { token, optional, all };
+      const place = `parameter ${index + 1} of ${nameOf(type)}`;
+      if (typeof written !== 'function' || written === Object || written === Function)
         throw this.#refuse(
-          `parameter ${index + 1} of ${nameOf(type)} has no class as its type`,
+          `${place} has no class as its type`,
           'import the class without "import type", or put @Inject(Class) before the parameter',
         );
-      return { token: token as Token<unknown>, optional, all };
+      if (VALUES.has(written))
+        throw this.#refuse(
+          `${place} is a ${written.name}, of which there are many`,
+          'give it as a member of a class of yours, or put @Inject(Class) before the parameter',
+        );
+      // A function in this metadata is a class.
+      return { token: written as Token<unknown>, optional, all };
     });
   }
 
@@ -217,15 +246,32 @@ function nameOf(token: { readonly name: string }): string {
   return token.name || 'an unnamed class';
 }
 
-function isLifecycle(thing: unknown): thing is Lifecycle & object {
+/** What TypeScript writes for the types of plain values. */
+const VALUES: ReadonlySet<unknown> = new Set([String, Number, Boolean, BigInt, Symbol, Array, Promise]);
+
+/** The class whose constructor makes a class's instances: one without a constructor of its own has that of the class it extends. */
+function constructorOf(type: Token<unknown>): Token<unknown> {
+  const parent: unknown = Object.getPrototypeOf(type);
+  const own = type.length > 0 || Reflect.hasOwnMetadata('design:paramtypes', type);
+  if (own || typeof parent !== 'function' || parent === Function.prototype) return type;
+  // What a class extends is a class.
+  return constructorOf(parent as Token<unknown>);
+}
+
+function isLifecycle(token: Token<unknown>, thing: unknown): thing is Lifecycle {
   if (typeof thing !== 'object' || thing === null) return false;
-  // What every object has, and what a service's may be: its endpoints are for its callers.
-  const type = thing.constructor as ServiceClass;
-  if (
-    isService(type) &&
-    declarationOf(type).methods.some(({ property }) => property === 'start' || property === 'stop')
-  )
-    return false;
+  if ([token, thing.constructor as Token<unknown>].some(isCalled)) return false;
   const { start, stop } = thing as { start?: unknown; stop?: unknown };
   return typeof start === 'function' || typeof stop === 'function';
+}
+
+/** Whether `start` and `stop` of a class's instances are endpoints, which are for callers. */
+function isCalled(type: Token<unknown>): boolean {
+  if (typeof type !== 'function') return false;
+  if (contractOf(type) !== undefined) return true;
+  const service = type as ServiceClass;
+  return (
+    isService(service) &&
+    declarationOf(service).methods.some(({ property }) => property === 'start' || property === 'stop')
+  );
 }

@@ -56,8 +56,8 @@ function methodOf({ type, endpoint }: ServiceDeclaration, instance: object, prop
 
 function wrapper(each: WrapperLike, resolve: Resolve): Wrapper {
   if (!isClass(each)) return each;
-  let object: WrapperObject | undefined;
-  return (call, next) => (object ??= resolve(each)).handle(call, next);
+  const object = resolve(each);
+  return (call, next) => object.handle(call, next);
 }
 
 /** A wrapper is a plain function; one that is a class has `handle`, or is marked for the container. */

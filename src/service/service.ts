@@ -43,7 +43,11 @@ export abstract class Service implements Lifecycle {
     options?: SubscriptionOptions,
   ): Promise<Subscriber>;
 
-  /** Opens everything in dependency order; closes what was opened, in reverse, when something cannot be. */
+  /**
+   * Opens everything in dependency order; closes what was opened, in reverse, when something cannot be.
+   *
+   * A start and a stop that are asked for at once are done one after the other.
+   */
   abstract start(): Promise<void>;
   /** Starts, and resolves after it was stopped by SIGTERM, SIGINT or {@link stop}. */
   abstract run(): Promise<void>;

@@ -3,6 +3,9 @@ import type { Host } from './host.js';
 
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 
+/** The longest that a timer of Node's waits, in milliseconds. */
+const LONGEST_MS = 2 ** 31 - 1;
+
 /** Starts an app and resolves when it has stopped: by a signal, or because somebody stopped it. A second signal ends the process at once. */
 export async function untilStopped(app: Host): Promise<void> {
   let asked = false;
@@ -14,7 +17,12 @@ export async function untilStopped(app: Host): Promise<void> {
       app.stop().then(resolve, reject);
     };
     for (const signal of SIGNALS) process.on(signal, onSignal);
-    app.onStopped(() => SIGNALS.forEach((signal) => process.off(signal, onSignal)));
+    // Waiting for a signal does not keep a process up, and neither does everything that an app stands on.
+    const alive = setInterval(() => {}, LONGEST_MS);
+    app.onStopped(() => {
+      clearInterval(alive);
+      for (const signal of SIGNALS) process.off(signal, onSignal);
+    });
   });
   await app.start();
   await stopped;

@@ -11,6 +11,8 @@ export interface FakeCall {
 /** A fake, and what was asked of it, by method. */
 export type FakeClient<T> = T & { readonly calls: { readonly [Name in keyof T]: readonly FakeCall[] } };
 
+type Method = (request: unknown, options?: CallOptions) => unknown;
+
 /**
  * A client that answers by these functions: `fakeClient(AuditClient, { record: async () => ({}) })`.
  *
@@ -20,35 +22,41 @@ export function fakeClient<T extends object>(
   type: new (...args: never[]) => T,
   methods: Partial<T>,
 ): FakeClient<T> {
-  const given: ReadonlyMap<PropertyKey, unknown> = new Map(Object.entries(methods));
-  const calls = new Map<PropertyKey, FakeCall[]>();
-  const callsOf = (name: PropertyKey): FakeCall[] => {
-    const known = calls.get(name) ?? [];
-    calls.set(name, known);
-    return known;
-  };
-  const recorded = new Proxy({}, { get: (_, name) => callsOf(name) });
-  const service = contractOf(type)?.name ?? type.name;
-  const fake = new Proxy(Object.create(type.prototype as object) as object, {
-    get(target, name, receiver) {
-      if (name === 'calls') return recorded;
-      // Whatever asks for these asks whether it is a promise, how to print it, or for its lifecycle.
-      if (typeof name === 'symbol' || ABSENT.has(name))
-        return name === 'constructor' ? type : Reflect.get(target, name, receiver) && undefined;
-      return (request: unknown, options?: CallOptions) => {
-        callsOf(name).push({ request, options });
-        const method = given.get(name);
-        if (typeof method !== 'function')
-          throw new OctavoError(
-            'unimplemented',
-            `the fake of ${service} has no "${name}": give fakeClient one`,
-          );
-        return (method as (request: unknown, options?: CallOptions) => unknown)(request, options);
-      };
-    },
-  });
-  // The proxy has every method of the client, and `calls`.
+  const contract = contractOf(type);
+  const given: ReadonlyMap<string, unknown> = new Map(Object.entries(methods));
+  const calls: Record<string, FakeCall[]> = {};
+  const fake = Object.create(type.prototype as object) as object;
+  Object.defineProperty(fake, 'calls', { value: calls });
+  for (const name of [...given.keys(), ...methodsOf(type), ...(contract ? methodsOf(contract) : [])]) {
+    const made: FakeCall[] = [];
+    calls[name] = made;
+    const method = given.get(name) ?? missing(contract?.name ?? type.name, name);
+    const value: Method = (request, options) => {
+      made.push({ request, options });
+      // A member of a client is a function.
+      return (method as Method)(request, options);
+    };
+    Object.defineProperty(fake, name, { value, configurable: true });
+  }
+  // It has every method of the client, and `calls`.
   return fake as FakeClient<T>;
 }
 
-const ABSENT: ReadonlySet<string> = new Set(['then', 'toJSON', 'start', 'stop', 'constructor', 'inspect']);
+function missing(service: string, name: string): Method {
+  return () => {
+    throw new OctavoError('unimplemented', `the fake of ${service} has no "${name}": give fakeClient one`);
+  };
+}
+
+/** The names of the methods of a class, those of the classes that it extends among them. */
+function methodsOf(type: { readonly prototype: unknown }): readonly string[] {
+  const names: string[] = [];
+  for (
+    let place = type.prototype as object;
+    place !== Object.prototype;
+    place = Object.getPrototypeOf(place) as object
+  )
+    for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(place)))
+      if (name !== 'constructor' && typeof value === 'function') names.push(name);
+  return names;
+}

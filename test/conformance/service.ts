@@ -22,6 +22,24 @@ export const serviceSuite = {
     await service.start();
     assert.equal(await nodesOf(service), 1);
   },
+  'started while it stops, it runs in the end': async (service) => {
+    const stopped = service.stop();
+    await service.start();
+    await stopped;
+    assert.equal((await service.resolve(ProbeClient).echo({ text: 'x' })).text, 'x');
+  },
+  'stopped while it starts, it does not run in the end': async (_, fresh) => {
+    const service = await fresh();
+    const started = service.start();
+    await service.stop();
+    await started;
+    assert.throws(() => service.resolve(ProbeClient), OctavoError);
+  },
+  'two starts at once are one': async (_, fresh) => {
+    const service = await fresh();
+    await Promise.all([service.start(), service.start()]);
+    assert.equal(await nodesOf(service), 1);
+  },
   'before the start nothing can be asked of it, and it says so': async (_, fresh) => {
     const service = await fresh();
     for (const touch of [() => service.client, () => service.server, () => service.resolve(Registry)])

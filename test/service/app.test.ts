@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { describe, it, test } from 'node:test';
 import { ClientOf, Handler, Injectable, Message, Field, Service, Wrap } from '../../decorators/index.js';
 import { memory as memoryBroker } from '../../src/broker/memory.js';
 import { OctavoError } from '../../src/core/error.js';
+import type { Lifecycle } from '../../src/core/lifecycle.js';
 import { memory as memoryRegistry } from '../../src/registry/memory.js';
 import { Registry } from '../../src/registry/registry.js';
 import { createService, run } from '../../src/service/run.js';
@@ -82,6 +81,75 @@ class FirstToo {
 
 class FirstTooClient extends ClientOf(FirstToo) {}
 
+@Service({ name: 'engine' })
+class Engine {
+  runs = 0;
+  @Handler(Text, Text)
+  async start(): Promise<Text> {
+    return { text: `${++this.runs} runs` };
+  }
+}
+
+class EngineClient extends ClientOf(Engine) {}
+
+@Service({ name: 'driver' })
+class Driver {
+  readonly #engine: EngineClient;
+  constructor(engine: EngineClient) {
+    this.#engine = engine;
+  }
+  @Handler(Text, Text)
+  async drive(): Promise<Text> {
+    return this.#engine.start({});
+  }
+}
+
+class DriverClient extends ClientOf(Driver) {}
+
+@Service({ name: 'opening' })
+class Opening implements Lifecycle {
+  open = false;
+  start(): void {
+    this.open = true;
+  }
+  @Handler(Text, Text)
+  async get(): Promise<Text> {
+    return { text: '' };
+  }
+}
+
+class OpeningClient extends ClientOf(Opening) {}
+
+@Service({ name: 'visiting' })
+class Visiting {
+  readonly opening: OpeningClient;
+  constructor(opening: OpeningClient) {
+    this.opening = opening;
+  }
+}
+
+abstract class Missing {}
+
+@Injectable()
+class Needy implements WrapperObject {
+  readonly missing: Missing;
+  constructor(missing: Missing) {
+    this.missing = missing;
+  }
+  handle(call: Call, next: Next): Promise<Reply> {
+    return next(call);
+  }
+}
+
+@Service({ name: 'wrapped' })
+class Wrapped {
+  @Handler(Text, Text)
+  @Wrap(Needy)
+  async get(): Promise<Text> {
+    return { text: '' };
+  }
+}
+
 function stack(): Parameters<typeof createService>[0] & object {
   return {
     registry: memoryRegistry(),
@@ -141,37 +209,66 @@ describe('an app of services', () => {
     assert.deepEqual(order, ['before start', 'after start', 'before stop', 'after stop']);
   });
 
-  it('ends with status 0 at SIGTERM, and lets the process end by itself', async () => {
-    const child = spawn(process.execPath, ['dist/samples/greeter/server.js'], {
-      env: { ...process.env, MICRO_REGISTRY: 'memory' },
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    let log = '';
-    child.stderr.on('data', (text: Buffer) => {
-      log += text.toString();
-      if (log.includes('serving')) child.kill('SIGTERM');
-    });
-    const [code, signal] = (await once(child, 'close')) as [number | null, string | null];
-    assert.deepEqual([code, signal], [0, null], log);
-  });
-
-  it('takes its signal handlers back when it stops', async () => {
-    const before = process.listenerCount('SIGTERM');
-    let stop: () => Promise<void> = async () => {};
-    const running = run(First, {
-      ...stack(),
-      afterStart: [() => assert.equal(process.listenerCount('SIGTERM'), before + 1)],
-      provide: [],
-      beforeStart: [],
-    });
-    stop = async () => void process.emit('SIGTERM', 'SIGTERM');
-    await new Promise((resolve) => setImmediate(resolve));
-    await stop();
-    await running;
-    assert.equal(process.listenerCount('SIGTERM'), before);
-  });
-
   it('says that run needs a class', async () => {
     await assert.rejects(run({}), /run\(Greeter\)/);
+  });
+
+  it('can be started again after a logger that could not be made', async () => {
+    let fails = true;
+    const logger = (): TestLogger => {
+      if (fails) throw new Error('no log');
+      return new TestLogger();
+    };
+    const service = createService({ ...stack(), services: [FirstToo], logger });
+    await assert.rejects(service.start(), /no log/);
+    fails = false;
+    await service.start();
+    await service.stop();
+  });
+
+  it('does not take an endpoint named start for a life cycle', async () => {
+    const app = await TestApp.create({ services: [Engine, Driver] }).start();
+    assert.equal(app.service('engine').resolve(Engine).runs, 0);
+    assert.equal((await app.service('driver').resolve(DriverClient).drive({})).text, '1 runs');
+    await app.stop();
+  });
+
+  it('leaves a client alone whose service has a life cycle of its own', async () => {
+    const app = await TestApp.create({ services: [Opening, Visiting] }).start();
+    assert.equal(app.service('opening').resolve(Opening).open, true);
+    await app.stop();
+  });
+
+  it('stops what was provided also when another thing cannot be made', async () => {
+    const stopped: string[] = [];
+    class Database implements Lifecycle {
+      stop(): void {
+        stopped.push('database');
+      }
+    }
+    const provide = [[Database, () => new Database()]] as const;
+    await assert.rejects(
+      TestApp.create({ services: [Wrapped], provide }).start(),
+      /nothing is registered for Missing/,
+    );
+    assert.deepEqual(stopped, ['database']);
+  });
+
+  it('refuses at start a wrapper that cannot be made', async () => {
+    await assert.rejects(
+      TestApp.create({ services: [Wrapped] }).start(),
+      /nothing is registered for Missing/,
+    );
+  });
+
+  it('goes by the name that the environment gives it', async () => {
+    const service = createService({
+      ...stack(),
+      services: [FirstToo],
+      env: { MICRO_SERVER_NAME: 'renamed', MICRO_SERVER_VERSION: '2' },
+    });
+    await service.start();
+    assert.deepEqual([service.name, service.version], ['renamed', '2']);
+    await service.stop();
   });
 });

@@ -170,6 +170,15 @@ describe('the container', () => {
     assert.equal(first.resolve(Store), second.resolve(Store));
   });
 
+  it('makes a class for the child that was made for something of the parent’s', async () => {
+    const parent = new Container();
+    parent.provide(Store, () => new Fixed('shared'));
+    await parent.add([Later, (resolve) => resolve(Deep)]);
+    const child = parent.child();
+    assert.notEqual(child.resolve(Deep), parent.resolve(Deep));
+    assert.equal(child.resolve(Later), parent.resolve(Deep));
+  });
+
   it('puts an override in the place of what is registered, everywhere', () => {
     const fake = new Fixed('fake');
     const container = new Container(new Map([[Store, fake]]));
@@ -180,6 +189,45 @@ describe('the container', () => {
 
   it('knows which override nobody asked for', () => {
     assert.deepEqual(new Container(new Map([[Store, new Fixed('x')]])).unused, [Store]);
+  });
+});
+
+@Injectable()
+class WithText {
+  readonly text: string;
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+@Injectable()
+class Inherits extends Ping {}
+
+describe('what a container is asked for', () => {
+  it('may be asked by the constructor of a class above', () => {
+    const container = new Container();
+    container.provide(Later, () => new Later());
+    assert.ok(container.resolve(Inherits).other instanceof Later);
+  });
+
+  it('is refused when it is a text or a number, which nobody could choose', () => {
+    refused(() => new Container().resolve(WithText), 'parameter 1 of WithText', 'String', '@Inject');
+  });
+
+  it('is the override alone where all are asked for', () => {
+    const fake = new Fixed('fake');
+    const container = new Container(new Map([[Store, fake]]));
+    container.provide(Store, () => new Fixed('a'));
+    container.provide(Store, () => new Fixed('b'));
+    assert.deepEqual(container.resolve(Choosy).all, [fake]);
+    assert.deepEqual(container.unused, []);
+  });
+
+  it('is not made where it is overridden', async () => {
+    const fake = new Fixed('fake');
+    const container = new Container(new Map([[Store, fake]]));
+    await container.add([Store, () => assert.fail('made')]);
+    assert.equal(container.resolve(Store), fake);
   });
 });
 
@@ -234,5 +282,28 @@ describe('the life cycles in a container', () => {
     await container.stop(logger);
     assert.deepEqual(order, ['start low', 'start high', 'stop low']);
     assert.equal(logger.records.length, 1);
+  });
+
+  it('include what was added and nobody asked for, with what it stands on', async () => {
+    order.length = 0;
+    const container = new Container();
+    container.provide(Low, () => thing('low'));
+    await container.add([
+      High,
+      (resolve) => {
+        resolve(Low);
+        return thing('high');
+      },
+    ]);
+    await container.start(new TestLogger());
+    await container.stop(new TestLogger());
+    assert.deepEqual(order, ['start low', 'start high', 'stop high', 'stop low']);
+  });
+
+  it('are not begun behind the back of an app that runs: what would be is refused', async () => {
+    const container = new Container();
+    container.provide(Low, () => thing('low'));
+    await container.start(new TestLogger());
+    refused(() => container.resolve(Low), 'Low', 'provide');
   });
 });

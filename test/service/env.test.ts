@@ -154,7 +154,25 @@ describe('the environment', () => {
 
   it('is refused where one address is meant for two services', async () => {
     const env = { MICRO_SERVER_ADDRESS: '127.0.0.1:4999' };
-    await assert.rejects(run(Thing, Other, { ...STACK, env }), saying('MICRO_SERVER_ADDRESS', '2 services'));
+    await assert.rejects(run(Thing, Other, { ...STACK, env }), saying('MICRO_SERVER_ADDRESS', '2 servers'));
+  });
+
+  it('is refused where one name or one id is meant for two', async () => {
+    const env = { MICRO_SERVER_NAME: 'x' };
+    await assert.rejects(run(Thing, Other, { ...STACK, env }), saying('MICRO_SERVER_NAME', '2 services'));
+    const server = [rpc(), rpc()];
+    const service = createService({ ...STACK, services: [Thing], server, env: { MICRO_SERVER_ID: 'x' } });
+    await assert.rejects(service.start(), saying('MICRO_SERVER_ID', '2 nodes', 'thing-x'));
+  });
+
+  it('is refused where one address is meant for two servers of a service, unless code says better', async () => {
+    const env = { MICRO_SERVER_ADDRESS: '127.0.0.1:4999' };
+    const service = createService({ ...STACK, services: [Thing], server: [rpc(), rpc()], env });
+    await assert.rejects(service.start(), saying('127.0.0.1:4999', 'MICRO_SERVER_ADDRESS'));
+    const server = [rpc({ address: '127.0.0.1:0' }), rpc()];
+    const fine = createService({ ...STACK, services: [Thing], server, env });
+    await fine.start();
+    await fine.stop();
   });
 
   it('has a table that names each variable once, with a meaning', () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it, test } from 'node:test';
+import { inspect } from 'node:util';
 import { ClientOf, Field, Handler, Injectable, Message, Service, Subscribe } from '../../decorators/index.js';
 import { Broker } from '../../src/broker/broker.js';
 import { Clock } from '../../src/core/clock.js';
@@ -133,6 +134,51 @@ describe('a fake client', () => {
     assert.throws(() => void fake.record({}), /Audit has no "record"/);
     assert.equal(await Promise.resolve(fake), fake);
     assert.ok(fake instanceof AuditClient);
+  });
+});
+
+@Service({ name: 'motor' })
+class Motor {
+  @Handler(Entry, Entry)
+  async start(entry: Entry): Promise<Entry> {
+    return entry;
+  }
+}
+
+class MotorClient extends ClientOf(Motor) {}
+
+@Injectable()
+class Key {
+  readonly motor: MotorClient;
+  constructor(motor: MotorClient) {
+    this.motor = motor;
+  }
+}
+
+@Service({ name: 'car' })
+class Car {
+  readonly key: Key;
+  constructor(key: Key) {
+    this.key = key;
+  }
+}
+
+describe('a fake of a client whose endpoint is named like a life cycle', () => {
+  it('is called by its callers and not by the app', async () => {
+    const motor = fakeClient(MotorClient, { start: async () => ({ who: 'fake' }) });
+    const app = await TestApp.create({ services: [Car] })
+      .override(MotorClient, motor)
+      .start();
+    assert.equal((await app.resolve(Car).key.motor.start({})).who, 'fake');
+    assert.equal(motor.calls.start.length, 1);
+    await app.stop();
+  });
+
+  it('is printed like any object, which calls nothing', () => {
+    const motor = fakeClient(MotorClient, { start: () => assert.fail('called') });
+    assert.equal(inspect(motor), 'MotorClient {}');
+    assert.equal(JSON.stringify({ motor }), '{"motor":{}}');
+    assert.deepEqual(motor.calls.start, []);
   });
 });
 
