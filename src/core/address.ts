@@ -31,7 +31,8 @@ export function formatAddress(host: string, port: number): string {
 
 /** Whether only this machine can reach the host. */
 export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host.startsWith('127.') || host.startsWith('::ffff:127.');
+  if (isIP(host) === 0) return host.toLowerCase() === 'localhost';
+  return host === '::1' || host.startsWith('127.') || host.toLowerCase().startsWith('::ffff:127.');
 }
 
 /** Whether the host means every interface. */

@@ -1,5 +1,6 @@
-import { LEVELS, Logger, type Fields, type Level, type LogRecord } from './logger.js';
+import { inspect } from 'node:util';
 import { OctavoError } from './error.js';
+import { LEVELS, Logger, type Fields, type Level, type LogRecord } from './logger.js';
 
 export interface ConsoleLoggerOptions {
   /** The least level that is written. @defaultValue `'info'` */
@@ -10,134 +11,143 @@ export interface ConsoleLoggerOptions {
   readonly keep?: number;
 }
 
-/** A field's value longer than this is cut. */
+/** A field's text longer than this is cut. */
 const LONGEST = 2_048;
 
-/** Writes one line of text for each record, and keeps the newest in memory for `Debug.Log`. */
-export class ConsoleLogger extends Logger {
+/** How many causes of an error are written: an error may be its own. */
+const CAUSES = 5;
+
+/** Writes records with the fields that it was made with. */
+class LineLogger extends Logger {
   readonly name = 'console';
+  readonly #output: Output;
+  /** The fields of this logger and those it is a child of, the outermost first. */
+  readonly #layers: readonly Fields[];
+
+  constructor(output: Output, layers: readonly Fields[]) {
+    super();
+    this.#output = output;
+    this.#layers = layers;
+  }
+
+  debug(message: string, fields?: Fields): void {
+    this.#output.record('debug', message, this.#layers, fields);
+  }
+  info(message: string, fields?: Fields): void {
+    this.#output.record('info', message, this.#layers, fields);
+  }
+  warn(message: string, fields?: Fields): void {
+    this.#output.record('warn', message, this.#layers, fields);
+  }
+  error(message: string, fields?: Fields): void {
+    this.#output.record('error', message, this.#layers, fields);
+  }
+
+  child(fields: Fields): Logger {
+    return new LineLogger(this.#output, [...this.#layers, fields]);
+  }
+}
+
+/** Writes one line of text for each record, and keeps the newest in memory for `Debug.Log`. */
+export class ConsoleLogger extends LineLogger {
+  readonly #output: Output;
+
+  constructor(options: ConsoleLoggerOptions = {}) {
+    const output = new Output(options);
+    super(output, []);
+    this.#output = output;
+  }
+
+  /** The newest records, oldest first, also those of children. Their fields are texts. */
+  recent(): readonly LogRecord[] {
+    return this.#output.kept.slice();
+  }
+}
+
+/** Where the records of a logger and of its children go. */
+class Output {
+  readonly kept: LogRecord[] = [];
   readonly #least: number;
   readonly #write: (line: string) => void;
-  readonly #kept: Kept;
-  readonly #fields: Fields;
+  readonly #room: number;
 
-  constructor({ level = 'info', write = toStandardError, keep = 1_024 }: ConsoleLoggerOptions = {}) {
-    super();
+  constructor({ level = 'info', write = toStandardError, keep = 1_024 }: ConsoleLoggerOptions) {
     this.#least = LEVELS.indexOf(level);
     this.#write = write;
-    this.#kept = { room: keep, records: [] };
-    this.#fields = {};
+    this.#room = keep;
   }
 
-  debug(message: string, fields?: Fields): void {
-    this.#record('debug', message, fields);
-  }
-  info(message: string, fields?: Fields): void {
-    this.#record('info', message, fields);
-  }
-  warn(message: string, fields?: Fields): void {
-    this.#record('warn', message, fields);
-  }
-  error(message: string, fields?: Fields): void {
-    this.#record('error', message, fields);
-  }
-
-  child(fields: Fields): Logger {
-    return new Child(this, fields);
-  }
-
-  /** The newest records, oldest first. */
-  recent(): readonly LogRecord[] {
-    return this.#kept.records.slice();
-  }
-
-  #record(level: Level, message: string, fields: Fields = this.#fields): void {
+  record(level: Level, message: string, layers: readonly Fields[], own: Fields = {}): void {
     if (LEVELS.indexOf(level) < this.#least) return;
-    const record: LogRecord = { time: Date.now(), level, message, fields };
-    const { records, room } = this.#kept;
-    if (room > 0) {
-      if (records.length >= room) records.splice(0, records.length - room + 1);
-      records.push(record);
+    try {
+      const record = { time: Date.now(), level, message, fields: texts([...layers, own], level) };
+      if (this.kept.length >= this.#room) this.kept.splice(0, this.kept.length - this.#room + 1);
+      if (this.#room > 0) this.kept.push(record);
+      this.#write(format(record));
+    } catch {
+      // Who logs has something else to do than to deal with a log that does not work.
     }
-    this.#write(format(record));
   }
 }
 
-class Child extends Logger {
-  readonly name = 'console';
-  readonly #parent: Logger;
-  readonly #fields: Fields;
+/** The fields as they are written, so that what is kept neither changes nor keeps anything else. */
+function texts(layers: readonly Fields[], level: Level): Readonly<Record<string, string>> {
+  const fields = new Map<string, string>();
+  for (const layer of layers)
+    for (const name of Object.keys(layer)) {
+      const value = text(layer, name, level);
+      if (value === undefined) fields.delete(name);
+      else fields.set(name, value.length > LONGEST ? `${value.slice(0, LONGEST)}...` : value);
+    }
+  return Object.fromEntries(fields);
+}
 
-  constructor(parent: Logger, fields: Fields) {
-    super();
-    this.#parent = parent;
-    this.#fields = fields;
-  }
-
-  debug(message: string, fields?: Fields): void {
-    this.#parent.debug(message, { ...this.#fields, ...fields });
-  }
-  info(message: string, fields?: Fields): void {
-    this.#parent.info(message, { ...this.#fields, ...fields });
-  }
-  warn(message: string, fields?: Fields): void {
-    this.#parent.warn(message, { ...this.#fields, ...fields });
-  }
-  error(message: string, fields?: Fields): void {
-    this.#parent.error(message, { ...this.#fields, ...fields });
-  }
-  child(fields: Fields): Logger {
-    return new Child(this.#parent, { ...this.#fields, ...fields });
+function text(fields: Fields, name: string, level: Level): string | undefined {
+  try {
+    const value = fields[name];
+    if (value === undefined || typeof value === 'string') return value;
+    if (value instanceof Error) return errorText(value, level);
+    return inspect(value, { breakLength: Infinity, maxStringLength: LONGEST });
+  } catch {
+    return '[unreadable]';
   }
 }
 
-interface Kept {
-  readonly room: number;
-  readonly records: LogRecord[];
-}
-
-function toStandardError(line: string): void {
-  process.stderr.write(`${line}\n`);
+function errorText(error: Error, level: Level, causes = CAUSES): string {
+  const code = error instanceof OctavoError ? `${error.code}: ` : '';
+  const cause =
+    error.cause instanceof Error && causes > 0
+      ? ` (because ${errorText(error.cause, 'info', causes - 1)})`
+      : '';
+  return `${code}${level === 'error' && error.stack !== undefined ? error.stack : error.message}${cause}`;
 }
 
 function format({ time, level, message, fields }: LogRecord): string {
-  let line = `${new Date(time).toISOString()} ${level.toUpperCase().padEnd(5)} ${oneLine(message)}`;
-  for (const [name, value] of Object.entries(fields))
-    if (value !== undefined) line += ` ${name}=${text(value, level)}`;
+  let line = `${new Date(time).toISOString()} ${level.toUpperCase().padEnd(5)} `;
+  line += message.replaceAll(UNSAFE, ' ');
+  for (const [name, value] of Object.entries(fields)) line += ` ${shown(name)}=${shown(String(value))}`;
   return line;
 }
 
-function text(value: unknown, level: Level): string {
-  if (value instanceof Error) return oneLine(errorText(value, level));
-  if (typeof value === 'string') return /[\s="]/.test(value) || value === '' ? quoted(value) : value;
-  if (typeof value === 'object' && value !== null) return quoted(safeJson(value));
-  return String(value);
-}
+/** What could end a line, move a terminal's cursor or turn its text round: the record of a peer's doing could forge another's. */
+// oxlint-disable-next-line no-control-regex
+const UNSAFE = /[\0-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]/g;
+const PLAIN = /^[^\s="]+$/;
 
-function errorText(error: Error, level: Level): string {
-  const code = error instanceof OctavoError ? `${error.code}: ` : '';
-  const cause = error.cause instanceof Error ? ` (because ${errorText(error.cause, 'info')})` : '';
-  return quoted(
-    `${code}${level === 'error' && error.stack !== undefined ? error.stack : error.message}${cause}`,
+function shown(value: string): string {
+  if (PLAIN.test(value) && value.search(UNSAFE) < 0) return value;
+  // JSON leaves some of them as they are.
+  return JSON.stringify(value).replaceAll(
+    UNSAFE,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 }
 
-/** Strings are quoted as JSON, so that a line break in one cannot forge a line of the log. */
-function quoted(value: string): string {
-  return JSON.stringify(value.length > LONGEST ? `${value.slice(0, LONGEST)}...` : value);
+function toStandardError(line: string): void {
+  process.stderr.write(`${line}\n`, ignoreFailure);
 }
 
-function oneLine(message: string): string {
-  return message.replaceAll(/[\r\n\u2028\u2029]/g, ' ');
-}
-
-function safeJson(value: object): string {
-  try {
-    return (
-      JSON.stringify(value, (_, member: unknown) => (typeof member === 'bigint' ? String(member) : member)) ??
-      ''
-    );
-  } catch {
-    return '[cyclic]';
-  }
+/** Whoever read our standard error may have gone, which ends the process unless somebody listens. */
+function ignoreFailure(error?: Error | null): void {
+  if (error) process.stderr.once('error', () => {});
 }

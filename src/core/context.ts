@@ -153,14 +153,28 @@ export class Context implements Cancellation {
     };
   }
 
-  /** Cancels the call: the signal fires, and so do the calls made inside it. Only the first reason counts, and none after the end. */
+  /**
+   * Cancels the call: the signal fires, and so do the calls made inside it. Only the first reason counts, and none after the end.
+   *
+   * What a listener throws is logged, and keeps no other from being told.
+   */
   cancel(reason: OctavoError): void {
     if (this.#reason !== undefined || this.#ended) return;
     this.#reason = reason;
     const listeners = this.#listeners;
     this.#listeners = undefined;
-    if (listeners !== undefined) for (const listener of [...listeners]) listener(reason);
+    // One at a time, as each may take others away.
+    for (let next = listeners?.shift(); next !== undefined; next = listeners?.shift())
+      this.#tell(next, reason);
     this.#controller?.abort(reason);
+  }
+
+  #tell(listener: Listener, reason: OctavoError): void {
+    try {
+      listener(reason);
+    } catch (error) {
+      this.log.error('what listens for the cancellation of a call failed', { error });
+    }
   }
 
   /** Says that the reply is out: a cancellation after it means nothing. */

@@ -87,9 +87,15 @@ export class OctavoError extends Error {
     if (reason instanceof OctavoError) return reason;
     if (reason instanceof Error && reason.name === 'AbortError')
       return new OctavoError('cancelled', reason.message, { cause: reason });
-    return new OctavoError('internal', reason instanceof Error ? reason.message : String(reason), {
-      cause: reason,
-    });
+    return new OctavoError('internal', messageOf(reason), { cause: reason });
+  }
+}
+
+function messageOf(reason: unknown): string {
+  try {
+    return reason instanceof Error ? reason.message : String(reason);
+  } catch {
+    return 'something was thrown that has no text';
   }
 }
 

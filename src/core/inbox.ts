@@ -1,3 +1,4 @@
+import { OctavoError } from './error.js';
 import type { MaybePromise } from './lifecycle.js';
 
 /**
@@ -64,13 +65,19 @@ export class Inbox<T> implements AsyncIterableIterator<T> {
     else waiting.reject(error);
   }
 
-  /** The next item, at once where one waits; `undefined` after the end. One call at a time. Throws, or rejects with, the error it ended with. */
+  /**
+   * The next item, at once where one waits; `undefined` after the end. Throws, or rejects with, the error it ended with.
+   *
+   * One call at a time: a second one throws `failed_precondition`, and the first goes on waiting.
+   */
   take(): MaybePromise<T | undefined> {
     if (this.#head < this.#items.length) return this.#shift();
     if (this.#ended) {
       if (this.#error !== undefined) throw this.#error;
       return undefined;
     }
+    if (this.#waiting !== undefined)
+      throw new OctavoError('failed_precondition', 'a receive waits already: await it before the next one');
     return new Promise((resolve, reject) => {
       this.#waiting = { resolve, reject };
     });

@@ -33,6 +33,16 @@ export class Metadata implements Iterable<[string, string]> {
     return this.#pairs.length / 2;
   }
 
+  /** Whether it takes more bytes than these, written as lines of `name: value` in UTF-8. */
+  exceeds(bytes: number): boolean {
+    const separators = 2 * this.#pairs.length;
+    let units = separators;
+    for (const text of this.#pairs) units += text.length;
+    // One unit of a string takes three bytes at most, so that the bytes are rarely counted.
+    if (3 * units <= bytes) return false;
+    return this.#pairs.reduce((sum, text) => sum + Buffer.byteLength(text), separators) > bytes;
+  }
+
   /** All values of a name joined by `", "`, or `undefined`. */
   get(name: string): string | undefined {
     const at = this.#find(name, 0);
@@ -84,10 +94,12 @@ export class Metadata implements Iterable<[string, string]> {
   /** One value for each name, several joined by `", "`; names as first spelled. */
   toObject(): Record<string, string> {
     const object: Record<string, string> = Object.create(null) as Record<string, string>;
-    for (const [name] of this) {
+    const spelled = new Map<string, string>();
+    for (const [name, value] of this) {
       const lower = name.toLowerCase();
-      if (!Object.keys(object).some((key) => key.toLowerCase() === lower))
-        object[name] = this.get(name) ?? '';
+      const first = spelled.get(lower);
+      spelled.set(lower, first ?? name);
+      object[first ?? name] = first === undefined ? value : `${object[first]}, ${value}`;
     }
     return object;
   }

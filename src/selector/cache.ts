@@ -18,15 +18,17 @@ export interface CacheSelectorParts {
   readonly clock: Clock;
 }
 
-/** What the filters left of a service's records the last time: the same as long as both are the same. */
+/** What filters left of a service's records: the same as long as both are the same. */
 interface Memo {
   readonly records: readonly ServiceRecord[];
-  readonly filters: readonly Filter[];
-  readonly nodes: readonly Node[];
+  readonly left: { readonly filters: readonly Filter[]; readonly nodes: readonly Node[] }[];
 }
 
 /** How many services, and nodes set aside, are remembered. */
 const MOST = 10_000;
+
+/** For how many lists of filters what they left of one service is remembered. */
+const MOST_FILTERS = 8;
 
 /** Chooses among the nodes that the registry remembers, which costs no question. */
 export class CacheSelector extends Selector {
@@ -99,13 +101,23 @@ export class CacheSelector extends Selector {
   }
 
   #left(service: string, records: readonly ServiceRecord[], filters: readonly Filter[]): readonly Node[] {
-    const memo = this.#memos.get(service);
-    if (memo !== undefined && memo.records === records && same(memo.filters, filters)) return memo.nodes;
-    const left = filters.reduce((services, filter) => filter(services), records);
-    const nodes = left.flatMap((each) => each.nodes);
-    if (this.#memos.size >= MOST) this.#memos.clear();
-    this.#memos.set(service, { records, filters, nodes });
+    const { left } = this.#memo(service, records);
+    for (const each of left) if (same(each.filters, filters)) return each.nodes;
+    const nodes = filters
+      .reduce((services, filter) => filter(services), records)
+      .flatMap((each) => each.nodes);
+    if (left.length >= MOST_FILTERS) left.shift();
+    left.push({ filters, nodes });
     return nodes;
+  }
+
+  #memo(service: string, records: readonly ServiceRecord[]): Memo {
+    const known = this.#memos.get(service);
+    if (known?.records === records) return known;
+    if (this.#memos.size >= MOST) this.#memos.clear();
+    const memo: Memo = { records, left: [] };
+    this.#memos.set(service, memo);
+    return memo;
   }
 
   /** Without those that are set aside; with them where there are no others. */
@@ -123,9 +135,7 @@ export class CacheSelector extends Selector {
     return new OctavoError(
       'unavailable',
       `no node of "${service}" (asked registry "${this.#registry.name}"${why})`,
-      {
-        executed: false,
-      },
+      { executed: false },
     );
   }
 }

@@ -26,10 +26,20 @@ export class TestLogger extends Logger {
   }
 
   child(fields: Fields): Logger {
-    return new TestLogger(this.records, { ...this.#fields, ...fields });
+    return new TestLogger(this.records, over(this.#fields, fields));
   }
 
   #record(level: Level, message: string, fields?: Fields): void {
-    this.records.push({ time: Date.now(), level, message, fields: { ...this.#fields, ...fields } });
+    this.records.push({ time: Date.now(), level, message, fields: over(this.#fields, fields) });
   }
+}
+
+/** The fields of both, where one's own win. A getter is not read: what it throws is for whoever looks. */
+function over(fields: Fields, own: Fields = {}): Fields {
+  const descriptors = {
+    ...Object.getOwnPropertyDescriptors(fields),
+    ...Object.getOwnPropertyDescriptors(own),
+  };
+  // Of what was given, and nothing else.
+  return Object.defineProperties({}, descriptors) as Fields;
 }

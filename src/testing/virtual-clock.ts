@@ -63,7 +63,7 @@ export class VirtualClock extends Clock {
       next.run();
       await settle();
     }
-    this.#now = until;
+    this.#now = Math.max(this.#now, until);
   }
 
   #next(until: number): Pending | undefined {

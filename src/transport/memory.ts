@@ -16,7 +16,19 @@ import {
 /** How many messages wait for a reader before the sender is told to wait. */
 const ROOM = 64;
 
-type Accept = (socket: Socket) => void;
+/** What the sockets of one transport have in common. */
+interface Side {
+  readonly network: MemoryNetwork;
+  readonly limits: typeof MESSAGE_LIMITS;
+  /** Those that are open. */
+  readonly sockets: Set<MemorySocket>;
+}
+
+/** Who listens at an address. */
+interface Door {
+  readonly side: Side;
+  readonly accept: (socket: Socket) => void;
+}
 
 /**
  * What memory transports share: who listens where, and the messages under way.
@@ -24,28 +36,31 @@ type Accept = (socket: Socket) => void;
  * They are delivered once a turn of the event loop. Hopping by microtask would never let a timer run.
  */
 export class MemoryNetwork {
-  readonly #listeners = new Map<string, Accept>();
+  readonly #doors = new Map<string, Door>();
   #under: (() => void)[] = [];
   #next = 1;
 
   /** Takes an address, a new one where the port is 0 or there is none. Throws `unavailable` when it is taken. */
-  bind(address: string, accept: Accept): string {
-    const bound = address === '' || address.endsWith(':0') ? `memory:${this.#next++}` : address;
-    if (this.#listeners.has(bound))
+  bind(address: string, door: Door): string {
+    let bound = address;
+    if (address === '' || address.endsWith(':0'))
+      do bound = `memory:${this.#next++}`;
+      while (this.#doors.has(bound));
+    if (this.#doors.has(bound))
       throw new OctavoError(
         'unavailable',
         `the address ${bound} is in use: stop what listens there, or set another (MICRO_SERVER_ADDRESS)`,
       );
-    this.#listeners.set(bound, accept);
+    this.#doors.set(bound, door);
     return bound;
   }
 
-  release(address: string, accept: Accept): void {
-    if (this.#listeners.get(address) === accept) this.#listeners.delete(address);
+  release(address: string, door: Door): void {
+    if (this.#doors.get(address) === door) this.#doors.delete(address);
   }
 
-  at(address: string): Accept | undefined {
-    return this.#listeners.get(address);
+  at(address: string): Door | undefined {
+    return this.#doors.get(address);
   }
 
   /** Does this in the next turn, in order. */
@@ -66,21 +81,19 @@ export interface MemoryTransportOptions extends TransportOptions {
   readonly network?: MemoryNetwork;
 }
 
-/** Carries messages within one process. Header and body cross the boundary as copies and bytes, as on any wire. */
+/** Carries messages within one process. A header crosses as a copy, a body as it is. */
 export class MemoryTransport extends Transport {
   readonly name = 'memory';
   readonly streams = true;
   readonly options: MemoryTransportOptions;
-  readonly #network: MemoryNetwork;
-  readonly #limits: typeof MESSAGE_LIMITS;
-  readonly #sockets = new Set<MemorySocket>();
+  readonly #side: Side;
   readonly #listeners = new Set<Listener>();
 
   constructor(options: MemoryTransportOptions = {}) {
     super();
     this.options = options;
-    this.#network = options.network ?? new MemoryNetwork();
-    this.#limits = { ...MESSAGE_LIMITS, ...options };
+    const { network = new MemoryNetwork() } = options;
+    this.#side = { network, limits: { ...MESSAGE_LIMITS, ...options }, sockets: new Set() };
   }
 
   start(): void {
@@ -89,38 +102,33 @@ export class MemoryTransport extends Transport {
 
   async stop(): Promise<void> {
     for (const listener of this.#listeners) await listener.close();
-    for (const socket of this.#sockets)
-      socket.close(new OctavoError('unavailable', 'the memory transport was stopped'));
+    for (const socket of this.#side.sockets)
+      socket.cut(new OctavoError('unavailable', 'the memory transport was stopped'));
   }
 
   dial(address: string, { cancellation }: DialOptions = {}): Socket {
     if (cancellation?.cancelled !== undefined) throw cancellation.cancelled;
-    const accept = this.#network.at(address);
-    if (accept === undefined)
+    const door = this.#side.network.at(address);
+    if (door === undefined)
       throw new OctavoError('unavailable', `nobody listens at ${address} in this process`, {
         executed: false,
       });
     const here = `${address}/caller`;
-    const near = new MemorySocket(here, address, this.#network, this.#limits, (it) =>
-      this.#sockets.delete(it),
-    );
-    const far = new MemorySocket(address, here, this.#network, this.#limits, (it) =>
-      this.#sockets.delete(it),
-    );
-    near.join(far, () => accept(far));
-    far.join(near, undefined);
-    this.#sockets.add(near).add(far);
+    const near = new MemorySocket(here, address, this.#side);
+    const far = new MemorySocket(address, here, door.side);
+    near.join(far, () => door.accept(far));
+    far.join(near);
     return near;
   }
 
-  async listen(address: string, accept: Accept): Promise<Listener> {
-    const network = this.#network;
-    const own: Accept = (socket) => accept(socket);
-    const bound = network.bind(address, own);
+  async listen(address: string, accept: (socket: Socket) => void): Promise<Listener> {
+    const { network } = this.#side;
+    const door: Door = { side: this.#side, accept };
+    const bound = network.bind(address, door);
     const listener: Listener = {
       address: bound,
       close: async () => {
-        network.release(bound, own);
+        network.release(bound, door);
         this.#listeners.delete(listener);
       },
     };
@@ -137,52 +145,41 @@ export function memory(options: MemoryTransportOptions = {}): Provider<Transport
 class MemorySocket implements Socket {
   readonly local: string;
   readonly remote: string;
-  readonly #network: MemoryNetwork;
-  readonly #limits: typeof MESSAGE_LIMITS;
-  readonly #onOver: (socket: MemorySocket) => void;
+  readonly #side: Side;
   readonly #inbox: Inbox<Message>;
   #peer: MemorySocket | undefined;
-  /** Called before the first message reaches the peer. */
+  /** Called when the first message is at the peer. */
   #onFirst: (() => void) | undefined;
-  #full: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
+  /** How many messages have left and are not at the peer yet. */
+  #flying = 0;
+  /** Whether the peer has more than it has read. */
+  #behind = false;
+  #room: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
   #over: { readonly error: OctavoError | undefined } | undefined;
   #onClose: ((error: OctavoError | undefined) => void) | undefined;
 
-  constructor(
-    local: string,
-    remote: string,
-    network: MemoryNetwork,
-    limits: typeof MESSAGE_LIMITS,
-    onOver: (socket: MemorySocket) => void,
-  ) {
+  constructor(local: string, remote: string, side: Side) {
     this.local = local;
     this.remote = remote;
-    this.#network = network;
-    this.#limits = limits;
-    this.#onOver = onOver;
+    this.#side = side;
     this.#inbox = new Inbox<Message>(ROOM, () => this.#peer?.drained());
+    side.sockets.add(this);
   }
 
-  join(peer: MemorySocket, onFirst: (() => void) | undefined): void {
+  join(peer: MemorySocket, onFirst?: () => void): void {
     this.#peer = peer;
     this.#onFirst = onFirst;
   }
 
   send({ header, body }: Message): MaybePromise<void> {
-    const peer = this.#peer;
-    if (this.#over !== undefined || peer === undefined) return;
-    this.#check(header, body);
+    if (this.#over !== undefined) return;
+    const over = excess(header, body, this.#side.limits);
+    if (over !== undefined) throw over;
     const message = { header: new Metadata(header), body };
-    const first = this.#onFirst;
-    this.#onFirst = undefined;
-    this.#network.soon(() => {
-      peer.take(message, this);
-      if (first !== undefined && peer.#over === undefined) first();
-    });
-    if (this.#full === undefined && ++this.#sent % ROOM !== 0) return;
-    return this.#wait().promise;
+    this.#flying++;
+    this.#side.network.soon(() => this.#deliver(message));
+    if (this.#behind || this.#flying >= ROOM) return this.#wait();
   }
-  #sent = 0;
 
   receive(): MaybePromise<Message | undefined> {
     return this.#inbox.take();
@@ -195,45 +192,51 @@ class MemorySocket implements Socket {
 
   close(error?: OctavoError): void {
     if (this.#over !== undefined) return;
-    const peer = this.#peer;
+    this.#finish(undefined);
     const broken =
       error && new OctavoError('unavailable', `${this.local} cut the connection: ${error.message}`);
-    this.#finish(undefined);
-    if (peer !== undefined) this.#network.soon(() => peer.#finish(broken));
+    this.#endPeer(broken);
   }
 
-  take(message: Message, sender: MemorySocket): void {
-    if (this.#inbox.push(message)) sender.drained();
-    else sender.#wait();
+  /** Ends both directions with an error at both ends. */
+  cut(error: OctavoError): void {
+    this.#finish(error);
+    this.#endPeer(error);
   }
 
   /** The peer has room again. */
   drained(): void {
-    this.#full?.resolve();
-    this.#full = undefined;
+    this.#behind = false;
+    this.#room?.resolve();
+    this.#room = undefined;
   }
 
-  #wait(): { readonly promise: Promise<void> } {
-    if (this.#full === undefined) {
+  /** Ends the other end, after what is on its way there. */
+  #endPeer(error: OctavoError | undefined): void {
+    const peer = this.#peer;
+    if (peer !== undefined) this.#side.network.soon(() => peer.#finish(error));
+  }
+
+  #deliver(message: Message): void {
+    const peer = this.#peer;
+    const first = this.#onFirst;
+    this.#onFirst = undefined;
+    this.#flying--;
+    if (peer === undefined || peer.#over !== undefined) return this.drained();
+    const over = excess(message.header, message.body, peer.#side.limits);
+    if (over !== undefined) return peer.cut(over);
+    this.#behind = !peer.#inbox.push(message);
+    if (!this.#behind) this.drained();
+    first?.();
+  }
+
+  #wait(): Promise<void> {
+    if (this.#room === undefined) {
       let resolve: () => void = () => {};
       const promise = new Promise<void>((settle) => (resolve = settle));
-      this.#full = { promise, resolve };
+      this.#room = { promise, resolve };
     }
-    return this.#full;
-  }
-
-  #check(header: Metadata, body: Uint8Array): void {
-    const { maxMessageBytes, maxHeaders } = this.#limits;
-    if (body.length > maxMessageBytes)
-      throw new OctavoError(
-        'resource_exhausted',
-        `a message of ${body.length} bytes is over the limit of ${maxMessageBytes} (maxMessageBytes)`,
-      );
-    if (header.size > maxHeaders)
-      throw new OctavoError(
-        'resource_exhausted',
-        `${header.size} headers are over the limit of ${maxHeaders} (maxHeaders)`,
-      );
+    return this.#room.promise;
   }
 
   #finish(error: OctavoError | undefined): void {
@@ -241,7 +244,25 @@ class MemorySocket implements Socket {
     this.#over = { error };
     this.#inbox.end(error);
     this.drained();
-    this.#onOver(this);
+    this.#side.sockets.delete(this);
     this.#onClose?.(error);
   }
+}
+
+/** Why a message is over the limits, if it is. */
+function excess(
+  header: Metadata,
+  body: Uint8Array,
+  { maxMessageBytes, maxHeaderBytes, maxHeaders }: typeof MESSAGE_LIMITS,
+): OctavoError | undefined {
+  if (body.length > maxMessageBytes)
+    return tooMuch(`a message of ${body.length} bytes`, maxMessageBytes, 'maxMessageBytes');
+  if (header.size > maxHeaders) return tooMuch(`${header.size} headers`, maxHeaders, 'maxHeaders');
+  if (header.exceeds(maxHeaderBytes))
+    return tooMuch('the header', `${maxHeaderBytes} bytes`, 'maxHeaderBytes');
+  return undefined;
+}
+
+function tooMuch(what: string, limit: number | string, option: string): OctavoError {
+  return new OctavoError('resource_exhausted', `${what}: the limit is ${limit} (${option})`);
 }

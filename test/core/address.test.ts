@@ -32,6 +32,8 @@ describe('an address', () => {
       false,
       false,
     ]);
+    const odd = ['127.0.0.53', 'LocalHost', '::ffff:127.0.0.1', '127.example.com', 'localhost.example', '::'];
+    assert.deepEqual(odd.map(isLoopback), [true, true, true, false, false, false]);
     assert.deepEqual(['', '0.0.0.0', '::', '127.0.0.1'].map(isUnspecified), [true, true, true, false]);
   });
 });

@@ -1,4 +1,6 @@
-import { describe, test } from 'node:test';
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { describe, it, test } from 'node:test';
 import { SystemClock } from '../../src/core/system-clock.js';
 import { VirtualClock } from '../../src/testing/virtual-clock.js';
 import { clockSuite, type ClockSubject } from '../conformance/clock.js';
@@ -9,6 +11,19 @@ describe('SystemClock', () => {
   conform<ClockSubject, typeof clockSuite>(test, clockSuite, () => {
     const clock = new SystemClock();
     return { clock, pass: async (ms) => clock.sleep(ms) };
+  });
+
+  it('lets the process end while a timer in the background waits', () => {
+    const module = new URL('../../src/core/system-clock.js', import.meta.url).href;
+    const script = `
+      import { SystemClock } from '${module}';
+      new SystemClock().after(60_000, () => {}, { background: true });
+    `;
+    execFileSync(process.execPath, ['--input-type=module', '-e', script], { timeout: 10_000 });
+  });
+
+  it('counts from the wall’s time', () => {
+    assert.ok(Math.abs(new SystemClock().now() - Date.now()) < 60_000);
   });
 });
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { Context } from '../../src/core/context.js';
+import { Context, type ContextInit } from '../../src/core/context.js';
 import { OctavoError } from '../../src/core/error.js';
 import { Metadata } from '../../src/core/metadata.js';
 import { TestLogger } from '../../src/testing/test-logger.js';
@@ -8,7 +8,7 @@ import { VirtualClock } from '../../src/testing/virtual-clock.js';
 
 const clock = new VirtualClock();
 
-function context(deadline?: number): Context {
+function context(init: Partial<ContextInit> = {}): Context {
   return new Context({
     service: 's',
     endpoint: 'A.B',
@@ -16,7 +16,7 @@ function context(deadline?: number): Context {
     logger: new TestLogger(),
     metadata: () => new Metadata({ a: 'b' }),
     peer: { address: 'x', octavo: true },
-    deadline,
+    ...init,
   });
 }
 
@@ -48,6 +48,56 @@ describe('a context', () => {
     assert.throws(() => it.throwIfCancelled(), REASON);
   });
 
+  it('tells the others when one that listens throws, and logs what it threw', () => {
+    const logger = new TestLogger();
+    const it = context({ logger });
+    const { signal } = it;
+    let told = 0;
+    it.onCancel(() => {
+      throw new Error('a mistake');
+    });
+    it.onCancel(() => told++);
+    it.cancel(REASON);
+    assert.deepEqual([told, signal.aborted], [1, true]);
+    assert.match(String(logger.records[0]?.fields['error']), /a mistake/);
+  });
+
+  it('does not tell who was taken away by another that was told', () => {
+    const it = context();
+    let told = 0;
+    it.onCancel(() => forget());
+    const forget = it.onCancel(() => assert.fail('it was told'));
+    it.onCancel(() => told++);
+    it.cancel(REASON);
+    forget();
+    assert.equal(told, 1);
+  });
+
+  it('is inherited by what runs inside, and shadowed by another', async () => {
+    const [outer, inner] = [context(), context()];
+    await outer.run(async () => {
+      await new Promise((resolve) => setImmediate(resolve));
+      assert.equal(
+        inner.run(() => Context.current()),
+        inner,
+      );
+      assert.equal(Context.current(), outer);
+    });
+  });
+
+  it('logs with its service and endpoint', () => {
+    const logger = new TestLogger();
+    context({ logger }).log.info('x');
+    assert.deepEqual(logger.records[0]?.fields, { service: 's', endpoint: 'A.B' });
+  });
+
+  it('has metadata of the reply only once somebody wants some', () => {
+    const it = context();
+    assert.equal(it.replied, undefined);
+    assert.equal(it.reply, it.reply);
+    assert.equal(it.replied, it.reply);
+  });
+
   it('has one signal, which fires with the reason, also when it is touched afterwards', () => {
     const early = context();
     const { signal } = early;
@@ -69,8 +119,8 @@ describe('a context', () => {
 
   it('knows how long is left', () => {
     assert.equal(context().remainingMs, Infinity);
-    assert.equal(context(clock.now() + 50).remainingMs, 50);
-    assert.equal(context(clock.now() - 50).remainingMs, 0);
+    assert.equal(context({ deadline: clock.now() + 50 }).remainingMs, 50);
+    assert.equal(context({ deadline: clock.now() - 50 }).remainingMs, 0);
   });
 
   it('reads its metadata when it is first asked for', () => {
@@ -80,7 +130,7 @@ describe('a context', () => {
   });
 
   it('detaches into one with no deadline and a signal of its own', () => {
-    const it = context(clock.now() + 50);
+    const it = context({ deadline: clock.now() + 50 });
     it.principal = { subject: 'somebody' };
     const detached = it.detach();
     it.cancel(REASON);

@@ -54,6 +54,50 @@ describe('an inbox', () => {
     assert.deepEqual([left, inbox.length, inbox.ended], [1, 0, true]);
   });
 
+  it('refuses a second take while one waits, and the first goes on', async () => {
+    const inbox = new Inbox<number>(10);
+    const first = inbox.take();
+    assert.throws(() => inbox.take(), /a receive waits already/);
+    inbox.push(1);
+    assert.equal(await first, 1);
+    assert.equal(inbox.length, 0);
+  });
+
+  it('ends a take that waits when its consumer leaves', async () => {
+    const inbox = new Inbox<number>(10);
+    const waiting = inbox.take();
+    await inbox.return();
+    assert.equal(await waiting, undefined);
+  });
+
+  it('does not tell that its consumer left when it had ended before', async () => {
+    const inbox = new Inbox<number>(10, undefined, () => assert.fail('it was told'));
+    inbox.push(1);
+    inbox.end();
+    for await (const _ of inbox) break;
+    await inbox.return();
+    assert.equal(inbox.take(), undefined);
+  });
+
+  it('ends once: neither a second end nor an error changes the first', () => {
+    const inbox = new Inbox<number>(10);
+    inbox.end();
+    inbox.end(new Error('too late'));
+    assert.equal(inbox.take(), undefined);
+  });
+
+  it('keeps order while items come and go', () => {
+    const inbox = new Inbox<number>(1_000);
+    let next = 0;
+    for (let n = 0; n < 1_000; n++) {
+      inbox.push(n);
+      if (n % 3 !== 0) assert.equal(inbox.take(), next++);
+    }
+    assert.equal(inbox.length, 1_000 - next);
+    while (inbox.length > 0) assert.equal(inbox.take(), next++);
+    assert.equal(next, 1_000);
+  });
+
   it('keeps order through many items', async () => {
     const inbox = new Inbox<number>(1_000);
     for (let n = 0; n < 500; n++) inbox.push(n);

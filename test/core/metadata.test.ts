@@ -31,6 +31,42 @@ describe('Metadata', () => {
     assert.deepEqual([first.getAll('a'), second.getAll('a')], [['1', '2'], ['3']]);
   });
 
+  it('tells whether it takes more bytes than a limit, as lines in UTF-8', () => {
+    const metadata = new Metadata({ Foo: 'bar', é: '日本' });
+    const bytes = Buffer.byteLength('Foo: bar\r\né: 日本\r\n');
+    assert.equal(metadata.exceeds(bytes), false);
+    assert.equal(metadata.exceeds(bytes - 1), true);
+    assert.equal(metadata.exceeds(1_000), false);
+    assert.equal(new Metadata().exceeds(0), false);
+  });
+
+  it('sets, and takes away, every value of a name and no other’s', () => {
+    const pairs = [
+      ['a', '1'],
+      ['A', '2'],
+      ['b', '3'],
+      ['a', '4'],
+    ] as const;
+    assert.deepEqual(
+      [...new Metadata(pairs).set('A', 'x')],
+      [
+        ['a', 'x'],
+        ['b', '3'],
+      ],
+    );
+    assert.deepEqual([...new Metadata(pairs).delete('A')], [['b', '3']]);
+    assert.equal(new Metadata(pairs).delete('c').size, 4);
+  });
+
+  it('is an object of its joined values in JSON', () => {
+    const metadata = new Metadata([
+      ['Set', '1'],
+      ['set', '2'],
+      ['empty', ''],
+    ]);
+    assert.equal(JSON.stringify(metadata), '{"Set":"1, 2","empty":""}');
+  });
+
   it('takes names such as __proto__ for names', () => {
     const metadata = new Metadata([['__proto__', 'x']]);
     assert.equal(metadata.get('__proto__'), 'x');

@@ -1,17 +1,19 @@
 import { describe, test } from 'node:test';
 import { SystemClock } from '../../src/core/system-clock.js';
 import { HttpTransport } from '../../src/transport/http.js';
-import { MemoryTransport } from '../../src/transport/memory.js';
+import { MemoryNetwork, MemoryTransport } from '../../src/transport/memory.js';
 import { conform } from '../conformance/conform.js';
 import { transportSuite } from '../conformance/transport.js';
 import { wrapped } from '../support/wrapped.js';
+
+const network = new MemoryNetwork();
 
 describe('HttpTransport', () => {
   conform(test, transportSuite, () => new HttpTransport({}, { clock: new SystemClock() }));
 });
 
 describe('MemoryTransport', () => {
-  conform(test, transportSuite, () => new MemoryTransport());
+  conform(test, transportSuite, () => new MemoryTransport({ network }));
 });
 
 describe('a wrapped HttpTransport', () => {
@@ -19,5 +21,5 @@ describe('a wrapped HttpTransport', () => {
 });
 
 describe('a wrapped MemoryTransport', () => {
-  conform(test, transportSuite, () => wrapped(new MemoryTransport()));
+  conform(test, transportSuite, () => wrapped(new MemoryTransport({ network })));
 });

@@ -204,7 +204,7 @@ class AcceptedSocket implements Socket {
   send(message: Message): MaybePromise<void> {
     if (this.#over !== undefined) return;
     checkSize(message, this.#limits);
-    const bytes = this.#plain ? plainReply(message) : writeHttp(OK, message.header, message.body);
+    const bytes = this.#plain ? plainReply(message) : pack(OK, message, this.#limits);
     this.#sent = true;
     return this.#flow.write(bytes);
   }
@@ -251,4 +251,15 @@ export function checkSize({ header, body }: Message, limits: FlowOptions): void 
       'resource_exhausted',
       `${header.size} headers are over the limit of ${limits.maxHeaders} (maxHeaders)`,
     );
+}
+
+/** The bytes of a message. Refuses a header that the other end would have to refuse. */
+export function pack(start: string, { header, body }: Message, { maxHeaderBytes }: FlowOptions): Buffer {
+  const bytes = writeHttp(start, header, body);
+  const head = bytes.length - body.length;
+  if (head <= maxHeaderBytes) return bytes;
+  throw new OctavoError(
+    'resource_exhausted',
+    `a header of ${head} bytes is over the limit of ${maxHeaderBytes} (maxHeaderBytes)`,
+  );
 }

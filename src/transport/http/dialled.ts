@@ -2,13 +2,13 @@ import { connect, type Socket as TcpSocket } from 'node:net';
 import { parseAddress } from '../../core/address.js';
 import type { Clock, Timer } from '../../core/clock.js';
 import { OctavoError } from '../../core/error.js';
-import { writeHttp, type HttpMessage } from '../../core/http-message.js';
+import type { HttpMessage } from '../../core/http-message.js';
 import { Inbox } from '../../core/inbox.js';
 import type { MaybePromise } from '../../core/lifecycle.js';
 import type { Message } from '../../core/message.js';
 import { codeOf } from '../../core/wire-error.js';
 import type { DialOptions, PoolOptions, Socket } from '../transport.js';
-import { checkSize } from './accepted.js';
+import { checkSize, pack } from './accepted.js';
 import { Flow, type FlowOptions } from './flow.js';
 import { statusOf } from './routing.js';
 
@@ -105,7 +105,7 @@ class DialledSocket implements Socket {
   send(message: Message): MaybePromise<void> {
     if (this.#over !== undefined) return;
     checkSize(message, this.#limits);
-    const bytes = writeHttp(this.#start, message.header, message.body);
+    const bytes = pack(this.#start, message, this.#limits);
     this.#sent++;
     return this.#connection.flow.write(bytes);
   }
@@ -178,6 +178,7 @@ export class Dialler {
   readonly #idle = new Map<string, Dialled[]>();
   #sweep: Timer | undefined;
   #ttlMs = 60_000;
+  #destroyed = false;
 
   constructor(clock: Clock, options: FlowOptions) {
     this.#clock = clock;
@@ -190,6 +191,7 @@ export class Dialler {
   }
 
   destroy(): void {
+    this.#destroyed = true;
     this.#sweep?.cancel();
     this.#sweep = undefined;
     for (const connection of this.#all) connection.flow.destroy();
@@ -210,6 +212,12 @@ export class Dialler {
 
   async #open(address: string, options: DialOptions): Promise<Socket> {
     const tcp = await open(address, options, this.#clock);
+    if (this.#destroyed) {
+      tcp.destroy();
+      throw new OctavoError('unavailable', `the http transport was stopped while it dialled ${address}`, {
+        executed: false,
+      });
+    }
     const connection = new Dialled(tcp, address, this.#clock, this.#options, (it) => this.#gone(it));
     this.#all.add(connection);
     return this.#socket(connection, options);
