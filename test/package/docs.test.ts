@@ -73,6 +73,7 @@ describe('the pages', () => {
     ['src/server/server.ts', 'SubscriptionRetry'],
     ['src/client/client.ts', 'ClientOptions'],
     ['src/client/client.ts', 'CallOptions'],
+    ['src/client/client.ts', 'RetryBudgetOptions'],
     ['src/client/client.ts', 'PublishCallOptions'],
     ['src/schema/method.ts', 'MethodOptions'],
     ['src/schema/service-declaration.ts', 'ServiceFacts'],
