@@ -2,11 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { Broker } from '../broker/broker.js';
 import { Codecs } from '../codec/codecs.js';
 import { Clock } from '../core/clock.js';
-import type { Context } from '../core/context.js';
+import { Context } from '../core/context.js';
 import { OctavoError } from '../core/error.js';
 import { isPromise, type MaybePromise } from '../core/lifecycle.js';
 import { Logger } from '../core/logger.js';
-import { checkMetadata, Metadata } from '../core/metadata.js';
 import * as mucp from '../core/mucp.js';
 import type { Provider } from '../core/provider.js';
 import type { Node } from '../registry/registry.js';
@@ -26,7 +25,7 @@ import {
 } from './client.js';
 import { ClientDefaults } from './client-defaults.js';
 import { Attempts } from './rpc/attempts.js';
-import { outgoing } from './rpc/caller.js';
+import { outgoing, outgoingMetadata } from './rpc/caller.js';
 import { ClientCall } from './rpc/client-call.js';
 import { Exchange } from './rpc/exchange.js';
 import { Nodes } from './rpc/nodes.js';
@@ -141,9 +140,7 @@ export class RpcClient extends Client {
     const contentType = request.contentType ?? this.options.contentType;
     const codec = codecFor(this.#parts.codecs, contentType);
     const id = randomUUID();
-    const header = new Metadata(
-      options.metadata === undefined ? undefined : checkMetadata(new Metadata(options.metadata)),
-    )
+    const header = outgoingMetadata(options.metadata, Context.current(), this.options.forward ?? [])
       .append(mucp.CONTENT_TYPE, contentType)
       .append('Micro-ID', id)
       .append(mucp.TOPIC, topic);

@@ -127,12 +127,12 @@ export const clientSuite = {
     const reply = await typed(subject).context(
       {},
       {
-        metadata: { 'Foo-Bar': 'é 日本', Many: ['a', 'b'] },
+        metadata: { 'Foo-Bar': 'é 日本', Many: ['a', 'b'], 'Raw-Bin': Uint8Array.of(0, 10, 255) },
         onHeader: (it) => (header = it),
         onTrailer: (it) => (trailer = it),
       },
     );
-    assert.deepEqual(reply.lines, ['foo-bar=é 日本', 'many=a', 'many=b']);
+    assert.deepEqual(reply.lines, ['foo-bar=é 日本', 'many=a', 'many=b', 'raw-bin=AAr/']);
     assert.equal(reply.text, 'Probe.Context');
     assert.deepEqual([header?.get('reply-header'), header?.getAll('many')], ['é', ['1', '2']]);
     assert.deepEqual(
