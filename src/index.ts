@@ -21,7 +21,7 @@ export { Inbox } from './core/inbox.js';
 export * from './core/lifecycle.js';
 export * from './core/logger.js';
 export { EMPTY } from './core/message.js';
-export { Metadata, type MetadataInit } from './core/metadata.js';
+export { Metadata, type MetadataInit, type MetadataValue } from './core/metadata.js';
 export * from './core/provider.js';
 export { SystemClock } from './core/system-clock.js';
 export { unimplemented } from './core/unimplemented.js';

@@ -54,6 +54,12 @@ export interface ClientOptions {
   readonly poolSize?: number;
   /** For how long a connection is used again, in milliseconds since it was opened. @defaultValue `60_000` */
   readonly poolTtlMs?: number;
+  /** How many connections there are to each address; calls wait for one, inside their deadline. @defaultValue `4_096` */
+  readonly maxConnections?: number;
+  /** How many calls wait for a connection to one address; more are refused at once with `resource_exhausted`. @defaultValue `4_096` */
+  readonly maxQueue?: number;
+  /** How many calls and streams are in flight at once; more are refused at once with `resource_exhausted`. @defaultValue `100_000` */
+  readonly maxInFlight?: number;
   /** @defaultValue `5_000` */
   readonly dialTimeoutMs?: number;
   /** The limit of a unary call that names none, in milliseconds. @defaultValue `5_000` */

@@ -11,7 +11,7 @@ import type { Provider } from '../core/provider.js';
 import type { Node } from '../registry/registry.js';
 import { Selector } from '../selector/selector.js';
 import type { StreamKind } from '../schema/method.js';
-import { Transport, type PoolOptions, type Socket } from '../transport/transport.js';
+import { POOL, Transport, type PoolOptions, type Socket } from '../transport/transport.js';
 import { compose, type Next, type Reply } from '../wrapper/wrapper.js';
 import {
   Client,
@@ -49,6 +49,7 @@ const DEFAULTS = {
   requestTimeoutMs: 5_000,
   retries: 1,
   keepaliveMs: 30_000,
+  maxInFlight: 100_000,
 };
 
 /** How often the event loop goes round before calls that are still in flight are cancelled at the stop: replies that were sent arrive meanwhile. */
@@ -62,18 +63,16 @@ export class RpcClient extends Client {
   readonly #run: Next;
   readonly #attempts: Attempts;
   readonly #active = new Set<Context>();
-  readonly #pool: PoolOptions;
+  readonly #pool: Required<PoolOptions>;
   #sequence = 0;
 
   constructor(options: ClientOptions, parts: RpcClientParts) {
     super();
     this.options = { ...DEFAULTS, ...options };
     this.#parts = parts;
-    const { poolSize, poolTtlMs } = options;
-    this.#pool = {
-      ...(poolSize !== undefined && { size: poolSize }),
-      ...(poolTtlMs !== undefined && { ttlMs: poolTtlMs }),
-    };
+    const { poolSize = POOL.size, poolTtlMs = POOL.ttlMs } = options;
+    const { maxConnections = POOL.maxConnections, maxQueue = POOL.maxQueue } = options;
+    this.#pool = { size: poolSize, ttlMs: poolTtlMs, maxConnections, maxQueue };
     // Every call that comes this way was made by this class.
     this.#run = compose(options.wrappers ?? [], (call) => this.#attempts.run(call as ClientCall));
     const { selector, clock, transport } = parts;
@@ -181,6 +180,11 @@ export class RpcClient extends Client {
   }
 
   #wrapped(call: ClientCall): Promise<Reply> {
+    const { maxInFlight } = this.options;
+    if (this.#active.size > maxInFlight) {
+      const what = `${maxInFlight} calls are in flight already (maxInFlight)`;
+      return Promise.reject(new OctavoError('resource_exhausted', what, { executed: false }));
+    }
     const { wrappers } = call.options;
     if (wrappers === undefined) return this.#run(call);
     // As above: every call is of this class.

@@ -6,7 +6,7 @@ import { OctavoError } from '../core/error.js';
 import type { MaybePromise } from '../core/lifecycle.js';
 import type { Provider } from '../core/provider.js';
 import { Accepted } from './http/accepted.js';
-import { Dialler } from './http/dialled.js';
+import { Dialler } from './http/dialler.js';
 import type { FlowOptions } from './http/flow.js';
 import { Web } from './http/web.js';
 import {
