@@ -32,6 +32,11 @@ export class Signal<T> {
     else waiting(value);
   }
 
+  /** Forgets what nobody waited for. */
+  clear(): void {
+    this.#values.length = 0;
+  }
+
   next(): Promise<T> {
     if (this.#values.length > 0) return Promise.resolve(this.#values.shift() as T); // its length was just looked at
     return new Promise((resolve) => this.#waiting.push(resolve));
