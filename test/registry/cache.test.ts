@@ -359,11 +359,11 @@ describe('the cached registry', () => {
       await inner.register(greeter('a'));
       await clock.advance(0);
       // This one comes without a word.
-      const { watchers } = inner.world;
-      const silenced = [...watchers];
-      watchers.clear();
+      const { watches } = inner.world;
+      const silenced = [...watches];
+      watches.clear();
       await inner.register(greeter('b'));
-      for (const each of silenced) watchers.add(each);
+      for (const each of silenced) watches.add(each);
       assert.equal(atOnce(cache), 'a');
       await clock.advance(500);
       atOnce(cache);
@@ -377,7 +377,7 @@ describe('the cached registry', () => {
       await inner.register(greeter(node('a', { m: '1', n: '2' }), 'b'));
       await inner.register(two);
       const first = await cache.getService('greeter');
-      inner.world.watchers.clear();
+      inner.world.watches.clear();
       inner.world.entries.clear();
       await inner.register({ ...two, nodes: two.nodes.toReversed() });
       await inner.register(greeter('b', node('a', { n: '2', m: '1' })));

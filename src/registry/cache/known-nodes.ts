@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { frozen } from '../record.js';
 import type { Node, RegistryEvent, ServiceRecord } from '../registry.js';
 
 /** A version of a service, without its nodes. */
@@ -94,14 +95,14 @@ export class KnownNodes {
 
   #learn(facts: Facts): void {
     if (isDeepStrictEqual(this.#facts.get(facts.version), facts)) return;
-    this.#facts.set(facts.version, freeze(structuredClone(facts)));
+    this.#facts.set(facts.version, frozen(facts));
     this.#records = undefined;
   }
 
   #place(version: string, node: Node): void {
     const known = this.#nodes.get(node.id);
     if (known?.version === version && isDeepStrictEqual(known.node, node)) return;
-    this.#nodes.set(node.id, { version, node: freeze(structuredClone(node)) });
+    this.#nodes.set(node.id, { version, node: frozen(node) });
     this.#records = undefined;
   }
 
@@ -123,10 +124,4 @@ export class KnownNodes {
       ),
     );
   }
-}
-
-function freeze<T>(value: T): T {
-  if (typeof value !== 'object' || value === null) return value;
-  for (const member of Object.values(value)) freeze(member);
-  return Object.freeze(value);
 }
