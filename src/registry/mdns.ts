@@ -72,7 +72,7 @@ export class MdnsRegistry extends Registry {
   readonly #seen: SeenNodes;
   readonly #questions: Questions;
   readonly #watches = new Watches('mdns', WATCH_ROOM);
-  readonly #outbox = new Outbox((bytes, to) => this.#sockets?.unicast(bytes, to));
+  readonly #outbox: Outbox;
   #sockets: MulticastSockets | undefined;
   /** Starts and stops, one after the other. */
   #turn: Promise<void> = Promise.resolve();
@@ -85,6 +85,7 @@ export class MdnsRegistry extends Registry {
     this.#neighbours = new Neighbours(options.interfaces, clock);
     this.#questions = new Questions(clock, options.timeoutMs ?? 100);
     this.#seen = new SeenNodes(clock, (event) => this.#watches.tell(event));
+    this.#outbox = new Outbox(clock, (bytes, to) => this.#sockets?.unicast(bytes, to));
     this.#own = new OwnNodes({
       names: this.#names,
       // A host name with dots, or too long for a label, is as good cut.

@@ -1,7 +1,9 @@
 import type { RemoteInfo } from 'node:dgram';
+import type { Clock } from '../../core/clock.js';
 
-/** How many packets leave in one turn of the event loop: more at once than a socket's buffer holds would be lost. */
-const AT_ONCE = 32;
+/** How many packets leave at once, and after how many milliseconds the next: who asked loses what comes faster than it is read. */
+const AT_ONCE = 16;
+const PAUSE_MS = 1;
 /** How many packets wait to leave. A question too many is one that was lost. */
 const MOST = 10_000;
 
@@ -12,11 +14,13 @@ interface Letter {
 
 /** Answers on their way out, a few at a time. */
 export class Outbox {
+  readonly #clock: Clock;
   readonly #send: (bytes: Buffer, to: RemoteInfo) => void;
   #waiting: Letter[] = [];
   #leaving = false;
 
-  constructor(send: (bytes: Buffer, to: RemoteInfo) => void) {
+  constructor(clock: Clock, send: (bytes: Buffer, to: RemoteInfo) => void) {
+    this.#clock = clock;
     this.#send = send;
   }
 
@@ -38,7 +42,7 @@ export class Outbox {
 
   #leave(): void {
     for (const { bytes, to } of this.#waiting.splice(0, AT_ONCE)) this.#send(bytes, to);
-    if (this.#waiting.length > 0) setImmediate(() => this.#leave());
+    if (this.#waiting.length > 0) this.#clock.after(PAUSE_MS, () => this.#leave(), { background: true });
     else this.#leaving = false;
   }
 }

@@ -6,6 +6,9 @@ import { ways, type Family } from './interfaces.js';
 
 const GROUP: Readonly<Record<Family, string>> = { 4: '224.0.0.251', 6: 'ff02::fb' };
 
+/** What a socket holds of what comes before it is read, where the system lets it. */
+const RECEIVE_BYTES = 1024 * 1024;
+
 export interface SocketOptions {
   /** Addresses of the interfaces to use; all that there are without it. */
   readonly interfaces: readonly string[] | undefined;
@@ -128,6 +131,7 @@ export class MulticastSockets {
       await once(socket, 'listening');
       socket.setMulticastTTL(255);
       socket.setMulticastLoopback(true);
+      roomy(socket);
     } catch (error) {
       this.#drop(socket);
       throw error;
@@ -150,5 +154,14 @@ export class MulticastSockets {
     socket.send(bytes, port, address, () => {
       if (--this.#leaving === 0) this.#onLeft?.();
     });
+  }
+}
+
+/** Many answer at once, and what there is no room for is lost. */
+function roomy(socket: Socket): void {
+  try {
+    socket.setRecvBufferSize(RECEIVE_BYTES);
+  } catch {
+    // The system wants it smaller.
   }
 }
