@@ -19,6 +19,8 @@ export const TIMEOUT = 'Timeout';
 export const OCTAVO = 'Octavo';
 /** What a message of a stream is, where it is no item: `open`, the server's greeting, or `beat`, a sign of life. */
 export const FRAME = 'Octavo-Frame';
+/** The {@link FRAME} of a server that will read nothing more on this connection; it belongs to no call and no stream. */
+export const GOAWAY = 'goaway';
 /** In a stream's opener and its greeting: after how many milliseconds of silence the sender takes the other end for dead. */
 export const KEEPALIVE = 'Octavo-Keepalive';
 /** Before the name of each trailer, in the last message of a reply. */

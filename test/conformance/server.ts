@@ -174,10 +174,10 @@ export const serverSuite = {
   },
   'what outlasts its drain time is cancelled, and its caller is told': (subject) =>
     having(subject, { drainMs: 30 }, async (limited) => {
-      const call = typed(limited).wait({});
+      const failed = reasonOf(typed(limited).wait({}));
       await limited.probe.waiting.next();
       await limited.server.stop();
-      assert.equal((await reasonOf(call)).code, 'unavailable');
+      assert.equal((await failed).code, 'unavailable');
       assert.equal(await limited.probe.cancelled.next(), 'unavailable');
     }),
   'an event that is refused comes again, up to its attempts': async ({ client, probe }) => {

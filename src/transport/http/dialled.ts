@@ -5,6 +5,7 @@ import type { HttpMessage } from '../../core/http-message.js';
 import { Inbox } from '../../core/inbox.js';
 import type { MaybePromise } from '../../core/lifecycle.js';
 import type { Message } from '../../core/message.js';
+import * as mucp from '../../core/mucp.js';
 import { codeOf } from '../../core/wire-error.js';
 import type { Socket } from '../transport.js';
 import { checkSize, pack } from './accepted.js';
@@ -43,9 +44,17 @@ export class Dialled {
   }
 
   #take(message: HttpMessage): void {
+    if (message.header.get(mucp.FRAME) === mucp.GOAWAY) return this.#leave();
     // Nobody asked: whatever this connection carries next would be taken for something else.
     if (this.current === undefined) this.flow.destroy();
     else this.current.take(message);
+  }
+
+  /** The other end reads nothing more, but answers what it has: no other call goes this way. */
+  #leave(): void {
+    if (this.current !== undefined) return this.current.retire();
+    this.#onGone(this);
+    this.flow.end();
   }
 
   #lost(error: OctavoError | undefined): void {
@@ -140,6 +149,11 @@ export class DialledSocket implements Socket {
     if (status !== 200) return this.lost(refusal(this.remote, status, message));
     if (this.#inbox.push(message)) return;
     this.#connection.flow.pause();
+  }
+
+  /** The connection is not used again. */
+  retire(): void {
+    this.#reusable = false;
   }
 
   lost(error: OctavoError | undefined): void {
