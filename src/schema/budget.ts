@@ -7,7 +7,7 @@ import type { MessageShape } from './shape.js';
  * Two bytes can be an element, and an embedded message costs more memory than an item: it counts as one, and one more for
  * each list, map and eight fields of its class.
  */
-const MAX_ELEMENTS = 1_000_000;
+export const MAX_ELEMENTS = 1_000_000;
 
 /** What is left of {@link MAX_ELEMENTS} in one decode, and how deep it is. */
 export class Budget {

@@ -118,6 +118,43 @@ export const codecSuite = {
   'hostile depth is refused': ({ codec }) => {
     refused(() => codec.readBody(Buffer.from('['.repeat(200_000)), Whole, 'request'));
   },
+  'hostile depth is refused without a type, too, unless the bytes are left as they are': ({ codec }) => {
+    for (const depth of [101, 200_000]) {
+      const body = Buffer.from('['.repeat(depth) + ']'.repeat(depth));
+      let read: unknown;
+      try {
+        read = codec.readBody(body, undefined, 'request');
+      } catch (reason) {
+        assert.ok(reason instanceof OctavoError && reason.code === 'invalid_argument', String(reason));
+        continue;
+      }
+      assert.ok(read instanceof Uint8Array, 'a value that deep was made');
+    }
+  },
+  'every cut of a message is read or refused without a type': ({ codec }) => {
+    const bytes = codec.write(header('request'), whole(), Whole);
+    for (let length = 0; length < bytes.length; length++)
+      try {
+        codec.readBody(bytes.subarray(0, length), undefined, 'request');
+      } catch (reason) {
+        assert.ok(reason instanceof OctavoError && reason.code === 'invalid_argument', String(reason));
+      }
+  },
+  'what is read without a type does not change with the buffer either': ({ codec }) => {
+    const bytes = Uint8Array.from(codec.write(header('request'), whole(), Whole));
+    const read = codec.readBody(bytes, undefined, 'request');
+    const before = structuredClone(read);
+    bytes.fill(0);
+    assert.deepEqual(read, before);
+  },
+  'without a type, what has no bytes in this codec is refused': ({ codec }) => {
+    const circle: { self?: object } = {};
+    circle.self = circle;
+    let deep: unknown = [];
+    for (let level = 0; level < 100; level++) deep = [deep];
+    for (const value of [() => 1, Symbol('x'), undefined, circle, deep])
+      refused(() => codec.write(header('request'), value, undefined));
+  },
   'what is read without a type is written without one': ({ codec }) => {
     const bytes = codec.write(header('request'), whole(), Whole);
     const untyped = codec.readBody(bytes, undefined, 'request');
