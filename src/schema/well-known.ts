@@ -6,7 +6,7 @@ import type { JsonValue, JsonWriteOptions } from './json-value.js';
 import { scalarJson } from './scalar-json.js';
 import { scalars } from './scalar.js';
 import { readTimestamp, readTimestampJson, writeTimestamp, writeTimestampJson } from './timestamp-form.js';
-import { skipUnknown } from './wire-read.js';
+import { skipField } from './wire-read.js';
 
 /** A message that is one value in TypeScript and JSON. */
 export interface WellKnown {
@@ -20,7 +20,6 @@ export interface WellKnown {
 
 // The one field of a wrapper.
 const VALUE_ID = 1;
-const VALUE_IDS = new Set([VALUE_ID]);
 
 /** Google's messages with a form of their own. `Empty` is a message class like any other. */
 export const wellKnown: Readonly<Record<Exclude<WellKnownName, 'google.protobuf.Empty'>, WellKnown>> = {
@@ -67,7 +66,7 @@ function wrapper(name: ScalarName): WellKnown {
       while (reader.pos < reader.len) {
         const found = reader.tag();
         if (found === tag) value = read(reader);
-        else skipUnknown(reader, found, VALUE_IDS);
+        else skipField(reader, found);
       }
       return value;
     },

@@ -8,7 +8,7 @@ import type { WireType } from './scalar.js';
 import { rivalsOf } from './shape.js';
 import type { FieldShape, MessageShape, ValueShape } from './shape.js';
 import { wellKnown } from './well-known.js';
-import { asFault, enter, skipUnknown } from './wire-read.js';
+import { asFault, enter, skipField } from './wire-read.js';
 
 /** A message while it is filled. */
 type Members = Record<string, unknown>;
@@ -33,12 +33,10 @@ class MessageDecoder {
   readonly #shape: MessageShape;
   readonly #dense: (FieldReader | undefined)[] = [];
   readonly #sparse = new Map<number, FieldReader>();
-  readonly #ids: ReadonlySet<number>;
 
   constructor(shape: MessageShape) {
     this.#shape = shape;
     this.weight = weightOf(shape);
-    this.#ids = new Set(shape.fields.map(({ id }) => id));
   }
 
   /** An instance of what the bytes hold. Throws a {@link Fault} with the path of what is wrong. */
@@ -63,7 +61,7 @@ class MessageDecoder {
         tag = 0;
         tag = reader.tag();
         const read = tag < DENSE_TAGS ? this.#dense[tag] : this.#sparse.get(tag);
-        if (read === undefined) skipUnknown(reader, tag, this.#ids);
+        if (read === undefined) skipField(reader, tag);
         else read(reader, message, budget);
       }
     } catch (reason) {
@@ -204,8 +202,6 @@ function packedReader({ property }: FieldShape, { read }: ValueReader): FieldRea
   };
 }
 
-const ENTRY_IDS = new Set([1, 2]);
-
 function mapReader({ property, key: keyName = 'string' }: FieldShape, value: ValueReader): FieldReader {
   const key = scalars[keyName];
   const keyTag = tagOf(1, key.wire);
@@ -221,7 +217,7 @@ function mapReader({ property, key: keyName = 'string' }: FieldShape, value: Val
         const tag = reader.tag();
         if (tag === keyTag) name = key.read(reader);
         else if (tag === valueTag) item = value.read(reader, budget, item);
-        else skipUnknown(reader, tag, ENTRY_IDS);
+        else skipField(reader, tag);
       }
     } catch (reason) {
       throw inside(keyed(name), asFault(reason));
