@@ -1,6 +1,6 @@
 import { Reader } from 'protobufjs/minimal.js';
 
-import { Budget, weightOf } from './budget.js';
+import { Budget, costOf, weightOf } from './budget.js';
 import { inside, mismatch } from './fault.js';
 import { keyed } from './given.js';
 import { scalars, tagOf } from './scalar.js';
@@ -8,6 +8,7 @@ import type { WireType } from './scalar.js';
 import { rivalsOf } from './shape.js';
 import type { FieldShape, MessageShape, ValueShape } from './shape.js';
 import { wellKnown } from './well-known.js';
+import type { WellKnown } from './well-known.js';
 import { asFault, enter, skipField } from './wire-read.js';
 
 /** A message while it is filled. */
@@ -97,7 +98,7 @@ export function decoderOf(shape: MessageShape): MessageDecoder {
   return decoder.prepare();
 }
 
-function fieldReaders(field: FieldShape, rivals: readonly string[]): [WireType, FieldReader][] {
+function fieldReaders(field: FieldShape, rivals: readonly FieldShape[]): [WireType, FieldReader][] {
   const value = valueReader(field.value);
   if (field.label === 'map') return [[2, mapReader(field, value)]];
   if (field.label === 'repeated') {
@@ -118,6 +119,8 @@ function valueReader(shape: ValueShape): ValueReader {
       return messageReader(decoderOf(shape.message));
     case 'wellKnown':
       return wellKnownReader(wellKnown[shape.name].read);
+    case 'null':
+      return { wire: 0, zero: () => null, read: (reader) => (reader.int32(), null) };
   }
 }
 
@@ -141,14 +144,14 @@ function messageReader(decoder: MessageDecoder): ValueReader {
   };
 }
 
-function wellKnownReader(read: (reader: Reader, before: unknown) => unknown): ValueReader {
+function wellKnownReader(read: WellKnown['read']): ValueReader {
   return {
     wire: 2,
-    zero: () => read(new Reader(new Uint8Array()), undefined),
+    zero: (budget) => read(new Reader(new Uint8Array()), undefined, budget),
     read(reader, budget, before) {
       const end = enter(reader);
       budget.enter(1);
-      const value = read(reader, before);
+      const value = read(reader, before, budget);
       budget.leave();
       reader.len = end;
       return value;
@@ -157,7 +160,7 @@ function wellKnownReader(read: (reader: Reader, before: unknown) => unknown): Va
 }
 
 function singleReader({ property, value: { kind } }: FieldShape, { read }: ValueReader): FieldReader {
-  if (kind === 'scalar' || kind === 'enum')
+  if (kind !== 'message' && kind !== 'wellKnown')
     return (reader, message, budget) => {
       message[property] = read(reader, budget, undefined);
     };
@@ -166,19 +169,21 @@ function singleReader({ property, value: { kind } }: FieldShape, { read }: Value
   };
 }
 
-function oneofReader(read: FieldReader, rivals: readonly string[]): FieldReader {
+function oneofReader(read: FieldReader, rivals: readonly FieldShape[]): FieldReader {
+  const others = rivals.map(({ property }) => property);
   return (reader, message, budget) => {
-    for (const rival of rivals) if (message[rival] !== undefined) message[rival] = undefined;
+    for (const rival of others) if (message[rival] !== undefined) message[rival] = undefined;
     read(reader, message, budget);
   };
 }
 
-function itemReader({ property }: FieldShape, { read }: ValueReader): FieldReader {
+function itemReader({ property, value }: FieldShape, { read }: ValueReader): FieldReader {
+  const cost = costOf(value);
   return (reader, message, budget) => {
     // The class begins with an array of its own, which was checked when the schema was built.
     const items = message[property] as unknown[];
     try {
-      budget.take(1);
+      budget.take(cost);
       items.push(read(reader, budget, undefined));
     } catch (reason) {
       throw inside(`[${items.length}]`, asFault(reason));
@@ -202,7 +207,11 @@ function packedReader({ property }: FieldShape, { read }: ValueReader): FieldRea
   };
 }
 
-function mapReader({ property, key: keyName = 'string' }: FieldShape, value: ValueReader): FieldReader {
+function mapReader(
+  { property, key: keyName = 'string', value: shape }: FieldShape,
+  value: ValueReader,
+): FieldReader {
+  const cost = costOf(shape);
   const key = scalars[keyName];
   const keyTag = tagOf(1, key.wire);
   const valueTag = tagOf(2, value.wire);
@@ -212,7 +221,7 @@ function mapReader({ property, key: keyName = 'string' }: FieldShape, value: Val
     let name = key.zero();
     let item: unknown;
     try {
-      budget.take(1);
+      budget.take(cost);
       while (reader.pos < reader.len) {
         const tag = reader.tag();
         if (tag === keyTag) name = key.read(reader);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 
+import { Any } from '../../src/schema/any.js';
 import { Duration } from '../../src/schema/duration.js';
 import { Empty } from '../../src/schema/empty.js';
 import type { Init, MessageType } from '../../src/schema/message-type.js';
@@ -8,7 +9,17 @@ import { protoFiles } from '../../src/schema/proto-text.js';
 import { schemaOf } from '../../src/schema/schema.js';
 import { Protoc, withoutProtoc } from './protoc.js';
 import { hex, toHex } from './refused.js';
-import { Choices, Color, Lists, Maps, Scalars, WellKnown, samples } from './sample-messages.js';
+import {
+  Choices,
+  Color,
+  Envelope,
+  Free,
+  Lists,
+  Maps,
+  Scalars,
+  WellKnown,
+  samples,
+} from './sample-messages.js';
 
 /** A value, the same in protoc's text format, and the bytes that protoc 3.21.12 wrote for it. */
 interface Golden {
@@ -214,6 +225,54 @@ const goldens: readonly Golden[] = [
     },
     'at: {} span: {} empty: {} text: {} long: {} blob: {} flag: {} double: {}',
     '0a0012001a0022002a0032003a004200',
+  ),
+  golden(
+    'JSON of every kind',
+    Free,
+    {
+      object: { '': null, a: 1.5, b: 'é', c: [true, {}], d: {} },
+      value: { x: [[]] },
+      list: [null, -0, '', false, {}, []],
+      values: [null, 'a', 0],
+      named: { k: null },
+      objects: [{}, { a: 1 }],
+      lists: [[], [1]],
+    },
+    'object: {fields: {key: "" value: {null_value: NULL_VALUE}} fields: {key: "a" value: {number_value: 1.5}} fields: {key: "b" value: {string_value: "é"}} fields: {key: "c" value: {list_value: {values: {bool_value: true} values: {struct_value: {}}}}} fields: {key: "d" value: {struct_value: {}}}} value: {struct_value: {fields: {key: "x" value: {list_value: {values: {list_value: {}}}}}}} list: {values: {null_value: NULL_VALUE} values: {number_value: -0.0} values: {string_value: ""} values: {bool_value: false} values: {struct_value: {}} values: {list_value: {}}} values: {null_value: NULL_VALUE} values: {string_value: "a"} values: {number_value: 0} named: {key: "k" value: {null_value: NULL_VALUE}} objects: {} objects: {fields: {key: "a" value: {number_value: 1}}} lists: {} lists: {values: {number_value: 1}}',
+    '0a3d0a060a00120208000a0e0a0161120911000000000000f83f0a090a016212041a02c3a90a0f0a0163120a32080a0220010a022a000a070a016412022a00120f2a0d0a0b0a0178120632040a0232001a1f0a0208000a091100000000000000800a021a000a0220000a022a000a0232002a0208002a031a01612a0911000000000000000032070a016b120208006a006a100a0e0a0161120911000000000000f03f7200720b0a0911000000000000f03f',
+  ),
+  golden(
+    'nulls that are values',
+    Free,
+    {
+      object: {},
+      value: null,
+      list: [],
+      none: null,
+      nones: [null, null],
+      noneOf: new Map([[5, null]]),
+      known: null,
+      asNull: null,
+    },
+    'object: {} value: {null_value: NULL_VALUE} list: {} nones: [NULL_VALUE, NULL_VALUE] none_of: {key: 5 value: NULL_VALUE} known: NULL_VALUE as_null: NULL_VALUE',
+    '0a00120208001a003a02000042040805100048005000',
+  ),
+  golden(
+    'a oneof whose member is JSON',
+    Free,
+    { asValue: null },
+    'as_value: {null_value: NULL_VALUE}',
+    '5a020800',
+  ),
+  golden(
+    'messages of any class',
+    Envelope,
+    {
+      content: Any.pack({ int32: 5 }, Scalars),
+      list: [{}, Any.pack(new Date(1_000), 'google.protobuf.Timestamp')],
+    },
+    'content: {type_url: "type.googleapis.com/sample.Scalars" value: "\\030\\005"} list: {} list: {[type.googleapis.com/google.protobuf.Timestamp] {seconds: 1}}',
+    '0a280a22747970652e676f6f676c65617069732e636f6d2f73616d706c652e5363616c61727312021805120012330a2d747970652e676f6f676c65617069732e636f6d2f676f6f676c652e70726f746f6275662e54696d657374616d7012020801',
   ),
   golden(
     'a time before 1970',
