@@ -5,6 +5,7 @@ import { Budget, costOf, weightOf } from './budget.js';
 import { Fault, inside, mismatch } from './fault.js';
 import type { MapKeyName } from './field-type.js';
 import { jsonMembers, keyed } from './given.js';
+import { setEntry } from './map-entry.js';
 import { asInt32 } from './scalar-check.js';
 import { readMapKey, scalarJson } from './scalar-json.js';
 import { rivalsOf } from './shape.js';
@@ -161,7 +162,7 @@ function jsonToMap(key: MapKeyName, read: JsonToValue, cost: number): JsonToValu
         budget.take(cost);
         const name = readMapKey(key, member);
         if (map.has(name)) throw new Fault('the key is there twice');
-        map.set(name, read(members[member], budget));
+        setEntry(map, name, read(members[member], budget));
       } catch (reason) {
         throw inside(keyed(member), reason);
       }

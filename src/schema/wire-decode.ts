@@ -3,6 +3,7 @@ import { Reader } from 'protobufjs/minimal.js';
 import { Budget, costOf, weightOf } from './budget.js';
 import { inside, mismatch } from './fault.js';
 import { keyed } from './given.js';
+import { setEntry } from './map-entry.js';
 import { scalars, tagOf } from './scalar.js';
 import type { WireType } from './scalar.js';
 import { rivalsOf } from './shape.js';
@@ -228,10 +229,10 @@ function mapReader(
         else if (tag === valueTag) item = value.read(reader, budget, item);
         else skipField(reader, tag);
       }
+      setEntry(map, name, item ?? value.zero(budget));
     } catch (reason) {
       throw inside(keyed(name), asFault(reason));
     }
-    map.set(name, item ?? value.zero(budget));
     reader.len = end;
   };
 }
