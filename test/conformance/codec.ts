@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { Field, MapField, Message, Repeated } from '../../decorators/index.js';
 import type { CallHeader, Codec, MessageKind } from '../../src/codec/codec.js';
 import { OctavoError } from '../../src/core/error.js';
+import { Any } from '../../src/schema/any.js';
+import type { JsonObject, JsonValue } from '../../src/schema/json-value.js';
 import type { Suite } from './conform.js';
 
 @Message('conformance.Part')
@@ -18,6 +20,10 @@ class Whole {
   @Repeated(5, 'double') numbers: number[] = [];
   @MapField(6, 'string', 'int32') counts = new Map<string, number>();
   @Field(7, 'bool') flag = false;
+  @Field(8, 'google.protobuf.Struct') json?: JsonObject;
+  @Field(9, 'google.protobuf.Value') nothing?: JsonValue;
+  @Field(10, Any.of(Part)) any?: Any;
+  @Field(11, 'google.protobuf.Timestamp') at?: Date;
 }
 
 function header(kind: MessageKind): CallHeader {
@@ -33,6 +39,10 @@ function whole(): Whole {
     numbers: [0, -1.5, 1e300],
     counts: new Map([['a', 1]]),
     flag: true,
+    json: { a: [null, 1.5, { b: '' }] },
+    nothing: null,
+    any: Any.pack({ name: 'packed' }, Part),
+    at: new Date(1_500),
   });
 }
 
@@ -106,6 +116,8 @@ export const codecSuite = {
       { numbers: ['x'] },
       { part: 'x' },
       { counts: { a: 1.5 } },
+      { json: { a: Number.NaN } },
+      { any: 'x' },
     ])
       assert.throws(
         () => codec.write(header('request'), value, Whole),

@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 
+import { Field } from '../../decorators/field.js';
+import { Message } from '../../decorators/message.js';
 import { Any } from '../../src/schema/any.js';
 import { Duration } from '../../src/schema/duration.js';
 import { Empty } from '../../src/schema/empty.js';
-import type { Init, MessageType } from '../../src/schema/message-type.js';
+import type { Init, MessageType, Ref } from '../../src/schema/message-type.js';
 import { protoFiles } from '../../src/schema/proto-text.js';
 import { schemaOf } from '../../src/schema/schema.js';
 import { Protoc, withoutProtoc } from './protoc.js';
-import { hex, toHex } from './refused.js';
+import { hex, refused, toHex } from './refused.js';
 import {
   Choices,
   Color,
@@ -20,6 +22,12 @@ import {
   WellKnown,
   samples,
 } from './sample-messages.js';
+
+@Message('sample.Deep')
+class Deep {
+  @Field(1, () => Deep) deep?: Ref<Deep>;
+  @Field(2, 'google.protobuf.StringValue') text?: string;
+}
 
 /** A value, the same in protoc's text format, and the bytes that protoc 3.21.12 wrote for it. */
 interface Golden {
@@ -92,6 +100,13 @@ const goldens: readonly Golden[] = [
     },
     'double: -5e-324 float: -1.5 int32: -2147483648 int64: -9223372036854775808 sint32: -2147483648 sint64: -9223372036854775808 sfixed32: -2147483648 sfixed64: -9223372036854775808',
     '090100000000000080150000c0bf1880808080f8ffffffff01208080808080808080800138ffffffff0f40ffffffffffffffffff015d00000080610000000000000080',
+  ),
+  golden(
+    'numbers below the normal ones',
+    Scalars,
+    { double: Number.MIN_VALUE, float: 2 ** -149 },
+    'double: 5e-324 float: 1e-45',
+    '0901000000000000001501000000',
   ),
   golden(
     'small negative integers in ten bytes',
@@ -298,6 +313,19 @@ describe('encoding', () => {
 
   it('takes a Buffer where bytes are wanted', () =>
     assert.equal(toHex(schemaOf(Scalars).encode({ bytes: Buffer.from('ab') })), '7a026162'));
+
+  it('refuses a well-known type that the other side would find too deep, as decoding does', () => {
+    let deep: Init<Deep> = { text: '' };
+    for (let depth = 0; depth < 99; depth++) deep = { deep };
+    const { encode, decode, toJson, fromJson } = schemaOf(Deep);
+    assert.deepEqual(toJson(decode(encode(deep))), deep);
+    assert.deepEqual(toJson(fromJson(toJson(deep))), deep);
+    const deeper = { deep };
+    const message = /^sample\.Deep(\.deep){100}\.text: more than 100 messages inside each other$/;
+    refused(() => encode(deeper), message);
+    refused(() => toJson(deeper), message);
+    refused(() => fromJson(deeper), message);
+  });
 
   it('grows its buffer for large messages', () => {
     const string = 'x'.repeat(1_000_000);
