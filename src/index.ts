@@ -26,12 +26,20 @@ export * from './core/provider.js';
 export { SystemClock } from './core/system-clock.js';
 export { unimplemented } from './core/unimplemented.js';
 export * from './registry/registry.js';
+export { Any, type Packable } from './schema/any.js';
+export type { AnyOf } from './schema/any-of.js';
 export { Duration } from './schema/duration.js';
 export { Empty } from './schema/empty.js';
 export type { Init, MessageType, Ref } from './schema/message-type.js';
 export type { Method, MethodOptions, StreamKind } from './schema/method.js';
 export { protoEnum, type EnumValue } from './schema/proto-enum.js';
-export { schemaOf, type JsonValue, type JsonWriteOptions, type Schema } from './schema/schema.js';
+export {
+  schemaOf,
+  type JsonObject,
+  type JsonValue,
+  type JsonWriteOptions,
+  type Schema,
+} from './schema/schema.js';
 export type { ServiceClass, ServiceFacts } from './schema/service-declaration.js';
 export { topic, type Topic } from './schema/topic.js';
 export { byEndpoint, byLabel, byVersion } from './selector/filter.js';
