@@ -3,7 +3,7 @@ import { AUTHORITATIVE_ANSWER, decode, encode, type Answer, type DecodedPacket }
 import { formatAddress, parseAddress } from '../../core/address.js';
 import { OctavoError } from '../../core/error.js';
 import type { Node, ServiceRecord } from '../registry.js';
-import { packPayload, unpackPayload, type Payload } from './payload.js';
+import { Unpacker, packPayload, type Payload } from './payload.js';
 
 /** go-micro's seconds to live of every record. */
 const TTL = 120;
@@ -179,6 +179,7 @@ export function readPacket(bytes: Buffer): DecodedPacket | undefined {
 export function heardIn(packet: DecodedPacket, names: Names): Heard[] {
   const records = [...(packet.answers ?? []), ...(packet.additionals ?? [])];
   const heard: Heard[] = [];
+  const unpacker = new Unpacker();
   let tried = 0;
   for (const [at, record] of records.entries()) {
     if (record.type !== 'SRV' || !record.name.endsWith(`.${names.domain}`)) continue;
@@ -192,7 +193,7 @@ export function heardIn(packet: DecodedPacket, names: Names): Heard[] {
     );
     const text = records.find((each) => each.type === 'TXT' && each.name === record.name);
     if (address?.type !== 'A' && address?.type !== 'AAAA') continue;
-    const payload = text?.type === 'TXT' ? unpackPayload(stringsOf(text.data)) : undefined;
+    const payload = text?.type === 'TXT' ? unpacker.unpack(stringsOf(text.data)) : undefined;
     if (payload === undefined) continue;
     const suffix = `.${names.service(payload.service)}`;
     if (!record.name.endsWith(suffix)) continue;
