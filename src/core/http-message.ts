@@ -74,6 +74,11 @@ export class HttpReader {
     return this.#head !== undefined || this.#bytes.length > 0;
   }
 
+  /** Bytes that have come and were not read yet. */
+  get held(): number {
+    return this.#bytes.length;
+  }
+
   /** The header of the message that is being read, once it is there. */
   get header(): Pick<HttpMessage, 'start' | 'header'> | undefined {
     return this.#head;

@@ -140,6 +140,8 @@ export const metadata = target({
   refuses: ['invalid_argument'],
   read: (all) => checkMetadata(new Metadata(all)),
   holds(output) {
+    // What a transport refuses for its size.
+    if (output.exceeds(60_000)) return;
     const sent = [...output].map(([each, value]) => [each, value.replace(/^[ \t]+|[ \t]+$/g, '')]);
     assert.deepEqual([...throughHttp(output)], sent);
     const copy = new Metadata(output);
