@@ -169,6 +169,10 @@ export class Flow {
       this.#events.malformed(OctavoError.from(reason));
       return;
     }
+    this.#follow();
+  }
+
+  #follow(): void {
     if (!this.#reader.partial) this.#settled();
     else if (this.#arriving === undefined) this.#watch();
   }
@@ -186,7 +190,7 @@ export class Flow {
     this.#arriving = undefined;
     // Others came to their end meanwhile, or the header did, or it is we who do not read.
     if (this.#messages !== seen || head !== (this.#reader.header === undefined) || this.#paused)
-      return this.#parse(() => {});
+      return this.#follow();
     this.#deaf = true;
     const limit = head ? 'headerTimeoutMs' : 'timeoutMs';
     const what = `a ${head ? 'header' : 'message'} began and did not end`;
