@@ -4,6 +4,7 @@ import {
   CR,
   LF,
   UNTIL_END,
+  checkStart,
   malformed,
   parseHead,
   type HttpHead,
@@ -30,6 +31,8 @@ const NOTHING = Buffer.alloc(0);
 const END_OF_HEAD = Buffer.from('\r\n\r\n');
 /** A size line of a chunk: at most eight hex digits. Extensions are refused, as nobody here sends them and they hide requests from proxies. */
 const LONGEST_SIZE_LINE = 10;
+/** More empty lines than this before a message are no slip of its sender. */
+const MOST_EMPTY_LINES = 8;
 
 /**
  * Cuts a stream of bytes into HTTP/1.1 messages, and no further: there is no pairing of requests and responses, since go-micro sends
@@ -45,6 +48,8 @@ export class HttpReader {
   #bytes: Buffer = NOTHING;
   /** How much of `#bytes` is known not to hold the end of the head. */
   #searched = 0;
+  /** How many empty lines stand before the next message. */
+  #emptyLines = 0;
   #head: HttpHead | undefined;
   /** What has come of the body, with room after it. */
   #body: Buffer = NOTHING;
@@ -67,6 +72,11 @@ export class HttpReader {
   /** Whether a message has begun and not ended. */
   get partial(): boolean {
     return this.#head !== undefined || this.#bytes.length > 0;
+  }
+
+  /** Bytes that have come and were not read yet. */
+  get held(): number {
+    return this.#bytes.length;
   }
 
   /** The header of the message that is being read, once it is there. */
@@ -126,21 +136,27 @@ export class HttpReader {
 
   #readHead(): boolean {
     // Empty lines before a start line are skipped: RFC 9112 section 2.2.
-    while (this.#bytes.length >= 2 && this.#bytes[0] === CR && this.#bytes[1] === LF) this.#skip(2);
+    while (this.#bytes.length >= 2 && this.#bytes[0] === CR && this.#bytes[1] === LF) {
+      if (++this.#emptyLines > MOST_EMPTY_LINES) throw malformed('it begins with nothing but empty lines');
+      this.#skip(2);
+    }
     if (this.#bytes.length === 0) return false;
     const { maxHeaderBytes } = this.#limits;
     const end = this.#bytes.indexOf(END_OF_HEAD, Math.max(0, this.#searched - 3));
-    if (end > maxHeaderBytes || (end < 0 && this.#bytes.length > maxHeaderBytes))
-      throw new OctavoError(
-        'resource_exhausted',
-        `the header is over ${maxHeaderBytes} bytes (maxHeaderBytes)`,
-      );
-    if (end < 0) {
+    if (end < 0 || end > maxHeaderBytes) {
+      checkStart(this.#bytes, maxHeaderBytes);
+      // The empty line may be about to come.
+      if (end >= 0 || this.#bytes.length >= maxHeaderBytes + END_OF_HEAD.length)
+        throw new OctavoError(
+          'resource_exhausted',
+          `the header is over ${maxHeaderBytes} bytes (maxHeaderBytes)`,
+        );
       this.#searched = this.#bytes.length;
       return false;
     }
     const head = parseHead(this.#bytes.subarray(0, end + 4), this.#limits);
     this.#skip(end + 4);
+    this.#emptyLines = 0;
     this.#head = head;
     if (head.length > this.#limits.maxMessageBytes) throw this.#tooLarge();
     if (head.expects && head.length !== 0 && this.#bytes.length === 0) this.#onContinue?.();
@@ -217,14 +233,20 @@ export class HttpReader {
   }
 }
 
-/** The bytes of one message. A length is always written, so that a body is never framed by the end of its connection. */
+/**
+ * The bytes of one message. A length is always written, so that a body is never framed by the end of its connection.
+ *
+ * @throws `invalid_argument` for a header that would become another one, or that a reader refuses
+ */
 export function writeHttp(start: string, header: Metadata, body: Uint8Array, extra = ''): Buffer {
   let head = `${start}\r\nContent-Length: ${body.length}\r\n${extra}`;
   for (const [name, value] of header) {
-    if (FORBIDDEN.test(value) || FORBIDDEN.test(name))
+    if (!NAME.test(name))
+      throw new OctavoError('invalid_argument', `${JSON.stringify(name)} is no name for a header`);
+    if (FORBIDDEN.test(value))
       throw new OctavoError(
         'invalid_argument',
-        `the header ${JSON.stringify(name)} has a line break or NUL in it`,
+        `the header ${name} has a line break, NUL or another control character in it`,
       );
     head += `${name}: ${value}\r\n`;
   }
@@ -236,5 +258,6 @@ export function writeHttp(start: string, header: Metadata, body: Uint8Array, ext
   return bytes;
 }
 
+const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 // oxlint-disable-next-line no-control-regex
-const FORBIDDEN = /[\r\n\0]/;
+const FORBIDDEN = /[\0-\x08\n-\x1f\x7f]/;

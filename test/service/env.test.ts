@@ -51,6 +51,7 @@ describe('a duration', () => {
     ['-1', undefined],
     ['5 s', undefined],
     ['x', undefined],
+    [`${'9'.repeat(400)}h`, undefined],
   ];
   for (const [text, ms] of read)
     it(`reads ${JSON.stringify(text)} as ${ms}`, () => {

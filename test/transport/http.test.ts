@@ -3,9 +3,9 @@ import { describe, it } from 'node:test';
 import { OctavoError } from '../../src/core/error.js';
 import { EMPTY, type Message } from '../../src/core/message.js';
 import { Metadata } from '../../src/core/metadata.js';
-import { SystemClock } from '../../src/core/system-clock.js';
 import { HttpTransport, type HttpTransportOptions } from '../../src/transport/http.js';
 import type { Listener, Socket } from '../../src/transport/transport.js';
+import { parts } from '../support/parts.js';
 import { Raw } from '../support/raw.js';
 
 const PROBES = { healthy: () => true, ready: () => false };
@@ -29,7 +29,7 @@ async function withListener(
   options: HttpTransportOptions = {},
   accept: (socket: Socket) => void = (socket) => void echo(socket),
 ): Promise<void> {
-  const transport = new HttpTransport(options, { clock: new SystemClock() });
+  const transport = new HttpTransport(options, parts());
   const listener = await transport.listen('127.0.0.1:0', accept, { probes: PROBES });
   try {
     await run(listener, transport);
@@ -247,7 +247,7 @@ describe('a connection that the http transport opened', () => {
     const { createServer } = await import('node:http');
     const server = createServer((_, response) => void response.writeHead(503).end('overloaded'));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const transport = new HttpTransport({}, { clock: new SystemClock() });
+    const transport = new HttpTransport({}, parts());
     try {
       const address = server.address();
       assert.ok(typeof address === 'object' && address !== null);

@@ -2,6 +2,9 @@ import { STATUS_CODES } from 'node:http';
 import type { Message } from '../../core/message.js';
 import { Metadata } from '../../core/metadata.js';
 
+/** How many headers an event has at most, as a message of a transport. */
+const MOST_HEADERS = 256;
+
 /**
  * An event as go-micro's http broker posts it: `{"Header":{...},"Body":"<base64>"}`, names with their spelling.
  *
@@ -23,8 +26,11 @@ export function readEnvelope(bytes: Buffer): Message | string {
   if (typeof value !== 'object' || value === null) return 'Error parsing request body: it is no object';
   const { Header: names, Body: body } = value as { Header?: unknown; Body?: unknown };
   const header = new Metadata();
-  if (typeof names === 'object' && names !== null)
+  if (typeof names === 'object' && names !== null) {
+    if (Object.keys(names).length > MOST_HEADERS)
+      return `Error parsing request body: over ${MOST_HEADERS} headers`;
     for (const [name, text] of Object.entries(names)) if (typeof text === 'string') header.append(name, text);
+  }
   if (!header.has('Micro-Topic')) return 'Topic not found';
   if (body !== undefined && body !== null && typeof body !== 'string')
     return 'Error parsing request body: Body is no base64';

@@ -9,6 +9,8 @@ import { formatAddress } from '../../core/address.js';
 export interface FlowOptions extends HttpLimits {
   /** For how long a message that has begun may take to arrive, or to leave, in milliseconds; `0` is for ever. */
   readonly timeoutMs: number;
+  /** For how long its header may take, in milliseconds; `0` is for ever. */
+  readonly headerTimeoutMs: number;
 }
 
 /** What the owner of a connection is told. */
@@ -16,7 +18,7 @@ export interface FlowEvents {
   message(message: HttpMessage): void;
   /** The other end will send no more; what it has begun is dropped. */
   end(): void;
-  /** What came is no HTTP/1.1, or over a limit. Nothing more can be read. */
+  /** What came is no HTTP/1.1, over a limit, or late. Nothing more can be read. */
   malformed(error: OctavoError): void;
   /** The connection is gone; with an error where it broke. */
   closed(error: OctavoError | undefined): void;
@@ -24,6 +26,10 @@ export interface FlowEvents {
 
 /** How long the other end has to close its side after we closed ours. */
 const LINGER_MS = 2_000;
+/** How long a connection may be silent before the system asks whether the other end is still there. */
+const KEEP_ALIVE_MS = 15_000;
+/** Bytes that are read and kept while nobody takes messages, so that an end behind them is noticed. */
+const READ_AHEAD = 64 * 1024;
 
 /**
  * One TCP connection that carries HTTP/1.1 messages both ways, paced by the slower side.
@@ -43,6 +49,9 @@ export class Flow {
   #draining: Promise<void> | undefined;
   /** Whether what comes is thrown away. */
   #deaf = false;
+  #paused = false;
+  /** The other end sends no more. */
+  #half = false;
   #ending = false;
   #closed = false;
   #error: OctavoError | undefined;
@@ -63,6 +72,7 @@ export class Flow {
       () => void tcp.write('HTTP/1.1 100 Continue\r\n\r\n'),
     );
     tcp.setNoDelay(true);
+    tcp.setKeepAlive(true, KEEP_ALIVE_MS);
     tcp.on('data', (bytes: Buffer) => this.#read(bytes));
     tcp.on('end', () => this.#ended());
     tcp.on('error', (cause) => this.#fail(cause));
@@ -71,6 +81,16 @@ export class Flow {
 
   get closed(): boolean {
     return this.#closed;
+  }
+
+  /** How many messages came. */
+  get messages(): number {
+    return this.#messages;
+  }
+
+  /** While the other end is behind in reading what was written: resolves when it has caught up, or the connection is gone. */
+  get behind(): Promise<void> | undefined {
+    return this.#draining;
   }
 
   /** Whether there is more than whole messages: something is on its way, or was read ahead. */
@@ -90,14 +110,17 @@ export class Flow {
     return (this.#draining ??= this.#drained());
   }
 
-  /** Reads no more until {@link resume}, so that the other end has to wait. */
+  /** Gives no more messages until {@link resume}, and soon reads no more, so that the other end has to wait. */
   pause(): void {
+    // After the end no more can come than is here.
+    if (this.#half) return;
+    this.#paused = true;
     this.#reader.pause();
-    this.#tcp.pause();
   }
 
   resume(): void {
     if (this.#deaf) return;
+    this.#paused = false;
     this.#tcp.resume();
     this.#parse(() => this.#reader.resume());
   }
@@ -109,9 +132,13 @@ export class Flow {
     this.#deaf = true;
     this.#settled();
     this.#tcp.resume();
-    this.#tcp.end();
-    const timer = this.#clock.after(LINGER_MS, () => this.#tcp.destroy(), { background: true });
-    this.#tcp.once('close', () => timer.cancel());
+    // What is left may take as long as any message; what comes afterwards may not.
+    let timer = this.#cutAfter(this.#options.timeoutMs);
+    this.#tcp.once('close', () => timer?.cancel());
+    this.#tcp.end(() => {
+      timer?.cancel();
+      timer = this.#closed ? undefined : this.#cutAfter(LINGER_MS);
+    });
   }
 
   /** Cuts the connection. */
@@ -128,7 +155,9 @@ export class Flow {
   }
 
   #read(bytes: Buffer): void {
-    if (!this.#deaf) this.#parse(() => this.#reader.feed(bytes));
+    if (this.#deaf) return;
+    this.#parse(() => this.#reader.feed(bytes));
+    if (this.#paused && this.#reader.held >= READ_AHEAD) this.#tcp.pause();
   }
 
   #parse(parse: () => void): void {
@@ -140,30 +169,33 @@ export class Flow {
       this.#events.malformed(OctavoError.from(reason));
       return;
     }
+    this.#follow();
+  }
+
+  #follow(): void {
     if (!this.#reader.partial) this.#settled();
     else if (this.#arriving === undefined) this.#watch();
   }
 
-  /** Sees to it that a message which has begun ends in time. One timer serves many messages. */
+  /** Sees to it that a message which has begun ends in time, its header sooner. One timer serves many messages. */
   #watch(): void {
-    const { timeoutMs } = this.#options;
-    if (this.#deaf || timeoutMs === 0) return;
+    const head = this.#reader.header === undefined;
+    const ms = this.#options[head ? 'headerTimeoutMs' : 'timeoutMs'];
+    if (this.#deaf || ms === 0) return;
     const seen = this.#messages;
-    this.#arriving = this.#clock.after(timeoutMs, () => this.#late(seen), { background: true });
+    this.#arriving = this.#clock.after(ms, () => this.#late(seen, head), { background: true });
   }
 
-  #late(seen: number): void {
+  #late(seen: number, head: boolean): void {
     this.#arriving = undefined;
-    if (!this.#reader.partial) return;
-    // Others came to their end meanwhile, or it is we who do not read.
-    if (this.#messages !== seen || this.#tcp.isPaused()) return this.#watch();
+    // Others came to their end meanwhile, or the header did, or it is we who do not read.
+    if (this.#messages !== seen || head !== (this.#reader.header === undefined) || this.#paused)
+      return this.#follow();
     this.#deaf = true;
-    const { timeoutMs } = this.#options;
+    const limit = head ? 'headerTimeoutMs' : 'timeoutMs';
+    const what = `a ${head ? 'header' : 'message'} began and did not end`;
     this.#events.malformed(
-      new OctavoError(
-        'deadline_exceeded',
-        `a message began and did not end within ${timeoutMs} ms (timeoutMs)`,
-      ),
+      new OctavoError('deadline_exceeded', `${what} within ${this.#options[limit]} ms (${limit})`),
     );
   }
 
@@ -181,17 +213,21 @@ export class Flow {
         this.#tcp.off('close', done);
         resolve();
       };
-      const { timeoutMs } = this.#options;
-      const timer =
-        timeoutMs === 0
-          ? undefined
-          : this.#clock.after(timeoutMs, () => this.#tcp.destroy(), { background: true });
+      const timer = this.#cutAfter(this.#options.timeoutMs);
       this.#tcp.on('drain', done);
       this.#tcp.on('close', done);
     });
   }
 
+  #cutAfter(ms: number): Timer | undefined {
+    return ms === 0 ? undefined : this.#clock.after(ms, () => this.#tcp.destroy(), { background: true });
+  }
+
   #ended(): void {
+    this.#half = true;
+    if (this.#deaf) return;
+    // What was read ahead was sent before the end.
+    this.resume();
     if (this.#deaf) return;
     this.#reader.end();
     this.#events.end();
@@ -207,6 +243,7 @@ export class Flow {
 
   #gone(): void {
     this.#closed = true;
+    this.#deaf = true;
     this.#settled();
     this.#events.closed(this.#error);
   }
