@@ -25,6 +25,10 @@ export interface FlowEvents {
 /** How long the other end has to close its side after we closed ours. */
 const LINGER_MS = 2_000;
 
+/** How often a connection that is not read is asked whether it still is one, in milliseconds. */
+const ASK_MS = 25;
+const NOTHING = new Uint8Array();
+
 /**
  * One TCP connection that carries HTTP/1.1 messages both ways, paced by the slower side.
  *
@@ -41,6 +45,9 @@ export class Flow {
   #messages = 0;
   #arriving: Timer | undefined;
   #draining: Promise<void> | undefined;
+  #asking: Timer | undefined;
+  /** Whether it was paused since it was asked last. */
+  #paused = false;
   /** Whether what comes is thrown away. */
   #deaf = false;
   #ending = false;
@@ -94,6 +101,8 @@ export class Flow {
   pause(): void {
     this.#reader.pause();
     this.#tcp.pause();
+    this.#paused = true;
+    this.#askLater();
   }
 
   resume(): void {
@@ -119,6 +128,13 @@ export class Flow {
     this.#deaf = true;
     this.#settled();
     this.#tcp.destroy();
+  }
+
+  /** Cuts the connection, and has the other end notice at once: what is on its way is thrown away at both ends. */
+  reset(): void {
+    this.#deaf = true;
+    this.#settled();
+    this.#tcp.resetAndDestroy();
   }
 
   /** Whether the process may end while this connection is open. */
@@ -167,6 +183,21 @@ export class Flow {
     );
   }
 
+  #askLater(): void {
+    if (this.#deaf) return;
+    this.#asking ??= this.#clock.after(ASK_MS, () => this.#ask(), { background: true });
+  }
+
+  /** Who does not read sees no end; but a connection that the other end has reset fails the next write, also one of no bytes. */
+  #ask(): void {
+    this.#asking = undefined;
+    if (!this.#paused) return;
+    this.#paused = this.#tcp.isPaused();
+    // Bytes that wait to leave would fail by themselves.
+    if (this.#tcp.writable && this.#tcp.writableLength === 0) this.#tcp.write(NOTHING);
+    this.#askLater();
+  }
+
   #settled(): void {
     this.#arriving?.cancel();
     this.#arriving = undefined;
@@ -207,6 +238,7 @@ export class Flow {
 
   #gone(): void {
     this.#closed = true;
+    this.#asking?.cancel();
     this.#settled();
     this.#events.closed(this.#error);
   }
