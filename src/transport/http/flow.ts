@@ -26,7 +26,7 @@ export interface FlowEvents {
 const LINGER_MS = 2_000;
 
 /** How often a connection that is not read is asked whether it still is one, in milliseconds. */
-const ASK_MS = 25;
+const ASK_MS = 20;
 const NOTHING = new Uint8Array();
 
 /**
@@ -134,7 +134,9 @@ export class Flow {
   reset(): void {
     this.#deaf = true;
     this.#settled();
-    this.#tcp.resetAndDestroy();
+    // What is being closed in order cannot be reset any more.
+    if (this.#ending) this.#tcp.destroy();
+    else this.#tcp.resetAndDestroy();
   }
 
   /** Whether the process may end while this connection is open. */
