@@ -23,7 +23,7 @@ const notification = service.resolve(NotificationClient);
 for (const name of ['stock', 'order', 'notification'])
   await service.client.call(
     { service: name, endpoint: 'Debug.Health', contentType: 'application/json', body: {} },
-    { waitForReady: true, timeoutMs: 8_000 },
+    { waitForReady: true, timeoutMs: 20_000 },
   );
 
 // order calls stock, and publishes; notification hears of it, asks order for the rest, and publishes.
