@@ -27,6 +27,8 @@ const LINGER_MS = 2_000;
 
 /** How often a connection that is not read is asked whether it still is one, in milliseconds. */
 const ASK_MS = 20;
+/** How many bytes of a connection are read in one turn of the event loop. */
+const TURN_BYTES = 64 * 1024;
 const NOTHING = new Uint8Array();
 
 /**
@@ -45,9 +47,12 @@ export class Flow {
   #messages = 0;
   #arriving: Timer | undefined;
   #draining: Promise<void> | undefined;
+  /** Whether its owner wants no more for now; and whether that was so since the other end was asked for last. */
+  #held = false;
+  #heldLately = false;
   #asking: Timer | undefined;
-  /** Whether it was paused since it was asked last. */
-  #paused = false;
+  #readSinceRest = 0;
+  #resting = false;
   /** Whether what comes is thrown away. */
   #deaf = false;
   #ending = false;
@@ -101,13 +106,15 @@ export class Flow {
   pause(): void {
     this.#reader.pause();
     this.#tcp.pause();
-    this.#paused = true;
+    this.#held = true;
+    this.#heldLately = true;
     this.#askLater();
   }
 
   resume(): void {
+    this.#held = false;
     if (this.#deaf) return;
-    this.#tcp.resume();
+    if (!this.#resting) this.#tcp.resume();
     this.#parse(() => this.#reader.resume());
   }
 
@@ -116,6 +123,7 @@ export class Flow {
     if (this.#closed || this.#ending) return;
     this.#ending = true;
     this.#deaf = true;
+    this.#held = false;
     this.#settled();
     this.#tcp.resume();
     this.#tcp.end();
@@ -147,6 +155,19 @@ export class Flow {
 
   #read(bytes: Buffer): void {
     if (!this.#deaf) this.#parse(() => this.#reader.feed(bytes));
+    this.#readSinceRest += bytes.length;
+    if (this.#readSinceRest >= TURN_BYTES && !this.#resting) this.#rest();
+  }
+
+  /** Lets others have their turn: Node reads a socket on and on while there is more, up to 2 MiB. */
+  #rest(): void {
+    this.#resting = true;
+    this.#tcp.pause();
+    setImmediate(() => {
+      this.#resting = false;
+      this.#readSinceRest = 0;
+      if (!this.#held) this.#tcp.resume();
+    });
   }
 
   #parse(parse: () => void): void {
@@ -193,8 +214,8 @@ export class Flow {
   /** Who does not read sees no end; but a connection that the other end has reset fails the next write, also one of no bytes. */
   #ask(): void {
     this.#asking = undefined;
-    if (!this.#paused) return;
-    this.#paused = this.#tcp.isPaused();
+    if (!this.#heldLately) return;
+    this.#heldLately = this.#held;
     // Bytes that wait to leave would fail by themselves.
     if (this.#tcp.writable && this.#tcp.writableLength === 0) this.#tcp.write(NOTHING);
     this.#askLater();
