@@ -217,7 +217,7 @@ describe('a hostile peer of the http transport', () => {
 
 describe('a connection over which much has come at once', () => {
   it('leaves a turn to others after each small part of it', async () => {
-    let accepted = (_: Socket): void => {};
+    let accepted = (_socket: Socket): void => {};
     const far = new Promise<Socket>((resolve) => (accepted = resolve));
     await withListener(
       async ({ address }, transport) => {
