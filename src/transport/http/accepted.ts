@@ -177,7 +177,7 @@ export class Accepted {
     if (this.#current !== socket) return;
     this.#current = undefined;
     this.#ended = socket.stream;
-    if (end === 'cut') this.#flow.destroy();
+    if (end === 'cut') this.#flow.reset();
     else if (end === 'end') this.#flow.end();
     else this.#next();
   }

@@ -136,7 +136,8 @@ export class DialledSocket implements Socket {
     this.#release(this.#connection, reuse);
     if (reuse) return;
     // A stream, or a call without its reply: closing is the only way to say that nobody waits.
-    if (this.#stream && error === undefined) flow.end();
+    if (error !== undefined) flow.reset();
+    else if (this.#stream) flow.end();
     else flow.destroy();
   }
 

@@ -31,6 +31,12 @@ const KEEP_ALIVE_MS = 15_000;
 /** Bytes that are read and kept while nobody takes messages, so that an end behind them is noticed. */
 const READ_AHEAD = 64 * 1024;
 
+/** How often a connection that is not read is asked whether it still is one, in milliseconds. */
+const ASK_MS = 20;
+/** How many bytes of a connection are read in one turn of the event loop. */
+const TURN_BYTES = 64 * 1024;
+const NOTHING = new Uint8Array();
+
 /**
  * One TCP connection that carries HTTP/1.1 messages both ways, paced by the slower side.
  *
@@ -47,9 +53,14 @@ export class Flow {
   #messages = 0;
   #arriving: Timer | undefined;
   #draining: Promise<void> | undefined;
+  /** Whether its owner wants no more for now; and whether that was so since the other end was asked for last. */
+  #held = false;
+  #heldLately = false;
+  #asking: Timer | undefined;
+  #readSinceRest = 0;
+  #resting = false;
   /** Whether what comes is thrown away. */
   #deaf = false;
-  #paused = false;
   /** The other end sends no more. */
   #half = false;
   #ending = false;
@@ -114,14 +125,16 @@ export class Flow {
   pause(): void {
     // After the end no more can come than is here.
     if (this.#half) return;
-    this.#paused = true;
+    this.#held = true;
+    this.#heldLately = true;
     this.#reader.pause();
+    this.#askLater();
   }
 
   resume(): void {
+    this.#held = false;
     if (this.#deaf) return;
-    this.#paused = false;
-    this.#tcp.resume();
+    if (!this.#resting) this.#tcp.resume();
     this.#parse(() => this.#reader.resume());
   }
 
@@ -130,6 +143,7 @@ export class Flow {
     if (this.#closed || this.#ending) return;
     this.#ending = true;
     this.#deaf = true;
+    this.#held = false;
     this.#settled();
     this.#tcp.resume();
     // What is left may take as long as any message; what comes afterwards may not.
@@ -148,6 +162,15 @@ export class Flow {
     this.#tcp.destroy();
   }
 
+  /** Cuts the connection, and has the other end notice at once: what is on its way is thrown away at both ends. */
+  reset(): void {
+    this.#deaf = true;
+    this.#settled();
+    // What is being closed in order cannot be reset any more.
+    if (this.#ending) this.#tcp.destroy();
+    else this.#tcp.resetAndDestroy();
+  }
+
   /** Whether the process may end while this connection is open. */
   set background(background: boolean) {
     if (background) this.#tcp.unref();
@@ -155,9 +178,26 @@ export class Flow {
   }
 
   #read(bytes: Buffer): void {
-    if (this.#deaf) return;
-    this.#parse(() => this.#reader.feed(bytes));
-    if (this.#paused && this.#reader.held >= READ_AHEAD) this.#tcp.pause();
+    if (!this.#deaf) this.#parse(() => this.#reader.feed(bytes));
+    if (this.#full) this.#tcp.pause();
+    this.#readSinceRest += bytes.length;
+    if (this.#readSinceRest >= TURN_BYTES && !this.#resting) this.#rest();
+  }
+
+  /** Whether as much was read ahead as there is room for. */
+  get #full(): boolean {
+    return this.#held && !this.#deaf && this.#reader.held >= READ_AHEAD;
+  }
+
+  /** Lets others have their turn: Node reads a socket on and on while there is more, up to 2 MiB. */
+  #rest(): void {
+    this.#resting = true;
+    this.#tcp.pause();
+    setImmediate(() => {
+      this.#resting = false;
+      this.#readSinceRest = 0;
+      if (!this.#full) this.#tcp.resume();
+    });
   }
 
   #parse(parse: () => void): void {
@@ -189,7 +229,7 @@ export class Flow {
   #late(seen: number, head: boolean): void {
     this.#arriving = undefined;
     // Others came to their end meanwhile, or the header did, or it is we who do not read.
-    if (this.#messages !== seen || head !== (this.#reader.header === undefined) || this.#paused)
+    if (this.#messages !== seen || head !== (this.#reader.header === undefined) || this.#held)
       return this.#follow();
     this.#deaf = true;
     const limit = head ? 'headerTimeoutMs' : 'timeoutMs';
@@ -197,6 +237,21 @@ export class Flow {
     this.#events.malformed(
       new OctavoError('deadline_exceeded', `${what} within ${this.#options[limit]} ms (${limit})`),
     );
+  }
+
+  #askLater(): void {
+    if (this.#deaf) return;
+    this.#asking ??= this.#clock.after(ASK_MS, () => this.#ask(), { background: true });
+  }
+
+  /** Who does not read sees no end; but a connection that the other end has reset fails the next write, also one of no bytes. */
+  #ask(): void {
+    this.#asking = undefined;
+    if (!this.#heldLately) return;
+    this.#heldLately = this.#held;
+    // Bytes that wait to leave would fail by themselves.
+    if (this.#full && this.#tcp.writable && this.#tcp.writableLength === 0) this.#tcp.write(NOTHING);
+    this.#askLater();
   }
 
   #settled(): void {
@@ -244,6 +299,7 @@ export class Flow {
   #gone(): void {
     this.#closed = true;
     this.#deaf = true;
+    this.#asking?.cancel();
     this.#settled();
     this.#events.closed(this.#error);
   }
