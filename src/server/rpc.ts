@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Broker, type Subscriber } from '../broker/broker.js';
 import { Codecs } from '../codec/codecs.js';
+import { advertised } from '../core/advertise.js';
 import { Clock } from '../core/clock.js';
 import { OctavoError } from '../core/error.js';
 import { Identity } from '../core/identity.js';
@@ -11,7 +12,6 @@ import { Transport, type Listener } from '../transport/transport.js';
 import { AdminListener } from './admin.js';
 import { debugEndpoints } from './debug.js';
 import { Dispatcher } from './dispatcher.js';
-import { advertised } from './rpc/advertise.js';
 import { Registration } from './rpc/registration.js';
 import { endpointRecords } from './rpc/record.js';
 import { Intake } from './rpc/intake.js';
