@@ -170,8 +170,10 @@ export class RpcServer extends Server {
     await this.deregister().catch((error: unknown) => logger.warn('could not deregister', { error }));
     if (lingerMs > 0) await clock.sleep(lingerMs);
     this.#state = 'draining';
-    await this.#subscriptions.stop();
-    await Promise.race([this.#dispatcher.idle(), this.#patience(drainMs)]);
+    await Promise.all([
+      this.#subscriptions.stop(drainMs),
+      Promise.race([this.#dispatcher.idle(), this.#patience(drainMs)]),
+    ]);
     const left = this.#dispatcher.stats.active;
     if (left > 0) logger.warn('cancelling calls that did not end in time', { calls: left, drainMs });
     this.#dispatcher.cancel(new OctavoError('unavailable', `${this.#serviceName} is stopping`));
@@ -181,7 +183,7 @@ export class RpcServer extends Server {
   async #close(): Promise<void> {
     this.#registration.stop();
     await this.deregister().catch(() => {});
-    await this.#subscriptions.stop();
+    await this.#subscriptions.stop(this.options.drainMs);
     await this.#listener?.close();
     this.#listener = undefined;
     await this.#admin?.close();

@@ -74,7 +74,7 @@ export interface ServerOptions {
   readonly admin?: { readonly address: string };
   /** The limit of a unary call whose caller and endpoint name none, in milliseconds. @defaultValue `5_000` */
   readonly requestTimeoutMs?: number;
-  /** For how long `stop` waits for calls in flight before it cancels them, in milliseconds. @defaultValue `10_000` */
+  /** For how long `stop` waits for calls and events in flight before it cancels them, in milliseconds. @defaultValue `10_000` */
   readonly drainMs?: number;
   /** For how long `stop` goes on serving after it deregistered, so that callers learn, in milliseconds. @defaultValue `0` */
   readonly lingerMs?: number;
