@@ -149,7 +149,7 @@ export class RpcServer extends Server {
     });
     const probes = { healthy: () => this.#state !== 'stopped', ready: () => this.#state === 'ready' };
     const { admin, address: bind = LOOPBACK } = this.options;
-    if (admin !== undefined) this.#admin = await AdminListener.open(admin.address, probes);
+    if (admin !== undefined) this.#admin = await AdminListener.open(admin, probes);
     this.#listener = await transport.listen(bind, (socket) => intake.take(socket), { probes });
     const address = advertised(this.#listener.address, this.options, registry);
     this.#node = this.#describe(address);

@@ -3,6 +3,7 @@ import { finished } from 'node:stream/promises';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { formatAddress, parseAddress } from '../../core/address.js';
 import { OctavoError } from '../../core/error.js';
+import { httpTimeouts } from '../../core/http-timeouts.js';
 import type { InHand } from '../../core/in-hand.js';
 import { readEnvelope, refusal, type EnvelopeLimits } from './envelope.js';
 import type { Subscription } from './subscription.js';
@@ -18,9 +19,6 @@ export interface ReceiverParts {
   readonly inHand: InHand;
   readonly find: (id: string) => Subscription | undefined;
 }
-
-/** How often connections are looked through for one that is too slow, in milliseconds. */
-const CHECKED_EVERY_MS = { most: 1_000, least: 10 };
 
 /** Takes the posts of publishers. */
 export class Receiver {
@@ -49,15 +47,7 @@ export class Receiver {
       bodyLimit: maxBodyBytes,
       requestTimeout: timeoutMs,
       forceCloseConnections: true,
-      http: {
-        requestTimeout: timeoutMs,
-        headersTimeout: timeoutMs,
-        // Node cuts off nothing between two of these.
-        connectionsCheckingInterval: Math.max(
-          CHECKED_EVERY_MS.least,
-          Math.min(CHECKED_EVERY_MS.most, timeoutMs),
-        ),
-      },
+      http: httpTimeouts(timeoutMs),
     });
     app.server.maxConnections = maxConnections;
     const receiver = new Receiver(app, options, parts);
