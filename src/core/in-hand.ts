@@ -3,7 +3,6 @@ import type { Clock } from './clock.js';
 import type { MaybePromise } from './lifecycle.js';
 
 interface Work {
-  readonly done: Promise<void>;
   /** The work that this was begun in. */
   readonly within: Work | undefined;
 }
@@ -17,6 +16,8 @@ const current = new AsyncLocalStorage<Work>();
  */
 export class InHand {
   readonly #works = new Set<Work>();
+  /** Told when a piece of work ends. */
+  #waiting: (() => void)[] = [];
 
   /** How many pieces of work are under way. */
   get size(): number {
@@ -25,22 +26,19 @@ export class InHand {
 
   /** Runs something as a piece of work. */
   async run<T>(something: () => MaybePromise<T>): Promise<T> {
-    let finish = (): void => {};
-    const done = new Promise<void>((resolve) => (finish = resolve));
-    const work: Work = { done, within: current.getStore() };
+    const work: Work = { within: current.getStore() };
     this.#works.add(work);
     try {
       return await current.run(work, something);
     } finally {
       this.#works.delete(work);
-      finish();
+      for (const wake of this.#waiting.splice(0)) wake();
     }
   }
 
   /** Resolves when nothing is under way but what the caller itself runs in. */
   async idle(): Promise<void> {
-    for (let others = this.#others(); others.length > 0; others = this.#others())
-      await Promise.all(others.map(({ done }) => done));
+    while (this.#others()) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
   /** As {@link idle}, for at most `ms` milliseconds. Says whether it came to that. */
@@ -57,9 +55,10 @@ export class InHand {
     }
   }
 
-  #others(): readonly Work[] {
-    const own = new Set<Work>();
-    for (let work = current.getStore(); work !== undefined; work = work.within) own.add(work);
-    return [...this.#works].filter((work) => !own.has(work));
+  #others(): boolean {
+    let own = 0;
+    for (let work = current.getStore(); work !== undefined; work = work.within)
+      if (this.#works.has(work)) own++;
+    return this.#works.size > own;
   }
 }

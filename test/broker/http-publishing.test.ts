@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
 import type { Socket } from 'node:net';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { OctavoError, type Code } from '../../src/core/error.js';
@@ -127,6 +128,18 @@ describe('a publisher over http', () => {
     );
     await closed;
     assert.deepEqual(brokers.codes, []);
+  });
+
+  it('listens once to its signal, however many subscribers there are, and then no more', SOON, async () => {
+    const { signal } = new AbortController();
+    const listeners: number[] = [];
+    const broker = await brokers.broker();
+    for (let n = 0; n < 20; n++)
+      await broker.subscribe('events', () => void listeners.push(getEventListeners(signal, 'abort').length));
+    const publisher = await brokers.broker();
+    await publisher.publish('events', event('x'), { signal });
+    assert.deepEqual(listeners, Array(20).fill(1));
+    assert.equal(getEventListeners(signal, 'abort').length, 0);
   });
 
   it('has so many publishes under way, and no more', SOON, async () => {

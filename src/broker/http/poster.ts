@@ -11,15 +11,18 @@ const IDLE_MS = 30_000;
 const MOST_REPLY_BYTES = 64 * 1024;
 const MOST_PRELIMINARIES = 8;
 
+/** Fails one post. */
+export type Fail = (error: OctavoError) => void;
+
 /** Posts events, over connections that are used again. */
 export class Poster {
   readonly #agent = new Agent({
     keepAlive: true,
     maxSockets: MOST_SOCKETS,
-    maxFreeSockets: 4,
+    maxFreeSockets: MOST_SOCKETS,
     timeout: IDLE_MS,
   });
-  readonly #underWay = new Set<(error: OctavoError) => void>();
+  readonly #underWay = new Set<Fail>();
   readonly #timeoutMs: number;
   readonly #clock: Clock;
 
@@ -38,17 +41,16 @@ export class Poster {
   /**
    * Resolves when the subscriber has answered, which it has `timeoutMs` for, however it spends them.
    *
-   * Rejects with `executed: false` when it was not reached or has refused the event.
+   * Rejects with `executed: false` when it was not reached or has refused the event. What fails it is among `siblings` as long as it lasts.
    */
-  post(address: string, path: string, body: Buffer, signal?: AbortSignal): Promise<void> {
+  post(address: string, path: string, body: Buffer, siblings: Set<Fail>): Promise<void> {
     return new Promise((resolve, reject) => {
       const post = this.#open(target(address), path, body);
-      const fail = (error: OctavoError): void => {
+      const fail: Fail = (error) => {
         // What is rejected is what happened first; the rest comes of destroying.
         reject(error);
         post.destroy();
       };
-      const abort = (): void => fail(new OctavoError('cancelled', `a post to ${address} was aborted`));
       const timer = this.#clock.after(this.#timeoutMs, () =>
         fail(
           new OctavoError(
@@ -58,21 +60,25 @@ export class Poster {
         ),
       );
       this.#underWay.add(fail);
-      signal?.addEventListener('abort', abort, { once: true });
+      siblings.add(fail);
+      let answered = false;
       post.once('close', () => {
         timer.cancel();
         this.#underWay.delete(fail);
-        signal?.removeEventListener('abort', abort);
-        fail(new OctavoError('unavailable', `${address} did not answer a post`));
+        siblings.delete(fail);
+        if (!answered) fail(new OctavoError('unavailable', `${address} did not answer a post`));
       });
       post.on('error', (cause: NodeJS.ErrnoException) => fail(unreachable(address, cause)));
       let preliminaries = 0;
       post.on('information', () => {
         if (++preliminaries > MOST_PRELIMINARIES) fail(excessive(address));
       });
-      post.on('response', (response) => read(response, address, resolve, fail));
-      if (signal?.aborted === true) abort();
-      else post.end(body);
+      const done = (): void => {
+        answered = true;
+        resolve();
+      };
+      post.on('response', (response) => read(response, address, done, fail));
+      post.end(body);
     });
   }
 
@@ -82,12 +88,7 @@ export class Poster {
   }
 }
 
-function read(
-  response: IncomingMessage,
-  address: string,
-  resolve: () => void,
-  fail: (error: OctavoError) => void,
-): void {
+function read(response: IncomingMessage, address: string, done: () => void, fail: Fail): void {
   let bytes = 0;
   response.on('data', (chunk: Buffer) => {
     bytes += chunk.length;
@@ -96,13 +97,13 @@ function read(
   response.on('error', (cause) => fail(unreachable(address, cause)));
   response.on('end', () => {
     const { statusCode = 0 } = response;
-    if (statusCode === 200) resolve();
-    else fail(answered(address, statusCode));
+    if (statusCode === 200) done();
+    else fail(refusal(address, statusCode));
   });
 }
 
 /** An error for a status. Neither go-micro's broker nor this one runs a handler before it answers 4xx. */
-function answered(address: string, status: number): OctavoError {
+function refusal(address: string, status: number): OctavoError {
   const code: Code = status === 413 || status === 429 ? 'resource_exhausted' : 'unavailable';
   const refused = status >= 400 && status < 500;
   return new OctavoError(code, `${address} answered a post with the status ${status}`, {

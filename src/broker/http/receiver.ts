@@ -1,5 +1,4 @@
 import type { AddressInfo } from 'node:net';
-import { finished } from 'node:stream/promises';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { formatAddress, parseAddress } from '../../core/address.js';
 import { OctavoError } from '../../core/error.js';
@@ -77,14 +76,13 @@ export class Receiver {
   }
 
   /** Refuses, before its body is read, what would be too much at once. */
-  async #admit(reply: FastifyReply): Promise<void> {
+  async #admit(reply: FastifyReply): Promise<FastifyReply | undefined> {
     const { maxEvents } = this.#options;
-    if (this.#taken >= maxEvents) {
-      await reply.code(429).send(refusal(429, `${maxEvents} events are in hand (maxEvents)`));
-      return;
-    }
+    if (this.#taken >= maxEvents)
+      return reply.code(429).send(refusal(429, `${maxEvents} events are in hand (maxEvents)`));
     this.#taken++;
     reply.raw.once('close', () => this.#taken--);
+    return undefined;
   }
 
   /** Runs the handler of a subscription. Who posted learns nothing of how it went, as in go-micro. */
@@ -99,8 +97,6 @@ export class Receiver {
     // go-micro answers 200, and its publishers look at no status. With this one, an event of a queue goes to another member.
     if (subscription === undefined) return reply.code(404).send(refusal(404, 'Subscription not found'));
     await subscription.deliver(message);
-    reply.code(200).send();
-    await finished(reply.raw).catch(() => {});
-    return reply;
+    return reply.code(200).send();
   }
 }

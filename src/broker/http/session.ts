@@ -5,10 +5,10 @@ import { OctavoError } from '../../core/error.js';
 import { InHand } from '../../core/in-hand.js';
 import type { Logger } from '../../core/logger.js';
 import type { Message } from '../../core/message.js';
-import type { Node, Registry } from '../../registry/registry.js';
+import type { Node, Registry, ServiceRecord } from '../../registry/registry.js';
 import type { DeliveryHandler, SubscribeOptions, Subscriber } from '../broker.js';
 import { writeEnvelope } from './envelope.js';
-import { Poster } from './poster.js';
+import { Poster, type Fail } from './poster.js';
 import { Receiver, type ReceiverOptions } from './receiver.js';
 import { BROADCAST, SERVICE, Subscription } from './subscription.js';
 
@@ -23,6 +23,15 @@ export interface SessionParts {
   readonly registry: Registry;
   readonly clock: Clock;
   readonly logger: Logger;
+}
+
+/** What the posts of one publish have in common. */
+interface Publishing {
+  readonly body: Buffer;
+  /** Those under way. */
+  readonly posts: Set<Fail>;
+  /** Throws when the publish is aborted. */
+  readonly check: () => void;
 }
 
 /** Bytes that a DNS label holds: on mDNS, what stands between two dots of a node's id is one. */
@@ -116,40 +125,43 @@ export class Session {
   }
 
   async #publish(topic: string, message: Message, signal: AbortSignal | undefined): Promise<void> {
+    const aborted = (): OctavoError =>
+      new OctavoError('cancelled', `the publish to "${topic}" was aborted`, { cause: signal?.reason });
     const check = (): void => {
-      if (signal?.aborted === true)
-        throw new OctavoError('cancelled', `the publish to "${topic}" was aborted`, { cause: signal.reason });
+      if (signal?.aborted === true) throw aborted();
     };
     check();
-    const body = writeEnvelope(topic, message, this.#options);
-    const records = await this.#parts.registry.getService(SERVICE);
-    const fits = ({ metadata }: Node): boolean =>
-      metadata['topic'] === topic && metadata['broker'] === 'http';
-    const targets = records.flatMap(({ version, nodes }) => {
-      const found = nodes.filter(fits);
-      if (version === BROADCAST) return found.map((node) => [node]);
-      return found.length === 0 ? [] : [shuffled(found)];
-    });
-    const next = targets.values();
+    const publishing: Publishing = {
+      body: writeEnvelope(topic, message, this.#options),
+      posts: new Set(),
+      check,
+    };
+    const all = targets(topic, await this.#parts.registry.getService(SERVICE));
+    check();
+    const next = all.values();
     const postAll = async (): Promise<void> => {
-      for (const nodes of next) {
-        check();
-        await this.#postToOne(nodes, body, signal);
-      }
+      for (const nodes of next) await this.#postToOne(nodes, publishing);
     };
-    await Promise.all(Array.from({ length: Math.min(AT_ONCE, targets.length) }, postAll));
-    check();
+    // One listener, however many posts there are.
+    const abort = (): void => [...publishing.posts].forEach((fail) => fail(aborted()));
+    signal?.addEventListener('abort', abort, { once: true });
+    try {
+      await Promise.all(Array.from({ length: Math.min(AT_ONCE, all.length) }, postAll));
+    } finally {
+      signal?.removeEventListener('abort', abort);
+    }
   }
 
-  /** Posts to the first of these that takes it. */
-  async #postToOne(nodes: readonly Node[], body: Buffer, signal: AbortSignal | undefined): Promise<void> {
+  /** Posts to the first of these that takes it. Rejects when the publish is aborted, and for nothing else. */
+  async #postToOne(nodes: readonly Node[], { body, posts, check }: Publishing): Promise<void> {
     for (const [at, { address, id }] of nodes.entries())
       try {
-        await this.#poster.post(address, `/?id=${encodeURIComponent(id)}`, body, signal);
+        check();
+        await this.#poster.post(address, `/?id=${encodeURIComponent(id)}`, body, posts);
         return;
       } catch (reason) {
+        check();
         const error = OctavoError.from(reason);
-        if (signal?.aborted === true) return;
         const otherNodes = nodes.length - at - 1;
         const facts = { node: id, address, error, otherNodes };
         this.#parts.logger.warn('an event could not be posted', facts);
@@ -159,11 +171,11 @@ export class Session {
 
   /** Opens the door at the first subscription. */
   async #listen(): Promise<void> {
-    this.#receiver ??= this.#open();
+    const opening = (this.#receiver ??= this.#open());
     try {
-      await this.#receiver;
+      await opening;
     } catch (reason) {
-      this.#receiver = undefined;
+      if (this.#receiver === opening) this.#receiver = undefined;
       throw reason;
     }
   }
@@ -193,6 +205,17 @@ export class Session {
     this.#renewal = undefined;
     if (this.#subscriptions.size > 0 && this.#closing === undefined) this.#schedule();
   }
+}
+
+/** The nodes that an event is for: one of each of these, tried in this order. */
+function targets(topic: string, records: readonly ServiceRecord[]): readonly (readonly Node[])[] {
+  return records.flatMap(({ version, nodes }) => {
+    const found = nodes.filter(
+      ({ metadata }) => metadata['topic'] === topic && metadata['broker'] === 'http',
+    );
+    if (version === BROADCAST) return found.map((node) => [node]);
+    return found.length === 0 ? [] : [shuffled(found)];
+  });
 }
 
 /** Short, as go-micro's, of a topic and a UUID, leaves 26 bytes for the topic. */

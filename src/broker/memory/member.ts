@@ -1,6 +1,7 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { Clock } from '../../core/clock.js';
 import { InHand } from '../../core/in-hand.js';
+import { isPromise } from '../../core/lifecycle.js';
 import type { Logger } from '../../core/logger.js';
 import type { Message } from '../../core/message.js';
 import type { Delivery, DeliveryHandler, SubscribeOptions } from '../broker.js';
@@ -55,7 +56,8 @@ export class Member {
       },
     };
     try {
-      await this.#handler(delivery);
+      const handled = this.#handler(delivery);
+      if (isPromise(handled)) await handled;
       if (options.autoAck !== false) delivery.ack();
     } catch (error) {
       parts.logger.warn('a handler refused an event', { topic, attempt, error });
