@@ -5,7 +5,7 @@ import { OctavoError } from '../../src/core/error.js';
 import { MemoryRegistry, memory as memoryRegistry } from '../../src/registry/memory.js';
 import { Registry } from '../../src/registry/registry.js';
 import { RpcServer, rpc } from '../../src/server/rpc.js';
-import { advertised } from '../../src/server/rpc/advertise.js';
+import { advertised } from '../../src/core/advertise.js';
 import { createService } from '../../src/service/run.js';
 import { TestLogger } from '../../src/testing/test-logger.js';
 import { memory as memoryTransport } from '../../src/transport/memory.js';
