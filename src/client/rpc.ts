@@ -266,6 +266,7 @@ export class RpcClient extends Client {
       timeoutMs: Math.min(this.options.dialTimeoutMs, context.remainingMs),
       pool: this.#pool,
       cancellation: context,
+      secure: node.metadata['secure'] === 'true',
     });
     if (!isPromise(dialled)) return dialled;
     return dialled.then((socket) => {

@@ -156,7 +156,7 @@ export class RpcServer extends Server {
     if (admin !== undefined) this.#admin = await AdminListener.open(admin, probes);
     this.#listener = await transport.listen(bind, (socket) => intake.take(socket), { probes });
     const address = advertised(this.#listener.address, this.options, registry);
-    this.#node = this.#describe(address);
+    this.#node = this.#describe(address, this.#listener.secure === true);
     await this.#subscriptions.start();
     await this.register();
     logger.info('serving', {
@@ -209,7 +209,7 @@ export class RpcServer extends Server {
     );
   }
 
-  #describe(address: string): Node {
+  #describe(address: string, secure: boolean): Node {
     const { transport, broker, registry, identity } = this.#parts;
     const metadata = {
       ...identity.metadata,
@@ -220,6 +220,7 @@ export class RpcServer extends Server {
       registry: registry.name,
       protocol: 'mucp',
       octavo: '1',
+      ...(secure && { secure: 'true' }),
     };
     return { id: `${this.#serviceName}-${this.#id}`, address, metadata };
   }

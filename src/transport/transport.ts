@@ -2,6 +2,7 @@ import type { Cancellation } from '../core/context.js';
 import type { OctavoError } from '../core/error.js';
 import type { Lifecycle, MaybePromise } from '../core/lifecycle.js';
 import type { Message } from '../core/message.js';
+import type { PeerCertificate } from '../core/tls.js';
 
 /** Bounds that hold in both directions, checked before memory is taken. Over one of them is `resource_exhausted`. */
 export interface MessageLimits {
@@ -54,6 +55,8 @@ export interface DialOptions {
   /** Gives the dialling up. A call's {@link Context} is one. */
   readonly cancellation?: Cancellation;
   readonly pool?: PoolOptions;
+  /** Whether what is dialled says that it takes TLS only: it is not dialled without. @defaultValue `false` */
+  readonly secure?: boolean;
 }
 
 /** What a listener shows to those who look after the process. */
@@ -79,6 +82,8 @@ export interface Socket {
   readonly local: string;
   /** The address at the other end. */
   readonly remote: string;
+  /** What the other end has shown of itself, where it was asked for a certificate. */
+  readonly certificate?: PeerCertificate | undefined;
 
   /**
    * Sends a message. A promise means: wait for it before the next one. After the end it is dropped.
@@ -108,6 +113,8 @@ export interface Socket {
 export interface Listener {
   /** Where others dial: the port that was really bound. */
   readonly address: string;
+  /** Whether it takes TLS only, which others are told. */
+  readonly secure?: boolean;
   /** Takes no more sockets in. Those that are open end by themselves or are cut by the transport's `stop`. */
   close(): Promise<void>;
 }

@@ -199,6 +199,7 @@ export class Intake {
   ): Context {
     const { clock, logger } = this.#parts;
     const { header, service, octavo } = incoming;
+    const { remote, certificate } = socket;
     const asked = mucp.readTimeout(header);
     const allowed = endpoint.method.options.timeoutMs;
     const ms = asked === undefined ? (allowed ?? timeoutMs) : Math.min(asked, allowed ?? asked);
@@ -208,7 +209,8 @@ export class Intake {
       clock,
       logger,
       metadata: () => mucp.userMetadata(header),
-      peer: { address: socket.remote, octavo },
+      peer:
+        certificate === undefined ? { address: remote, octavo } : { address: remote, octavo, certificate },
       deadline: ms === undefined || ms === 0 ? undefined : clock.now() + ms,
     });
     // Most sockets close because the reply is out.
