@@ -82,8 +82,7 @@ export class HttpTransport extends Transport {
   }
 
   dial(address: string, options: DialOptions = {}): MaybePromise<Socket> {
-    if (options.secure === true && this.#certificates === undefined)
-      return Promise.reject(wantsTls(address));
+    if (options.secure === true && this.#certificates === undefined) return Promise.reject(wantsTls(address));
     return this.#dialler.dial(address, options);
   }
 

@@ -70,12 +70,14 @@ export class Dialler {
     return this.#socket(pool, connection, options);
   }
 
-  async #connect(address: string, options: DialOptions): Promise<Opened> {
+  #connect(address: string, options: DialOptions): Promise<Opened> {
     const certificates = this.#certificates;
     if (certificates === undefined) return open(address, options, this.#clock);
-    const context = await certificates.forClient();
     const { host } = parseAddress(address);
-    return open(address, options, this.#clock, (tcp) => secure(tcp, host, context, certificates.options));
+    const openWith = (context: SecureContext): Promise<Opened> =>
+      open(address, options, this.#clock, (tcp) => secure(tcp, host, context, certificates.options));
+    const context = certificates.forClient();
+    return isPromise(context) ? context.then(openWith) : openWith(context);
   }
 
   #socket(pool: Pool, connection: Dialled, { stream = false, pool: options }: DialOptions): Socket {

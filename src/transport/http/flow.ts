@@ -106,6 +106,7 @@ export class Flow {
     tcp.on('data', (bytes: Buffer) => this.#read(bytes));
     tcp.on('end', () => this.#ended());
     tcp.on('error', (cause) => this.#fail(cause));
+    secured?.tcp.on('error', (cause) => this.#fail(cause));
     tcp.on('close', () => this.#gone());
   }
 
@@ -187,14 +188,18 @@ export class Flow {
     this.#settled();
     // What is being closed in order cannot be reset any more.
     if (this.#ending) this.#tcp.destroy();
-    // TLS has no reset of its own; it goes with what is under it.
-    else (this.secured?.tcp ?? this.#tcp).resetAndDestroy();
+    else this.#bottom.resetAndDestroy();
   }
 
   /** Whether the process may end while this connection is open. */
   set background(background: boolean) {
     if (background) this.#tcp.unref();
     else this.#tcp.ref();
+  }
+
+  /** What is under TLS, which itself cannot be reset, and keeps the failure of a write of no bytes to itself. */
+  get #bottom(): TcpSocket {
+    return this.secured?.tcp ?? this.#tcp;
   }
 
   #read(bytes: Buffer): void {
@@ -270,7 +275,7 @@ export class Flow {
     if (!this.#heldLately) return;
     this.#heldLately = this.#held;
     // Bytes that wait to leave would fail by themselves.
-    if (this.#full && this.#tcp.writable && this.#tcp.writableLength === 0) this.#tcp.write(NOTHING);
+    if (this.#full && this.#tcp.writable && this.#tcp.writableLength === 0) this.#bottom.write(NOTHING);
     this.#askLater();
   }
 
