@@ -3,7 +3,7 @@ import { OctavoError } from './error.js';
 /** What Node's errors about TLS carry. */
 interface TlsError extends Error {
   readonly code?: string;
-  /** Of a wrong host: which names there are. */
+  /** What OpenSSL says in short; of a wrong host, which names there are. */
   readonly reason?: string;
 }
 
@@ -37,13 +37,18 @@ const HANDSHAKE: readonly (readonly [RegExp, Remedy])[] = [
       `${address} wants a certificate of ours that it knows: set tls.cert and tls.key to one that its authority has signed`,
   ],
   [
+    /alert handshake failure/,
+    (address) =>
+      `${address} ends the TLS handshake: it wants a certificate of ours (set tls.cert and tls.key), or has no cipher in common with us`,
+  ],
+  [
     /alert unknown ca/,
     (address) =>
       `${address} does not know who signed our certificate: put its authority into tls.ca there, or use another tls.cert here`,
   ],
   [
     /alert (?:certificate expired|certificate revoked|certificate unknown|unsupported certificate)/,
-    (address, { message }) => `${address} refuses our certificate: ${message}: set another tls.cert`,
+    (address, error) => `${address} refuses our certificate: ${short(error)}: set another tls.cert`,
   ],
   [
     /protocol version|unsupported protocol|inappropriate fallback/,
@@ -53,7 +58,7 @@ const HANDSHAKE: readonly (readonly [RegExp, Remedy])[] = [
     /wrong version number|packet length too long|http request|unexpected message|bad record type|unknown protocol|record layer failure/,
     (address) => `${address} does not speak TLS: set tls there, or leave it out here`,
   ],
-  [/alert|ssl routines|^err ssl/, (address, { message }) => `TLS with ${address} failed: ${message}`],
+  [/alert|ssl routines|^err ssl/, (address, error) => `TLS with ${address} failed: ${short(error)}`],
 ];
 
 /** What is wrong, where it has to do with TLS, and what to do about it. */
@@ -67,13 +72,20 @@ export function tlsFault(address: string, error: Error): string | undefined {
 
 /** Whether the other end has ended the handshake because of our certificate, or for want of one. */
 export function certificateRefused(error: Error): boolean {
-  return /alert (?:bad |unsupported )?certificate|alert unknown ca/.test(textOf(error));
+  return /alert (?:bad |unsupported )?certificate|alert unknown ca|alert handshake failure/.test(
+    textOf(error),
+  );
 }
 
 /** An error for a TLS connection that could not be opened: nothing was sent on it. */
 export function handshakeFailed(address: string, cause: Error): OctavoError {
   const what = tlsFault(address, cause) ?? `${address} broke off the TLS handshake: ${cause.message}`;
   return new OctavoError('unavailable', what, { cause, executed: false });
+}
+
+/** OpenSSL's messages are long, and end with a line break. */
+function short({ reason, message }: TlsError): string {
+  return reason ?? message.trim();
 }
 
 function textOf({ code = '', message }: TlsError): string {

@@ -266,6 +266,7 @@ function microError(error: OctavoError): Buffer {
       ['X-Micro-Error', text],
     ]),
     EMPTY,
+    'Connection: close\r\n',
   );
 }
 

@@ -322,6 +322,8 @@ export class Flow {
       fault ?? `the connection to ${this.remote} broke: ${cause.message}`,
       { cause, ...(unread && { executed: false }) },
     );
+    // An alert of TLS leaves the connection open.
+    this.destroy();
   }
 
   #gone(): void {
