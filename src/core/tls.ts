@@ -59,6 +59,13 @@ export interface Credentials {
   readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
 }
 
+/** How those at the other end are checked. */
+export interface TlsPolicy {
+  readonly serverName: string | undefined;
+  readonly clientAuth: 'none' | 'request' | 'require';
+  readonly verify: boolean;
+}
+
 export interface CertificatesParts {
   readonly clock: Clock;
   readonly logger: Logger;
@@ -81,7 +88,8 @@ const LOOK_EVERY_MS = 60_000;
  * being opened looks for, at most once a minute.
  */
 export class Certificates {
-  readonly options: TlsOptions;
+  readonly policy: TlsPolicy;
+  readonly #options: TlsOptions;
   readonly #who: string;
   readonly #parts: CertificatesParts;
   readonly #paths: readonly string[];
@@ -91,7 +99,9 @@ export class Certificates {
 
   /** @param who what errors call its owner: `the http transport` */
   constructor(who: string, options: TlsOptions, parts: CertificatesParts) {
-    this.options = options;
+    const { serverName, clientAuth = 'none', verify = true } = options;
+    this.policy = { serverName, clientAuth, verify };
+    this.#options = options;
     this.#who = who;
     this.#parts = parts;
     const { ca, cert, key } = options;
@@ -104,7 +114,7 @@ export class Certificates {
     const { clock, logger } = this.#parts;
     this.#loaded = await this.#read();
     this.#lookedAt = clock.now();
-    if (this.options.verify === false)
+    if (this.#options.verify === false)
       logger.warn('certificates are not verified: whoever sits in between can read and change everything', {
         option: `tls.verify of ${this.#who}`,
       });
@@ -121,7 +131,7 @@ export class Certificates {
    * @throws or rejects with `failed_precondition` before {@link start}, and where there is no certificate to show
    */
   forServer(): MaybePromise<Credentials> {
-    const { cert, clientAuth = 'none', ca } = this.options;
+    const { cert, clientAuth = 'none', ca } = this.#options;
     if (cert === undefined)
       throw refused(`tls of ${this.#who}`, 'whoever listens needs a certificate: set tls.cert and tls.key');
     if (clientAuth !== 'none' && ca === undefined)
@@ -177,7 +187,7 @@ export class Certificates {
   async #read(): Promise<Loaded> {
     // Before they are read, so that a change in between is seen the next time.
     const stamps = await this.#stamps().catch(() => '');
-    const { minVersion = 'TLSv1.2' } = this.options;
+    const { minVersion = 'TLSv1.2' } = this.#options;
     const ca = await this.#readAuthorities();
     const own = await this.#readOwn();
     const credentials: Credentials = {
@@ -189,7 +199,7 @@ export class Certificates {
   }
 
   async #readAuthorities(): Promise<string[] | undefined> {
-    const { ca } = this.options;
+    const { ca } = this.#options;
     if (ca === undefined) return undefined;
     const option = this.#option('ca');
     const all = await Promise.all(listed(ca).map((pem) => readPem(pem, option)));
@@ -203,7 +213,7 @@ export class Certificates {
   }
 
   async #readOwn(): Promise<{ cert: string; key: string; expires: string } | undefined> {
-    const { cert, key, passphrase } = this.options;
+    const { cert, key, passphrase } = this.#options;
     if (cert === undefined && key === undefined) return undefined;
     if (cert === undefined) throw refused(this.#option('key'), 'it is of no use without tls.cert: set both');
     if (key === undefined) throw refused(this.#option('cert'), 'it is of no use without tls.key: set both');
@@ -231,10 +241,11 @@ export class Certificates {
 /** The options as they may be shown: without keys and passphrase. */
 export function shownTls(tls: TlsOptions): TlsOptions {
   const { ca, cert, key, passphrase } = tls;
-  const shownCa = listed(ca).map((pem) => shownPem(pem, false));
   return {
     ...tls,
-    ...(ca !== undefined && { ca: shownCa }),
+    ...(ca !== undefined && {
+      ca: isOne(ca) ? shownPem(ca, false) : ca.map((pem) => shownPem(pem, false)),
+    }),
     ...(cert !== undefined && { cert: shownPem(cert, false) }),
     ...(key !== undefined && { key: shownPem(key, true) }),
     ...(passphrase !== undefined && { passphrase: shownPassphrase() }),
@@ -248,7 +259,7 @@ export function shownTls(tls: TlsOptions): TlsOptions {
  */
 export function clientOf(
   socket: TLSSocket,
-  { clientAuth = 'none' }: TlsOptions,
+  { clientAuth }: TlsPolicy,
 ): PeerCertificate | OctavoError | undefined {
   if (clientAuth === 'none') return undefined;
   const shown = socket.getPeerX509Certificate();
@@ -280,5 +291,9 @@ function stranger(why: string): OctavoError {
 
 function listed(ca: TlsOptions['ca']): readonly Pem[] {
   if (ca === undefined) return [];
-  return typeof ca === 'string' || ca instanceof Uint8Array ? [ca] : ca;
+  return isOne(ca) ? [ca] : ca;
+}
+
+function isOne(ca: Pem | readonly Pem[]): ca is Pem {
+  return typeof ca === 'string' || ca instanceof Uint8Array;
 }

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { copyFile } from 'node:fs/promises';
 import { connect as connectTcp, createServer, type AddressInfo, type Server } from 'node:net';
+import { join } from 'node:path';
 import { afterEach, describe, it } from 'node:test';
 import { connect, createServer as createTlsServer, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { OctavoError } from '../../src/core/error.js';
-import type { Message } from '../../src/core/message.js';
+import { EMPTY, type Message } from '../../src/core/message.js';
 import { Metadata } from '../../src/core/metadata.js';
 import { SystemClock } from '../../src/core/system-clock.js';
 import type { TlsOptions } from '../../src/core/tls.js';
@@ -21,6 +23,7 @@ const stranger = await Authority.make('somebody else');
 const { ca } = authority;
 const server = await authority.issue('server');
 const client = await authority.issue('client', { san: 'URI:spiffe://octavo/client,DNS:client.local' });
+const renewed = await authority.issue('renewed');
 const expired = await authority.issue('expired', { expired: true });
 const elsewhere = await authority.issue('elsewhere', { san: 'DNS:elsewhere.example' });
 const unknown = await stranger.issue('unknown');
@@ -430,6 +433,49 @@ describe('a port that asks for a certificate of the caller', () => {
     const { socket, said } = await visit();
     assert.equal(socket.isSessionReused(), true);
     assert.match(said, /^HTTP\/1\.1 401/);
+  });
+});
+
+describe('certificates that are replaced while a listener runs', () => {
+  it('are shown to new connections, and those that are open go on', async () => {
+    const pair = { cert: join(authority.folder, 'now.pem'), key: join(authority.folder, 'now.key') };
+    await Promise.all([copyFile(server.cert, pair.cert), copyFile(server.key, pair.key)]);
+    const clock = new VirtualClock();
+    const made = await transport(pair, { headerTimeoutMs: 0, idleMs: 0 }, clock);
+    const { address } = await made.listen('127.0.0.1:0', (socket) => void answer(socket));
+    const port = Number(address.split(':')[1]);
+    const subject = async (): Promise<{ socket: TLSSocket; cn: string }> => {
+      const socket = connect({ host: '127.0.0.1', port, ca: readFileSync(ca) });
+      opened.push(() => socket.destroy());
+      await new Promise((resolve) => socket.once('secureConnect', resolve));
+      return { socket, cn: socket.getPeerX509Certificate()?.subject ?? '' };
+    };
+    const before = await subject();
+    assert.equal(before.cn, 'CN=server');
+    await Promise.all([copyFile(renewed.cert, pair.cert), copyFile(renewed.key, pair.key)]);
+    assert.equal((await subject()).cn, 'CN=server');
+    await clock.advance(60_000);
+    assert.equal((await subject()).cn, 'CN=renewed');
+    before.socket.write('POST / HTTP/1.1\r\nMicro-Service: x\r\nContent-Length: 0\r\n\r\n');
+    const got = await new Promise<string>((resolve) =>
+      before.socket.once('data', (bytes: Buffer) => resolve(bytes.toString())),
+    );
+    assert.match(got, /"nobody"$/);
+  });
+
+  it('of callers, too', async () => {
+    const pair = { cert: join(authority.folder, 'caller.pem'), key: join(authority.folder, 'caller.key') };
+    await Promise.all([copyFile(client.cert, pair.cert), copyFile(client.key, pair.key)]);
+    const { address } = await listen({ ca, ...server, clientAuth: 'require' });
+    const clock = new VirtualClock();
+    const caller = await transport({ ca, ...pair }, {}, clock);
+    assert.match(text(await call(caller, address)), /"CN=client"/);
+    await Promise.all([copyFile(server.cert, pair.cert), copyFile(server.key, pair.key)]);
+    await clock.advance(60_000);
+    const socket = await caller.dial(address, { stream: true });
+    await socket.send({ header: new Metadata({ 'Micro-Service': 'x', 'Micro-Stream': '1' }), body: EMPTY });
+    assert.match(text(await socket.receive()), /"CN=server"/);
+    socket.close();
   });
 });
 

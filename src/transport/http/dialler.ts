@@ -4,7 +4,7 @@ import { parseAddress } from '../../core/address.js';
 import type { Clock } from '../../core/clock.js';
 import { OctavoError } from '../../core/error.js';
 import { isPromise, type MaybePromise } from '../../core/lifecycle.js';
-import type { Certificates, TlsOptions } from '../../core/tls.js';
+import type { Certificates, TlsPolicy } from '../../core/tls.js';
 import { handshakeFailed } from '../../core/tls-fault.js';
 import type { DialOptions, Socket } from '../transport.js';
 import { Dialled, DialledSocket } from './dialled.js';
@@ -75,7 +75,7 @@ export class Dialler {
     if (certificates === undefined) return open(address, options, this.#clock);
     const { host } = parseAddress(address);
     const openWith = (context: SecureContext): Promise<Opened> =>
-      open(address, options, this.#clock, (tcp) => secure(tcp, host, context, certificates.options));
+      open(address, options, this.#clock, (tcp) => secure(tcp, host, context, certificates.policy));
     const context = certificates.forClient();
     return isPromise(context) ? context.then(openWith) : openWith(context);
   }
@@ -161,7 +161,7 @@ function secure(
   tcp: TcpSocket,
   host: string,
   secureContext: SecureContext,
-  { serverName, verify = true }: TlsOptions,
+  { serverName, verify }: TlsPolicy,
 ): TLSSocket {
   const name = serverName ?? (host === '' ? LOCALHOST : host);
   return connectTls({

@@ -41,7 +41,7 @@ export class Handshakes {
 
   constructor(parts: HandshakesParts) {
     this.#parts = parts;
-    const { clientAuth = 'none' } = parts.certificates.options;
+    const { clientAuth } = parts.certificates.policy;
     this.#server = createServer({
       requestCert: clientAuth !== 'none',
       // Who lacks a certificate is told so in words: an alert of TLS has none, and may lose the race against the end of its connection.
@@ -117,7 +117,7 @@ export class Handshakes {
     underWay.timer?.cancel();
     if (this.#onEmpty === undefined) this.#over(remote, underWay);
     tls.allowHalfOpen = true;
-    const client = clientOf(tls, certificates.options);
+    const client = clientOf(tls, certificates.policy);
     const unwelcome = client instanceof OctavoError ? client : undefined;
     const certificate = client instanceof OctavoError ? undefined : client;
     secured(tls, { tcp: underWay.tcp, certificate }, unwelcome);
