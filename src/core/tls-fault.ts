@@ -92,6 +92,13 @@ function textOf({ code = '', message }: TlsError): string {
   return `${code} ${message}`.replaceAll('_', ' ').toLowerCase();
 }
 
+/** Why a handshake was refused to whom began it; `undefined` for one who just left, and may have changed its mind. */
+export function refusedHandshake(cause: NodeJS.ErrnoException): OctavoError | undefined {
+  if (cause.code === 'ECONNRESET') return undefined;
+  const what = tlsFault('the caller', cause) ?? `the TLS handshake failed: ${cause.message}`;
+  return new OctavoError('unavailable', what, { cause });
+}
+
 function unknownAuthority(address: string): string {
   return `the certificate of ${address} is signed by nobody in tls.ca: put its authority there`;
 }

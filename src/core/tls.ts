@@ -1,4 +1,11 @@
-import { createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
+import { isIP } from 'node:net';
+import {
+  checkServerIdentity,
+  createSecureContext,
+  type PeerCertificate as NodeCertificate,
+  type SecureContext,
+  type TLSSocket,
+} from 'node:tls';
 import type { Clock } from './clock.js';
 import { OctavoError } from './error.js';
 import type { MaybePromise } from './lifecycle.js';
@@ -64,6 +71,13 @@ export interface TlsPolicy {
   readonly serverName: string | undefined;
   readonly clientAuth: 'none' | 'request' | 'require';
   readonly verify: boolean;
+}
+
+/** Options of `tls.connect` and `https.request`. */
+export interface IdentityCheck {
+  readonly rejectUnauthorized: boolean;
+  readonly servername: string;
+  readonly checkServerIdentity: (host: string, certificate: NodeCertificate) => Error | undefined;
 }
 
 export interface CertificatesParts {
@@ -249,6 +263,16 @@ export function shownTls(tls: TlsOptions): TlsOptions {
     ...(cert !== undefined && { cert: shownPem(cert, false) }),
     ...(key !== undefined && { key: shownPem(key, true) }),
     ...(passphrase !== undefined && { passphrase: shownPassphrase() }),
+  };
+}
+
+/** How Node is to check what is dialled at a host: the name in its certificate must be that, or `serverName`. */
+export function checkOf(host: string, { serverName = host, verify }: TlsPolicy): IdentityCheck {
+  return {
+    rejectUnauthorized: verify,
+    // An IP address may not be told: RFC 6066 section 3. It is checked all the same.
+    servername: isIP(serverName) === 0 ? serverName : '',
+    checkServerIdentity: (_, certificate) => checkServerIdentity(serverName, certificate),
   };
 }
 

@@ -1,10 +1,10 @@
-import { connect, isIP, type Socket as TcpSocket } from 'node:net';
+import { connect, type Socket as TcpSocket } from 'node:net';
 import { connect as connectTls, type SecureContext, type TLSSocket } from 'node:tls';
 import { parseAddress } from '../../core/address.js';
 import type { Clock } from '../../core/clock.js';
 import { OctavoError } from '../../core/error.js';
 import { isPromise, type MaybePromise } from '../../core/lifecycle.js';
-import type { Certificates, TlsPolicy } from '../../core/tls.js';
+import { checkOf, type Certificates, type TlsPolicy } from '../../core/tls.js';
 import { handshakeFailed } from '../../core/tls-fault.js';
 import type { DialOptions, Socket } from '../transport.js';
 import { Dialled, DialledSocket } from './dialled.js';
@@ -156,21 +156,8 @@ function open(
   });
 }
 
-/** Begins TLS on a TCP connection. The certificate at the other end must have the name that was dialled, or `serverName`. */
-function secure(
-  tcp: TcpSocket,
-  host: string,
-  secureContext: SecureContext,
-  { serverName, verify }: TlsPolicy,
-): TLSSocket {
-  const name = serverName ?? (host === '' ? LOCALHOST : host);
-  return connectTls({
-    socket: tcp,
-    secureContext,
-    rejectUnauthorized: verify,
-    host: name,
-    // An IP address may not be told: RFC 6066 section 3.
-    ...(isIP(name) === 0 && { servername: name }),
-    ALPNProtocols: ['http/1.1'],
-  });
+/** Begins TLS on a TCP connection. */
+function secure(tcp: TcpSocket, host: string, secureContext: SecureContext, policy: TlsPolicy): TLSSocket {
+  const check = checkOf(host === '' ? LOCALHOST : host, policy);
+  return connectTls({ socket: tcp, secureContext, ...check, ALPNProtocols: ['http/1.1'] });
 }

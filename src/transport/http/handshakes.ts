@@ -5,7 +5,7 @@ import type { Clock, Timer } from '../../core/clock.js';
 import { OctavoError } from '../../core/error.js';
 import { isPromise } from '../../core/lifecycle.js';
 import { clientOf, type Certificates, type Credentials } from '../../core/tls.js';
-import { tlsFault } from '../../core/tls-fault.js';
+import { refusedHandshake } from '../../core/tls-fault.js';
 import type { Secured } from './flow.js';
 
 /** The first byte of every TLS handshake. */
@@ -125,10 +125,8 @@ export class Handshakes {
   }
 
   #failed(error: NodeJS.ErrnoException, tls: TLSSocket): void {
-    // Whoever just left may have changed its mind.
-    if (error.code === 'ECONNRESET') return;
-    const what = tlsFault('the caller', error) ?? `the TLS handshake failed: ${error.message}`;
-    this.#parts.refused(remoteOf(tls), new OctavoError('unavailable', what, { cause: error }));
+    const refusal = refusedHandshake(error);
+    if (refusal !== undefined) this.#parts.refused(remoteOf(tls), refusal);
   }
 
   #over(remote: string, underWay: UnderWay): void {
