@@ -96,6 +96,7 @@ describe('the pages', () => {
     ['src/broker/memory.ts', 'MemoryBrokerOptions'],
     ['src/schema/json-value.ts', 'JsonWriteOptions'],
     ['src/core/console-logger.ts', 'ConsoleLoggerOptions'],
+    ['src/core/tls.ts', 'TlsOptions'],
   ];
   for (const [path, name] of options)
     it(`name every option of ${name}`, () => {

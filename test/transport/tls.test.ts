@@ -485,7 +485,7 @@ describe('the log', () => {
     await made.listen('127.0.0.1:0', () => {});
     assert.deepEqual(
       logger.records.map(({ level, message }) => [level, message]),
-      [['info', 'the http transport listens without TLS, where only this machine can reach it']],
+      [['info', 'the http transport listens on loopback only, without TLS']],
     );
     await made.listen('0.0.0.0:0', () => {});
     assert.equal(logger.records[1]?.level, 'warn');
