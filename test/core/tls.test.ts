@@ -225,7 +225,7 @@ describe('certificates in files', () => {
     const [said] = logger.records;
     assert.equal(said?.message, 'certificates have changed and cannot be used: those from before go on');
     assert.match(
-      String((said?.fields['error'] as Error).message),
+      String((said?.fields['error'] as Error | undefined)?.message),
       /the key is not that of the certificate "CN=other"/,
     );
     await replace(pair.key, other.key);
