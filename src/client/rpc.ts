@@ -1,12 +1,10 @@
-import { randomUUID } from 'node:crypto';
 import { Broker } from '../broker/broker.js';
 import { Codecs } from '../codec/codecs.js';
 import { Clock } from '../core/clock.js';
-import { Context } from '../core/context.js';
+import type { Context } from '../core/context.js';
 import { OctavoError } from '../core/error.js';
 import { isPromise, type MaybePromise } from '../core/lifecycle.js';
 import { Logger } from '../core/logger.js';
-import * as mucp from '../core/mucp.js';
 import type { Provider } from '../core/provider.js';
 import type { Node } from '../registry/registry.js';
 import { Selector } from '../selector/selector.js';
@@ -25,8 +23,9 @@ import {
 } from './client.js';
 import { ClientDefaults } from './client-defaults.js';
 import { Attempts } from './rpc/attempts.js';
-import { outgoing, outgoingMetadata } from './rpc/caller.js';
+import { outgoing } from './rpc/caller.js';
 import { ClientCall } from './rpc/client-call.js';
+import { eventMessage } from './rpc/event.js';
 import { Exchange } from './rpc/exchange.js';
 import { Nodes } from './rpc/nodes.js';
 import { Outbox } from './rpc/outbox.js';
@@ -135,16 +134,11 @@ export class RpcClient extends Client {
   }
 
   async publish(request: PublishRequest, options: PublishCallOptions = {}): Promise<void> {
-    const { topic, body, type } = request;
-    const contentType = request.contentType ?? this.options.contentType;
-    const codec = codecFor(this.#parts.codecs, contentType);
-    const id = randomUUID();
-    const header = outgoingMetadata(options.metadata, Context.current(), this.options.forward ?? [])
-      .append(mucp.CONTENT_TYPE, contentType)
-      .append('Micro-ID', id)
-      .append(mucp.TOPIC, topic);
-    const bytes = codec.write({ kind: 'event', id, service: '', endpoint: topic }, body, type);
-    await this.#parts.broker.publish(topic, { header, body: bytes }, options);
+    const { codecs, broker } = this.#parts;
+    const { contentType = this.options.contentType } = request;
+    const { forward } = this.options;
+    const message = eventMessage({ ...request, contentType }, options, { codecs, forward });
+    await broker.publish(request.topic, message, options);
   }
 
   #begin(init: Beginning): { call: ClientCall; done: () => void } {
