@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 import type { RemoteInfo } from 'node:dgram';
 import { hostname, networkInterfaces } from 'node:os';
 import type { DecodedPacket } from 'dns-packet';
-import { isLoopback, parseAddress } from '../core/address.js';
+import { isLoopback, isUnspecified, parseAddress } from '../core/address.js';
 import { Clock, type Timer } from '../core/clock.js';
 import { OctavoError } from '../core/error.js';
 import { Inbox } from '../core/inbox.js';
@@ -341,9 +341,9 @@ export function mdns(options: MdnsOptions = {}): Provider<Registry> {
   return (resolve) => new MdnsRegistry(options, { clock: resolve(Clock), logger: resolve(Logger) });
 }
 
-/** Whether an address is one of this machine's. */
+/** Whether an address is one of this machine's. No address is: so come questions where loopback is all there is. */
 function isHere(address: string): boolean {
-  if (isLoopback(address)) return true;
+  if (isLoopback(address) || isUnspecified(address)) return true;
   return Object.values(networkInterfaces()).some((each) => each?.some((one) => one.address === address));
 }
 
