@@ -93,6 +93,39 @@ describe('what a recorded Go client sent', () => {
     }));
 });
 
+describe('what a handler on go-micro sends on of its caller’s', () => {
+  /** What go-micro's client writes out of the handler of an Octavo caller's call. */
+  const request = (endpoint: string, more: string, body: string): string =>
+    `POST / HTTP/1.1\r\nAccept: application/json\r\nContent-Type: application/json\r\nMicro-Endpoint: ${endpoint}\r\nMicro-Service: greeter\r\n` +
+    `Octavo: 1\r\n${more}Content-Length: ${body.length}\r\n\r\n${body}`;
+
+  it('is not taken for an Octavo peer’s: its stream gets no greeting, and its end is go-micro’s', () =>
+    serving(async (address) => {
+      const raw = await Raw.open(address);
+      const stream = 'Micro-Stream: 0\r\n';
+      raw.write(request('Greeter.Stream', stream, ''));
+      raw.write(request('Greeter.Stream', stream, '{"name":"a","n":1}'));
+      await raw.until((text) => text.includes('a-0'));
+      raw.write(request('Greeter.Stream', `${stream}Micro-Error: EOS\r\n`, ''));
+      const said = messagesIn(Buffer.from(await raw.end(), 'latin1')).map(saying);
+      assert.deepEqual(said, ['{"msg":"a-0"}']);
+    }));
+
+  it('is a call, though a stream’s id came along, and the connection is used again', () =>
+    serving(async (address) => {
+      const raw = await Raw.open(address);
+      for (const count of [1, 2, 3]) {
+        raw.write(request('Greeter.Hello', 'Micro-Stream: 0\r\n', '{"name":"J"}'));
+        const text = await raw.until((all) => messagesIn(Buffer.from(all, 'latin1')).length === count);
+        assert.equal(
+          saying(messagesIn(Buffer.from(text, 'latin1'))[count - 1] ?? assert.fail()),
+          '{"msg":"Hello J"}',
+        );
+      }
+      raw.close();
+    }));
+});
+
 /** A server that answers as the recording did: each piece when what came before it has come. */
 async function playing(pieces: readonly Piece[], run: (address: string) => Promise<void>): Promise<void> {
   const sockets = new Set<Socket>();
@@ -196,6 +229,24 @@ describe('what a recorded Go server replied', () => {
     });
     // The Go server sends its last item twice: it reuses the buffer of what it has not sent yet.
     assert.ok(seen.length > 0 && seen.every((msg) => msg === 'a-1'), seen.join());
+    await caller.stop();
+  });
+
+  it('of the request is no sign of an Octavo peer, and not shown as metadata', async () => {
+    const body = '{"msg":"Hello J"}';
+    const echo =
+      'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nMicro-Endpoint: Greeter.Hello\r\nOctavo: 1\r\nSecret: x\r\n' +
+      `Content-Length: ${body.length}\r\n\r\n${body}`;
+    const caller = service([]);
+    await caller.start();
+    const shown: Record<string, string>[] = [];
+    const [asked] = reply('hello$');
+    await playing([asked ?? assert.fail(), { from: 'server', bytes: Buffer.from(echo) }], async (address) => {
+      await caller
+        .resolve(GoGreeterClient)
+        .hello({ name: 'J' }, { address, onHeader: (header) => shown.push(header.toJSON()) });
+    });
+    assert.deepEqual(shown, [{}]);
     await caller.stop();
   });
 });

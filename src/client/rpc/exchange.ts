@@ -47,7 +47,7 @@ export class Exchange implements AsyncIterableIterator<unknown> {
     if (this.#over !== undefined) return;
     this.#first = this.#receive();
     this.#first.then(
-      (message) => (this.#octavo ??= message?.header.has(mucp.OCTAVO) === true),
+      (message) => (this.#octavo ??= message !== undefined && mucp.isOctavoReply(message.header)),
       () => {},
     );
     if (call.kind === 'server') await this.#item(call.request);

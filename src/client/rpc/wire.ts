@@ -75,11 +75,11 @@ export function showMetadata(
   { header }: Message,
   { last }: { last: boolean },
 ): void {
-  const octavo = header.has(mucp.OCTAVO);
+  const octavo = mucp.isOctavoReply(header);
   options.onHeader?.(octavo ? mucp.userMetadata(header) : new Metadata());
   if (last) showTrailer(options.onTrailer, header);
 }
 
 export function showTrailer(onTrailer: ((trailer: Metadata) => void) | undefined, header: Metadata): void {
-  onTrailer?.(header.has(mucp.OCTAVO) ? mucp.readTrailer(header) : new Metadata());
+  onTrailer?.(mucp.isOctavoReply(header) ? mucp.readTrailer(header) : new Metadata());
 }
