@@ -115,8 +115,8 @@ export class GoPeer implements AsyncDisposable {
   }
 
   #fail(): void {
-    for (const { reject } of this.#waiting.values())
-      reject(new Error(`the go-micro ${this.version} peer ended`));
+    for (const waiting of this.#waiting.values())
+      waiting.reject(new Error(`the go-micro ${this.version} peer ended`));
     this.#waiting.clear();
   }
 

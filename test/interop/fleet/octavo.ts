@@ -52,7 +52,7 @@ export class GreeterServer implements Greeter {
       slow.push('cancelled');
       throw error;
     }
-    return { ...reply('done'), bigNumber: BigInt(Math.round(left)) };
+    return reply('done', BigInt(Math.round(left)));
   }
 
   async *chat(requests: AsyncIterable<Request>): AsyncIterable<Reply> {
@@ -68,8 +68,8 @@ export class GreeterServer implements Greeter {
   }
 }
 
-function reply(text: string): Reply {
-  return { text, bigNumber: 0n, mood: 0, node: '', metadata: new Map() };
+function reply(text: string, bigNumber = 0n): Reply {
+  return { text, bigNumber, mood: 0, node: '', metadata: new Map() };
 }
 
 /** The parts that every service of these tests has: what a Go fleet has by default, on loopback. */

@@ -75,7 +75,7 @@ func (p *peer) watch(name string) error {
 				return
 			}
 			for _, each := range records(change.Service) {
-				tell(map[string]interface{}{"event": "change", "action": change.Action, "record": each})
+				tell(map[string]interface{}{"event": "change", "action": change.Action, "service": name, "record": each})
 			}
 		}
 	}()

@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { roundRobin } from '../../../src/selector/strategy.js';
+import { rpc } from '../../../src/server/rpc.js';
+import { GoError, GoPeer, VERSIONS } from './go-peer.js';
+import { GreeterClient } from './greeter.js';
+import { octavo, serving, until, type Octavo } from './octavo.js';
+
+/** How long an Octavo node goes on serving after it deregistered, in milliseconds: mDNS takes a moment. */
+const LINGER_MS = 500;
+
+for (const version of VERSIONS)
+  describe(`a service of an Octavo node and a go-micro ${version} node`, () => {
+    /** Calls as a Go client, and serves nothing. */
+    let caller: GoPeer;
+    /** The Go node. */
+    let node: GoPeer;
+    let ours: Octavo;
+    let client: Octavo;
+    beforeEach(async () => {
+      caller = new GoPeer(version);
+      node = new GoPeer(version);
+      await node.ask({ do: 'serve', service: 'greeter', version: '1', serverID: 'go' });
+      ours = await serving({ server: rpc({ lingerMs: LINGER_MS }) });
+      client = await octavo();
+    });
+    afterEach(async () => {
+      await Promise.all([client.stop(), ours.stop()]);
+      await Promise.all([caller[Symbol.asyncDispose](), node[Symbol.asyncDispose]()]);
+    });
+
+    /** Calls so many times by name, and counts who answered. */
+    async function byGo(times: number): Promise<Record<string, number>> {
+      const command = {
+        do: 'call',
+        service: 'greeter',
+        endpoint: 'Greeter.Hello',
+        request: { name: 'J' },
+        times,
+      };
+      return counted((await caller.ask<readonly { node: string }[]>(command)).map(({ node: who }) => who));
+    }
+    async function byOctavo(times: number): Promise<Record<string, number>> {
+      const greeter = client.resolve(GreeterClient);
+      const who: string[] = [];
+      for (let at = 0; at < times; at++)
+        who.push((await greeter.hello({ name: 'J' }, { strategy: STRATEGY })).node);
+      return counted(who);
+    }
+
+    it('shares the load, of Go clients and of Octavo’s', async () => {
+      const random = await byGo(100);
+      assert.deepEqual(Object.keys(random).sort(), ['greeter-go', 'octavo']);
+      assert.ok(Math.min(...Object.values(random)) > 20, JSON.stringify(random));
+      assert.deepEqual(await byOctavo(100), { 'greeter-go': 50, octavo: 50 });
+    });
+
+    it('goes on without the Octavo node when that stops, and no call fails', async () => {
+      await byGo(10);
+      await byOctavo(10);
+      const stopping = ours.stop();
+      let stopped = false;
+      void stopping.then(() => (stopped = true));
+      while (!stopped) await Promise.all([byGo(10), byOctavo(10)]);
+      assert.deepEqual(await byGo(20), { 'greeter-go': 20 });
+      assert.deepEqual(await byOctavo(20), { 'greeter-go': 20 });
+    });
+
+    it('goes on without the Go node when that stops', async () => {
+      await byOctavo(10);
+      await node.ask({ do: 'stop' });
+      // Go closes its listener in the same moment as it says that it goes; a call that was never sent goes elsewhere.
+      assert.deepEqual(await byOctavo(20), { octavo: 20 });
+      // go-micro's own client has no such rule: it needs to hear of it first.
+      await until(async () => ((await byGo(1).catch(() => ({}))) as { octavo?: number }).octavo === 1);
+      assert.deepEqual(await byGo(20), { octavo: 20 });
+    });
+
+    it('goes on without the Go node when that is killed: it is set aside', async () => {
+      await byOctavo(10);
+      await node.kill();
+      assert.deepEqual(await byOctavo(20), { octavo: 20 });
+    });
+  });
+
+const STRATEGY = roundRobin();
+
+for (const version of VERSIONS)
+  describe(`a go-micro ${version} client that keeps its connections, and an Octavo server that starts anew`, () => {
+    let go: GoPeer;
+    beforeEach(() => {
+      go = new GoPeer(version);
+    });
+    afterEach(() => go[Symbol.asyncDispose]());
+
+    const call = (more: Readonly<Record<string, unknown>>): Promise<{ text: string }> =>
+      go.ask({ do: 'call', service: 'greeter', endpoint: 'Greeter.Hello', request: { name: 'J' }, ...more });
+
+    it('at another port: found by name, no call fails', async () => {
+      const first = await serving();
+      assert.equal((await call({})).text, 'Hello J');
+      const second = await serving();
+      await until(async () => (await go.ask<unknown[]>({ do: 'get', service: 'greeter' })).length === 2);
+      await first.stop();
+      for (let at = 0; at < 20; at++) assert.equal((await call({})).text, 'Hello J');
+      await second.stop();
+    });
+
+    it('at the same address: each connection kept fails one call of go-micro’s, and then all is well', async () => {
+      const first = await serving();
+      const address = first.server.node?.address ?? assert.fail();
+      assert.equal((await call({ address })).text, 'Hello J');
+      await first.stop();
+      const second = await serving({ server: rpc({ address }) });
+      // go-micro notices neither that a connection it keeps was closed, nor does it retry what fails by it.
+      await assert.rejects(
+        call({ address, retries: 5 }),
+        (error) => error instanceof GoError && error.code === 500,
+      );
+      for (let at = 0; at < 5; at++) assert.equal((await call({ address })).text, 'Hello J');
+      await second.stop();
+    });
+
+    it('at the same address, with the retry that docs/go-micro.md names: no call fails', async () => {
+      const first = await serving();
+      const address = first.server.node?.address ?? assert.fail();
+      assert.equal((await call({ address })).text, 'Hello J');
+      await first.stop();
+      const second = await serving({ server: rpc({ address }) });
+      for (let at = 0; at < 5; at++)
+        assert.equal((await call({ address, retries: 1, always: true })).text, 'Hello J');
+      await second.stop();
+    });
+  });
+
+function counted(names: readonly string[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const name of names) counts[name] = (counts[name] ?? 0) + 1;
+  return counts;
+}
