@@ -4,8 +4,9 @@ import { describe, it } from 'node:test';
 import { memory as memoryBroker } from '../../src/broker/memory.js';
 import { rpc } from '../../src/client/rpc.js';
 import { OctavoError } from '../../src/core/error.js';
-import { HttpReader } from '../../src/core/http-message.js';
+import { HttpReader, type HttpMessage } from '../../src/core/http-message.js';
 import { memory as memoryRegistry } from '../../src/registry/memory.js';
+import { Registry } from '../../src/registry/registry.js';
 import { createService } from '../../src/service/run.js';
 import { TestLogger } from '../../src/testing/test-logger.js';
 import { MESSAGE_LIMITS } from '../../src/transport/transport.js';
@@ -127,7 +128,11 @@ describe('what a handler on go-micro sends on of its caller’s', () => {
 });
 
 /** A server that answers as the recording did: each piece when what came before it has come. */
-async function playing(pieces: readonly Piece[], run: (address: string) => Promise<void>): Promise<void> {
+async function playing(
+  pieces: readonly Piece[],
+  run: (address: string) => Promise<void>,
+  onMessage: (message: HttpMessage) => void = () => {},
+): Promise<void> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);
@@ -145,7 +150,8 @@ async function playing(pieces: readonly Piece[], run: (address: string) => Promi
         if (piece?.from === 'server') socket.write(piece.bytes);
       }
     };
-    const reader = new HttpReader(MESSAGE_LIMITS, () => {
+    const reader = new HttpReader(MESSAGE_LIMITS, (message) => {
+      onMessage(message);
       got++;
       play();
     });
@@ -229,6 +235,31 @@ describe('what a recorded Go server replied', () => {
     });
     // The Go server sends its last item twice: it reuses the buffer of what it has not sent yet.
     assert.ok(seen.length > 0 && seen.every((msg) => msg === 'a-1'), seen.join());
+    await caller.stop();
+  });
+
+  it('is kept apart by a stream’s id, where the registry says that the node is go-micro’s', async () => {
+    const caller = service([]);
+    await caller.start();
+    const registry = caller.resolve(Registry);
+    const ids: (string | undefined)[] = [];
+    const nodes: readonly Record<string, string>[] = [
+      { protocol: 'mucp' },
+      { protocol: 'mucp', octavo: '1' },
+    ];
+    for (const metadata of nodes)
+      await playing(
+        reply('hello$'),
+        async (address) => {
+          const node = { id: `greeter-${ids.length}`, address, metadata };
+          const record = { name: 'greeter', version: '1', metadata: {}, endpoints: [], nodes: [node] };
+          await registry.register(record);
+          await caller.resolve(GoGreeterClient).hello({ name: 'J' });
+          await registry.deregister(record);
+        },
+        ({ header }) => ids.push(header.get('Micro-Stream')),
+      );
+    assert.deepEqual(ids, ['0', undefined]);
     await caller.stop();
   });
 

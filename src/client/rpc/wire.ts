@@ -8,7 +8,11 @@ import { readError } from '../../core/wire-error.js';
 import type { MessageType } from '../../schema/message-type.js';
 import type { ClientCall } from './client-call.js';
 
-/** The header of a request, or of every message of a stream, as go-micro's client writes it. */
+/**
+ * The header of a request, or of every message of a stream, as go-micro's client writes it.
+ *
+ * @param stream whether the id is a stream's too
+ */
 export function requestHeader(call: ClientCall, id: string, stream: boolean): Metadata {
   const { service, endpoint, contentType, context } = call;
   const header = new Metadata()
