@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { json } from '../../../src/codec/json.js';
 import { protobuf } from '../../../src/codec/protobuf.js';
 import { OctavoError, type Code } from '../../../src/core/error.js';
@@ -11,6 +12,11 @@ import { octavo, serving, slow, until, type Octavo } from './octavo.js';
 
 /** The largest number that JavaScript's JSON holds. */
 const MOST = Number.MAX_SAFE_INTEGER;
+/** Bytes of a body that comes in many pieces, and of a header that Node's own http would refuse. */
+const LONG_BODY = 1024 * 1024;
+const LONG_HEADER = 24 * 1024;
+/** A little longer than Node's own http keeps an idle connection, which a Go client does not notice. */
+const PAUSE_MS = 5_500;
 const JSON_TYPE = 'application/json';
 
 /** A reply as Go's encoding/json shows it. */
@@ -68,6 +74,19 @@ for (const version of VERSIONS) {
     it('twenty times over the connection that it keeps', async () => {
       const replies = await call('Hello', { request: { name: 'J' }, times: 20 });
       assert.ok(Array.isArray(replies) && replies.length === 20);
+    });
+
+    it('and a long body and long metadata arrive whole', async () => {
+      const metadata = { Long: 'x'.repeat(LONG_HEADER) };
+      const reply = await call('Hello', { metadata, request: { name: 'y'.repeat(LONG_BODY) } });
+      assert.equal(reply.text?.length, 'Hello '.length + LONG_BODY);
+      assert.equal(reply.metadata?.['Long']?.length, LONG_HEADER);
+    });
+
+    it('and the connection that it keeps is open after a pause', async () => {
+      await call('Hello', { request: { name: 'J' } });
+      await pause(PAUSE_MS);
+      assert.equal((await call('Hello', { request: { name: 'J' } })).text, 'Hello J');
     });
 
     for (const [name, code, , detail] of FAILURES)
@@ -216,6 +235,13 @@ for (const version of VERSIONS) {
       const { text, bigNumber, mood } = await other.resolve(PlainClient).hello(request, options);
       assert.deepEqual([text, bigNumber, mood], ['Hello J', 5n, Mood.GLAD]);
       await other.stop();
+    });
+
+    it('and a long body and long metadata arrive whole', async () => {
+      const options = { metadata: { Long: 'x'.repeat(LONG_HEADER) } };
+      const { text, metadata } = await greeter.hello({ name: 'y'.repeat(LONG_BODY) }, options);
+      assert.equal(text.length, 'Hello '.length + LONG_BODY);
+      assert.equal(metadata.get('Long')?.length, LONG_HEADER);
     });
 
     for (const [name, , code, message] of FAILURES)

@@ -96,6 +96,11 @@ for (const version of VERSIONS)
       });
     }
 
+    it('is one service in the registry, which both list', async () => {
+      await subscribe('listed');
+      assert.ok((await go.ask<string[]>({ do: 'list' })).includes('micro.http.broker'));
+    });
+
     it('one queue of Go and Octavo subscribers: each event goes to one of them, whoever publishes', async () => {
       const ours = await subscribe('shared', { queue: 'workers' });
       await warm('shared', [ours]);

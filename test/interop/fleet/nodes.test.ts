@@ -76,6 +76,21 @@ for (const version of VERSIONS)
       assert.deepEqual(await byGo(20), { octavo: 20 });
     });
 
+    it('has other nodes that Octavo does not speak to: those of gRPC', async () => {
+      const metadata = { protocol: 'grpc', transport: 'grpc' };
+      const record = {
+        name: 'greeter',
+        version: '1',
+        node: 'greeter-grpc',
+        address: '127.0.0.1:1',
+        metadata,
+      };
+      await node.ask({ do: 'register', record });
+      await until(async () => (await caller.ask<unknown[]>({ do: 'get', service: 'greeter' })).length === 3);
+      assert.deepEqual(await byOctavo(20), { 'greeter-go': 10, octavo: 10 });
+      await node.ask({ do: 'deregister', record });
+    });
+
     it('goes on without the Go node when that is killed: it is set aside', async () => {
       await byOctavo(10);
       await node.kill();
@@ -104,6 +119,20 @@ for (const version of VERSIONS)
       await first.stop();
       for (let at = 0; at < 20; at++) assert.equal((await call({})).text, 'Hello J');
       await second.stop();
+    });
+
+    it('of Octavo’s, and a Go server that starts anew at the same address: no call fails', async () => {
+      const client = await octavo();
+      const greeter = client.resolve(GreeterClient);
+      const serve = { do: 'serve', service: 'greeter', version: '1', serverID: 'go' };
+      const { address } = await go.ask<{ address: string }>(serve);
+      assert.equal((await greeter.hello({ name: 'J' }, { address })).text, 'Hello J');
+      await go.kill();
+      go = new GoPeer(version);
+      await go.ask({ ...serve, address });
+      for (let at = 0; at < 5; at++)
+        assert.equal((await greeter.hello({ name: 'J' }, { address })).text, 'Hello J');
+      await client.stop();
     });
 
     it('at the same address: each connection kept fails one call of go-micro’s, and then all is well', async () => {
