@@ -230,11 +230,10 @@ for (const version of VERSIONS) {
     it('that has plain structs, with the options of the JSON codec for them', async () => {
       const request = { name: 'J', bigNumber: 5n, mood: Mood.GLAD };
       await assert.rejects(service.resolve(PlainClient).hello(request, { contentType: JSON_TYPE, address }));
-      const other = await octavo({ codecs: [json({ int64: 'number', enums: 'number' })] });
+      await using other = await octavo({ codecs: [json({ int64: 'number', enums: 'number' })] });
       const options = { contentType: JSON_TYPE, address };
       const { text, bigNumber, mood } = await other.resolve(PlainClient).hello(request, options);
       assert.deepEqual([text, bigNumber, mood], ['Hello J', 5n, Mood.GLAD]);
-      await other.stop();
     });
 
     it('and a long body and long metadata arrive whole', async () => {
@@ -305,13 +304,12 @@ for (const version of VERSIONS) {
 
     it('and what the server echoes of the request is not shown as its metadata', async () => {
       // The echo is of the first request on a connection, so a caller of its own makes one.
-      const other = await octavo();
+      await using other = await octavo();
       const shown: Record<string, string>[] = [];
       const show = (metadata: Metadata): void => void shown.push(metadata.toJSON());
       const options = { metadata: { Secret: 'x' }, onHeader: show, onTrailer: show };
       await other.resolve(GreeterClient).hello({ name: 'J' }, options);
       await assert.rejects(other.resolve(GreeterClient).fail({ name: 'missing' }, options));
-      await other.stop();
       assert.deepEqual(shown, [{}, {}, {}, {}]);
     });
 

@@ -63,7 +63,7 @@ for (const version of VERSIONS)
 
     it('shows a Go service with its endpoints, and tells that it comes and goes', async () => {
       const changes = registry.watch({ service: 'gopher' })[Symbol.asyncIterator]();
-      const other = new GoPeer(version);
+      await using other = new GoPeer(version);
       const serve = {
         do: 'serve',
         service: 'gopher',
@@ -92,12 +92,11 @@ for (const version of VERSIONS)
       await other.ask({ do: 'stop' });
       assert.deepEqual(told(await changes.next()), ['delete', 'gopher-x']);
       assert.deepEqual(await registry.getService('gopher'), []);
-      await other[Symbol.asyncDispose]();
     });
 
     it('shows Go an Octavo service with its endpoints, and tells that it comes and goes', async () => {
       await go.ask({ do: 'watch', service: 'greeter' });
-      const service = await serving({ server: rpc({ metadata: { Zone: 'ä' } }) });
+      await using service = await serving({ server: rpc({ metadata: { Zone: 'ä' } }) });
       const node = service.server.node ?? assert.fail();
       const [found, ...more] = await got('greeter');
       assert.deepEqual(more, []);
@@ -179,7 +178,7 @@ for (const version of VERSIONS)
     });
 
     it('shows no node of a process that was killed, though nobody said goodbye', async () => {
-      const other = new GoPeer(version);
+      await using other = new GoPeer(version);
       await other.ask({ do: 'serve', service: 'mortal', version: '1', serverID: 'x' });
       assert.equal((await registry.getService('mortal')).length, 1);
       await other.kill();
@@ -187,9 +186,12 @@ for (const version of VERSIONS)
 
       const env = { ...process.env, MICRO_REGISTRY_ADDRESS: '127.0.0.1', MICRO_SERVER_NAME: 'mortal-too' };
       const ours = spawn(process.execPath, ['dist/samples/greeter/server.js'], { env, stdio: 'ignore' });
-      await until(async () => (await got('mortal-too')).length === 1);
-      ours.kill('SIGKILL');
-      await once(ours, 'close');
+      try {
+        await until(async () => (await got('mortal-too')).length === 1);
+      } finally {
+        ours.kill('SIGKILL');
+        await once(ours, 'close');
+      }
       assert.deepEqual(await got('mortal-too'), []);
     });
 

@@ -74,7 +74,7 @@ for (const version of VERSIONS) {
     });
 
     it('that dies with the client: the handler is cancelled', async () => {
-      const other = new GoPeer(version);
+      await using other = new GoPeer(version);
       await other.ask({ do: 'open', service: 'greeter', endpoint: 'Greeter.Chat' });
       await until(() => active(service) === 1);
       await other.kill();
@@ -161,7 +161,7 @@ for (const version of VERSIONS) {
     }
 
     it('that dies with the server: the caller sees unavailable', async () => {
-      const other = new GoPeer(version);
+      await using other = new GoPeer(version);
       const at = await other.ask<{ address: string }>({
         do: 'serve',
         service: 'mortal',
