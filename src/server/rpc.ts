@@ -34,6 +34,10 @@ const DEFAULTS = {
   registerTtlMs: 90_000,
   registerIntervalMs: 30_000,
   requestTimeoutMs: 5_000,
+  keepaliveMs: 30_000,
+  streamIdleMs: 600_000,
+  maxInFlight: 10_000,
+  maxStreams: 10_000,
   drainMs: 10_000,
   lingerMs: 0,
 };
@@ -142,7 +146,7 @@ export class RpcServer extends Server {
     const intake = new Intake({
       ...this.#parts,
       service: this.#serviceName,
-      requestTimeoutMs: this.options.requestTimeoutMs,
+      limits: this.options,
       dispatcher: this.#dispatcher,
       subscriptions: this.#subscriptions,
       draining: () => this.#state === 'draining',

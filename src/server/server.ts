@@ -74,6 +74,14 @@ export interface ServerOptions {
   readonly admin?: { readonly address: string };
   /** The limit of a unary call whose caller and endpoint name none, in milliseconds. @defaultValue `5_000` */
   readonly requestTimeoutMs?: number;
+  /** After which silence of an Octavo caller a stream is given up, in milliseconds; `0` is never. @defaultValue `30_000` */
+  readonly keepaliveMs?: number;
+  /** For how long a stream may carry no item either way, in milliseconds; `0` is for ever. `@Handler({ idleMs })` goes before it. @defaultValue `600_000` */
+  readonly streamIdleMs?: number;
+  /** How many unary calls run at once; more are refused at once, unexecuted, with `resource_exhausted`. @defaultValue `10_000` */
+  readonly maxInFlight?: number;
+  /** How many streams are open at once; more are refused likewise. @defaultValue `10_000` */
+  readonly maxStreams?: number;
   /** For how long `stop` waits for calls in flight before it cancels them, in milliseconds. @defaultValue `10_000` */
   readonly drainMs?: number;
   /** For how long `stop` goes on serving after it deregistered, so that callers learn, in milliseconds. @defaultValue `0` */

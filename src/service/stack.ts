@@ -1,7 +1,6 @@
 import { Broker } from '../broker/broker.js';
 import { ClientDefaults } from '../client/client-defaults.js';
 import { Client } from '../client/client.js';
-import type { Codec } from '../codec/codec.js';
 import { Codecs } from '../codec/codecs.js';
 import { Clock } from '../core/clock.js';
 import { ConsoleLogger } from '../core/console-logger.js';
@@ -16,28 +15,7 @@ import type { Server } from '../server/server.js';
 import { Transport } from '../transport/transport.js';
 import type { Container } from './container.js';
 import type { Environment } from './env.js';
-
-/** The slots of an app: what is left out is chosen by the environment, else the default. */
-export interface StackOptions {
-  /** @defaultValue `mdns()` */
-  readonly registry?: Provider<Registry>;
-  /** @defaultValue `http()` */
-  readonly transport?: Provider<Transport>;
-  /** @defaultValue `http()` */
-  readonly broker?: Provider<Broker>;
-  /** @defaultValue `cache()` */
-  readonly selector?: Provider<Selector>;
-  /** The first that names a content type has it. @defaultValue `[protobuf(), json()]` */
-  readonly codecs?: readonly Provider<Codec>[];
-  /** @defaultValue `rpc()` */
-  readonly client?: Provider<Client>;
-  /** One or several, each a node of its own. @defaultValue `rpc()`; none for a service without handlers and subscribers */
-  readonly server?: Provider<Server> | readonly Provider<Server>[];
-  /** @defaultValue the machine's */
-  readonly clock?: Provider<Clock>;
-  /** @defaultValue lines of text on standard error, from `MICRO_LOG_LEVEL` on */
-  readonly logger?: Provider<Logger>;
-}
+import type { StackOptions } from './service.js';
 
 /** How the slots that a service has for itself are made. */
 export interface ServiceStack {

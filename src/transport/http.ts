@@ -5,8 +5,8 @@ import { Clock } from '../core/clock.js';
 import { OctavoError } from '../core/error.js';
 import type { MaybePromise } from '../core/lifecycle.js';
 import type { Provider } from '../core/provider.js';
-import { Accepted } from './http/accepted.js';
-import { Dialler } from './http/dialled.js';
+import { Accepted, FAREWELL_MS } from './http/accepted.js';
+import { Dialler } from './http/dialler.js';
 import type { FlowOptions } from './http/flow.js';
 import { Web } from './http/web.js';
 import {
@@ -85,7 +85,7 @@ export class HttpTransport extends Transport {
     });
     server.maxConnections = maxConnections;
     await bind(server, host, port, address);
-    const listener = new HttpListener(server, connections, web);
+    const listener = new HttpListener(server, connections, { web, clock });
     this.#listeners.add(listener);
     return listener;
   }
@@ -101,28 +101,42 @@ class HttpListener implements Listener {
   readonly #server: Server;
   readonly #connections: ReadonlySet<Accepted>;
   readonly #web: Web;
+  readonly #clock: Clock;
   /** The door is shut and the last connection gone. */
   readonly #gone: Promise<void>;
 
-  constructor(server: Server, connections: ReadonlySet<Accepted>, web: Web) {
+  constructor(
+    server: Server,
+    connections: ReadonlySet<Accepted>,
+    { web, clock }: { web: Web; clock: Clock },
+  ) {
     // A TCP server that listens has an address with a port.
     const { address, port } = server.address() as AddressInfo;
     this.address = formatAddress(address, port);
     this.#server = server;
     this.#connections = connections;
     this.#web = web;
+    this.#clock = clock;
     this.#gone = new Promise((resolve) => server.once('close', resolve));
   }
 
+  /** Waits for Octavo peers to close the connections that are free, so that nothing which crosses the end is lost, but not for long. */
   async close(): Promise<void> {
     // Its callback waits for connections that are busy, and they may take their time.
     if (this.#server.listening) this.#server.close();
-    for (const connection of this.#connections) connection.close();
+    const told = [...this.#connections]
+      .map((connection) => connection.close())
+      .filter((each) => each !== undefined);
+    if (told.length === 0) return;
+    const enough = new AbortController();
+    const late = Promise.resolve(this.#clock.sleep(FAREWELL_MS, enough.signal)).catch(() => {});
+    await Promise.race([Promise.all(told), late]);
+    enough.abort();
   }
 
   /** Closes, and cuts what is busy. */
   async cut(): Promise<void> {
-    await this.close();
+    if (this.#server.listening) this.#server.close();
     for (const connection of this.#connections) connection.destroy();
     await this.#gone;
     await this.#web.stop();

@@ -112,6 +112,16 @@ describe('what a handler on go-micro sends on of its caller’s', () => {
       assert.deepEqual(said, ['{"msg":"a-0"}']);
     }));
 
+  it('gets no farewell, which go-micro would take for the reply of its next call', async () => {
+    const greeter = service();
+    await greeter.start();
+    const raw = await Raw.open(greeter.server.node?.address ?? '');
+    raw.write(request('Greeter.Hello', '', '{"name":"J"}'));
+    await raw.until((text) => text.includes('Hello J'));
+    await greeter.stop();
+    assert.equal(messagesIn(Buffer.from(await raw.end(), 'latin1')).length, 1);
+  });
+
   it('is a call, though a stream’s id came along, and the connection is used again', () =>
     serving(async (address) => {
       const raw = await Raw.open(address);

@@ -24,6 +24,8 @@ const CONTRACTS = [
 const SHARED = new Set([
   'src/codec/codecs.ts',
   'src/registry/cache.ts',
+  'src/registry/record.ts',
+  'src/registry/watches.ts',
   'src/selector/strategy.ts',
   'src/selector/filter.ts',
   'src/client/proxy.ts',

@@ -265,3 +265,42 @@ describe('a connection that the http transport opened', () => {
     }
   });
 });
+
+describe('the end of a listener', () => {
+  const OCTAVO = `${MICRO}Octavo: 1\r\n`;
+
+  it('tells an Octavo peer on a connection that is free, and answers what it had sent', () =>
+    withListener(async (listener) => {
+      const raw = await Raw.open(listener.address);
+      raw.write(request(OCTAVO, 'one'));
+      await raw.until((all) => all.endsWith('one'));
+      const closed = listener.close();
+      await raw.until((all) => /Octavo-Frame: goaway\r\n/.test(all));
+      raw.write(request(OCTAVO, 'two'));
+      const all = await raw.end();
+      assert.match(all, /two$/);
+      raw.close();
+      await closed;
+    }));
+
+  it('closes a connection that is free to anybody else at once', () =>
+    withListener(async (listener) => {
+      const raw = await Raw.open(listener.address);
+      raw.write(request(MICRO, 'one'));
+      await raw.until((all) => all.endsWith('one'));
+      await listener.close();
+      assert.doesNotMatch(await raw.end(), /goaway/);
+      raw.close();
+    }));
+
+  it('waits for an Octavo peer that does not go no longer than a moment', () =>
+    withListener(async (listener) => {
+      const raw = await Raw.open(listener.address);
+      raw.write(request(OCTAVO, 'one'));
+      await raw.until((all) => all.endsWith('one'));
+      await listener.close();
+      await raw.until((all) => /goaway/.test(all));
+      await raw.end();
+      raw.close();
+    }));
+});

@@ -1,13 +1,18 @@
 // What must compile.
 import {
+  Any,
   ClientOf,
   type Context,
   Field,
   Handler,
   type Init,
+  type JsonObject,
+  type JsonValue,
   Injectable,
+  MapField,
   Message,
   PublisherOf,
+  Repeated,
   Service,
   Subscribe,
   topic,
@@ -27,6 +32,30 @@ export class Ask {
 export class Told {
   @Field(1, 'string') text = '';
 }
+
+@Message('right.Loose')
+export class Loose {
+  @Field(1, 'google.protobuf.Struct') object?: JsonObject;
+  @Field(2, 'google.protobuf.Value') value?: JsonValue;
+  @Field(3, 'google.protobuf.ListValue') list?: JsonValue[];
+  @Field(4, 'google.protobuf.NullValue') none: null = null;
+  @Field(5, Any.of(Ask, () => Told)) any?: Any;
+  @Repeated(6, Any) anys: Any[] = [];
+  @MapField(7, 'string', Any.of(Ask)) named = new Map<string, Any>();
+  @Repeated(8, 'google.protobuf.Value') values: JsonValue[] = [];
+}
+
+export const loose: Init<Loose> = {
+  object: { a: [1, null, { b: 'x' }] },
+  value: null,
+  list: [1, [true]],
+  any: Any.pack({ text: 'x' }, Ask),
+  anys: [{ typeUrl: 'x', value: new Uint8Array() }, Any.pack(new Told())],
+  named: { a: Any.pack(new Date(), 'google.protobuf.Timestamp') },
+  values: [null, 1],
+};
+export const asked: Ask = new Any().unpack(Ask);
+export const time: Date = new Any().unpack('google.protobuf.Timestamp');
 
 const Asks = topic('asks', Ask);
 const nothing: Wrapper = (call, next) => next(call);

@@ -12,7 +12,9 @@ export interface Payload {
 /** Bytes that one string of a TXT record holds. */
 const PIECE = 255;
 /** Bytes of JSON that are unpacked at most: a packet of 64 KB can hold a thousand times its size. */
-const MOST_JSON = 256 * 1024;
+const MOST_JSON = 64 * 1024;
+/** Characters of a version that are read at most: it is remembered of every node. */
+export const LONGEST_VERSION = 255;
 /** How deep the shapes of requests and replies are read. go-micro's end at 3; whatever walks them recurses. */
 const DEEPEST = 8;
 
@@ -21,15 +23,18 @@ const DEEPEST = 8;
  *
  * Source: go-micro v4.11 `registry/mdns_registry.go`, `encode`.
  */
-export function packPayload({ service, version, metadata, endpoints }: Payload): string[] {
-  const json = JSON.stringify({
-    Metadata: metadata,
-    Service: service,
-    Version: version,
-    Endpoints: endpoints,
-  });
-  const hex = deflateSync(json).toString('hex');
+export function packPayload(payload: Payload): string[] {
+  const hex = deflateSync(jsonOf(payload)).toString('hex');
   return hex.match(new RegExp(`.{1,${PIECE}}`, 'g')) ?? [];
+}
+
+/** Whether others read it. */
+export function payloadFits(payload: Payload): boolean {
+  return Buffer.byteLength(jsonOf(payload)) <= MOST_JSON;
+}
+
+function jsonOf({ service, version, metadata, endpoints }: Payload): string {
+  return JSON.stringify({ Metadata: metadata, Service: service, Version: version, Endpoints: endpoints });
 }
 
 /** Unpacks a payload. `undefined` for anything that is none, however large it says it is. */
@@ -50,7 +55,8 @@ function readPayload(value: unknown): Payload | undefined {
   const members = new Map(Object.entries(value).map(([name, member]) => [name.toLowerCase(), member]));
   const service = members.get('service');
   const version = members.get('version');
-  if (typeof service !== 'string' || typeof version !== 'string' || version === '') return undefined;
+  if (typeof service !== 'string' || typeof version !== 'string') return undefined;
+  if (version === '' || version.length > LONGEST_VERSION) return undefined;
   const endpoints = members.get('endpoints');
   return {
     service,

@@ -1,11 +1,13 @@
 import type { Socket as TcpSocket } from 'node:net';
-import type { Clock } from '../../core/clock.js';
+import type { Clock, Timer } from '../../core/clock.js';
 import { OctavoError } from '../../core/error.js';
 import { writeHttp, type HttpMessage } from '../../core/http-message.js';
 import { Inbox } from '../../core/inbox.js';
 import type { MaybePromise } from '../../core/lifecycle.js';
 import { EMPTY, type Message } from '../../core/message.js';
 import { Metadata } from '../../core/metadata.js';
+import * as mucp from '../../core/mucp.js';
+import { quietly } from '../../core/quietly.js';
 import { writeError } from '../../core/wire-error.js';
 import type { Socket } from '../transport.js';
 import { Flow, type FlowOptions } from './flow.js';
@@ -17,6 +19,20 @@ import type { Bridge, Web } from './web.js';
 const STREAM_ROOM = 64;
 
 const OK = 'HTTP/1.1 200 OK';
+
+/** What an Octavo peer is told before its connection is closed, so that it sends nothing more on it. */
+const GOAWAY = writeHttp(
+  OK,
+  new Metadata([
+    ['Connection', 'close'],
+    [mucp.OCTAVO, mucp.DIALECT],
+    [mucp.FRAME, mucp.GOAWAY],
+  ]),
+  EMPTY,
+);
+
+/** How long an Octavo peer has to close a connection after it was told, in milliseconds. */
+export const FAREWELL_MS = 1_000;
 
 /** What an accepted connection needs of its listener. */
 export interface Door {
@@ -44,9 +60,15 @@ export class Accepted {
   #ended: string | undefined;
   /** Whether the connection closes after what happens on it now. */
   #last = false;
+  /** Whether the other end is an Octavo peer. */
+  #octavo = false;
+  #farewell: Timer | undefined;
+  readonly #gone: Promise<void>;
+  #onGone: () => void = () => {};
 
   constructor(tcp: TcpSocket, door: Door) {
     this.#door = door;
+    this.#gone = new Promise((resolve) => (this.#onGone = resolve));
     this.#flow = new Flow(tcp, door.clock, door.options, {
       message: (message) => this.#take(message),
       end: () => this.#end(),
@@ -60,10 +82,12 @@ export class Accepted {
     return this.#current === undefined && !this.#web && !this.#flow.partial;
   }
 
-  /** Closes it now if nothing happens on it, else after what happens. */
-  close(): void {
+  /** Closes it now if nothing happens on it, else after what happens. A promise is of one that is told, and closed by the other end. */
+  close(): MaybePromise<void> {
     this.#last = true;
-    if (this.idle) this.#flow.end();
+    if (!this.idle) return;
+    this.#leave();
+    return this.#octavo ? this.#gone : undefined;
   }
 
   destroy(): void {
@@ -90,6 +114,7 @@ export class Accepted {
     const to = route(message);
     if (to.kind === 'micro' && to.stream !== undefined && to.stream === this.#ended) return;
     if (message.last) this.#last = true;
+    if (to.kind === 'micro' && mucp.isOctavoRequest(message.header)) this.#octavo = true;
     if (to.kind === 'web') {
       this.#web = true;
       this.#bridge ??= this.#door.web.bridge(this.#flow);
@@ -119,8 +144,18 @@ export class Accepted {
   #next(): void {
     const message = this.#waiting.shift();
     if (message !== undefined) this.#open(message);
-    else if (this.#last) this.#flow.end();
+    else if (this.#last) this.#leave();
     if (this.#current === undefined && !this.#web) this.#flow.resume();
+  }
+
+  /**
+   * Closes a connection that is free. An Octavo peer closes it: what it sent before it was told is still answered. Nobody else can be told,
+   * so that a request which crosses the end is lost: an inherent race of HTTP/1.1.
+   */
+  #leave(): void {
+    if (!this.#octavo || this.#farewell !== undefined) return this.#flow.end();
+    quietly(() => this.#flow.write(GOAWAY));
+    this.#farewell = this.#door.clock.after(FAREWELL_MS, () => this.#flow.end(), { background: true });
   }
 
   /** The other end closed its side: a caller that does so has gone. */
@@ -144,7 +179,9 @@ export class Accepted {
   #closed(error: OctavoError | undefined): void {
     this.#current?.lost(error);
     this.#bridge?.destroy();
+    this.#farewell?.cancel();
     this.#door.gone(this);
+    this.#onGone();
   }
 }
 
