@@ -20,7 +20,7 @@ if (flags.includes('--help') || flags.includes('-h')) {
 }
 
 const go = printed('go', ['version']);
-if (go === undefined) missing('Go is not installed', 'install it (Debian: golang-go, 1.22 or later)');
+if (go === undefined) missing('Go is not installed', 'install it (Debian: golang-go, 1.19 or later)');
 const peers = build(go);
 const inside = network();
 if (inside.length === 0)

@@ -150,6 +150,15 @@ for (const version of VERSIONS)
       for (let at = 0; at < 5; at++) assert.equal((await call({ address })).text, 'Hello J');
     });
 
+    it('at the same address, with a connection for each call: no call fails', async () => {
+      await using first = await serving();
+      const address = first.server.node?.address ?? assert.fail();
+      assert.equal((await call({ address, connClose: true })).text, 'Hello J');
+      await first.stop();
+      await using _second = await serving({ server: rpc({ address }) });
+      for (let at = 0; at < 5; at++) assert.equal((await call({ address, connClose: true })).text, 'Hello J');
+    });
+
     it('at the same address, with the retry that docs/go-micro.md names: no call fails', async () => {
       await using first = await serving();
       const address = first.server.node?.address ?? assert.fail();

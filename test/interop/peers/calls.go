@@ -75,6 +75,9 @@ func (c command) options() []client.CallOption {
 	if c.Always {
 		options = append(options, client.WithRetry(client.RetryAlways))
 	}
+	if c.ConnClose {
+		options = append(options, client.WithConnClose())
+	}
 	if c.AttemptMs > 0 {
 		options = append(options, func(o *client.CallOptions) {
 			o.ConnectionTimeout = time.Duration(c.AttemptMs) * time.Millisecond

@@ -33,6 +33,7 @@ type command struct {
 	TimeoutMs   int
 	AttemptMs   int
 	Always      bool
+	ConnClose   bool
 	Subscribe   []subscription
 	Metadata    map[string]string
 	Request     json.RawMessage
