@@ -17,6 +17,7 @@ export {
 } from './core/context.js';
 export * from './core/error.js';
 export { Identity } from './core/identity.js';
+export { InHand } from './core/in-hand.js';
 export { Inbox } from './core/inbox.js';
 export * from './core/lifecycle.js';
 export * from './core/logger.js';

@@ -163,14 +163,14 @@ export function isReserved(name: string): boolean {
 }
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-// CR, LF and NUL would end the header, or the text, at the other side.
+// Control characters would end the header at the other side, or have it refused there. Tabs are none in a header.
 // oxlint-disable-next-line no-control-regex
-const FORBIDDEN = /[\r\n\0]/;
+const FORBIDDEN = /[\0-\x08\n-\x1f\x7f]/;
 
 /**
  * Checks what a user wants to send.
  *
- * @throws `invalid_argument` for a reserved name, a name that is no HTTP token, or a value with CR, LF or NUL
+ * @throws `invalid_argument` for a reserved name, a name that is no HTTP token, or a value with CR, LF, NUL or another control character
  */
 export function checkMetadata(metadata: Metadata): Metadata {
   for (const [name, value] of metadata) {
@@ -185,7 +185,10 @@ export function checkMetadata(metadata: Metadata): Metadata {
         `metadata "${name}" is reserved for the wire: use another name`,
       );
     if (FORBIDDEN.test(value))
-      throw new OctavoError('invalid_argument', `metadata "${name}" has a line break or NUL in its value`);
+      throw new OctavoError(
+        'invalid_argument',
+        `metadata "${name}" has a line break, NUL or another control character in its value`,
+      );
   }
   return metadata;
 }

@@ -4,6 +4,7 @@ import { Client } from '../client/client.js';
 import { Codecs } from '../codec/codecs.js';
 import { Clock } from '../core/clock.js';
 import { ConsoleLogger } from '../core/console-logger.js';
+import { OctavoError } from '../core/error.js';
 import { LEVELS, Logger, type Level } from '../core/logger.js';
 import type { Provider } from '../core/provider.js';
 import { SystemClock } from '../core/system-clock.js';
@@ -28,9 +29,22 @@ type Loader<T> = () => Promise<Provider<T>>;
 /** Loads what is chosen by name, so that what is not chosen costs nothing. */
 const REGISTRIES = {
   mdns: async (addresses) =>
-    (await import('../registry/mdns.js')).mdns({ ...(addresses && { interfaces: addresses }) }),
+    (await import('../registry/mdns.js')).mdns(addresses === undefined ? {} : mdnsAt(addresses)),
   memory: async () => (await import('../registry/memory.js')).memory(),
 } satisfies Record<string, (addresses: readonly string[] | undefined) => Promise<Provider<Registry>>>;
+
+/** Interfaces as a variable lists them: `127.0.0.1`, or `127.0.0.1:5454` where mDNS has another port than its own. */
+function mdnsAt(addresses: readonly string[]): { interfaces: readonly string[]; port?: number } {
+  const parts = addresses.map((address) => /^([^:]+)(?::(\d+))?$/.exec(address) ?? [address, address]);
+  const interfaces = parts.map(([, host = '']) => host);
+  const [port, ...others] = new Set(parts.map(([, , text]) => text));
+  if (others.length > 0)
+    throw new OctavoError(
+      'failed_precondition',
+      `MICRO_REGISTRY_ADDRESS is "${addresses.join(',')}": mDNS has one port on all interfaces, so give each the same`,
+    );
+  return port === undefined ? { interfaces } : { interfaces, port: Number(port) };
+}
 
 const BROKERS = {
   http: async (addresses) =>

@@ -104,7 +104,7 @@ describe('Metadata', () => {
       assert.throws(() => checkMetadata(new Metadata([[name, 'x']])), OctavoError);
     });
 
-  for (const value of ['a\rb', 'a\nb', 'a\0b'])
+  for (const value of ['a\rb', 'a\nb', 'a\0b', 'a\x1bb', 'a\x7fb'])
     it(`refuses the value ${JSON.stringify(value)}`, () => {
       assert.throws(() => checkMetadata(new Metadata([['a', value]])), OctavoError);
     });

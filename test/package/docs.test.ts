@@ -69,6 +69,7 @@ describe('the pages', () => {
 
   const options: readonly (readonly [string, string])[] = [
     ['src/server/server.ts', 'ServerOptions'],
+    ['src/server/server.ts', 'AdminOptions'],
     ['src/server/server.ts', 'SubscriptionOptions'],
     ['src/server/server.ts', 'SubscriptionRetry'],
     ['src/client/client.ts', 'ClientOptions'],

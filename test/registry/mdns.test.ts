@@ -18,7 +18,7 @@ import {
   readPacket,
   type Heard,
 } from '../../src/registry/mdns/packets.js';
-import { packPayload, unpackPayload } from '../../src/registry/mdns/payload.js';
+import { packPayload, Unpacker } from '../../src/registry/mdns/payload.js';
 import { Questions } from '../../src/registry/mdns/questions.js';
 import { SeenNodes } from '../../src/registry/mdns/seen-nodes.js';
 import type { Node, ServiceRecord } from '../../src/registry/registry.js';
@@ -335,14 +335,14 @@ describe('a payload', () => {
       metadata: { a: 'é' },
       endpoints: [{ name: 'A.B', metadata: {} }],
     };
-    assert.deepEqual(unpackPayload(packPayload(payload).map((each) => Buffer.from(each))), payload);
+    assert.deepEqual(new Unpacker().unpack(packPayload(payload).map((each) => Buffer.from(each))), payload);
     assert.ok(
       packPayload({ ...payload, metadata: { a: 'x'.repeat(5_000) } }).every((each) => each.length <= 255),
     );
     const other = deflateSync('{"service":"s","VERSION":"v","metadata":null,"endpoints":null}')
       .toString('hex')
       .toUpperCase();
-    assert.deepEqual(unpackPayload([Buffer.from(other)]), {
+    assert.deepEqual(new Unpacker().unpack([Buffer.from(other)]), {
       service: 's',
       version: 'v',
       metadata: {},
@@ -353,7 +353,7 @@ describe('a payload', () => {
   it('has no nulls, which Go writes for what it has not', () => {
     const go =
       '{"Service":"s","Version":"1","Metadata":null,"Endpoints":[{"name":"A.B","metadata":null,"request":null,"response":{"name":"R","type":"R","values":null}}]}';
-    assert.deepEqual(unpackPayload([Buffer.from(deflateSync(go).toString('hex'))])?.endpoints, [
+    assert.deepEqual(new Unpacker().unpack([Buffer.from(deflateSync(go).toString('hex'))])?.endpoints, [
       { name: 'A.B', response: { name: 'R', type: 'R', values: [] }, metadata: {} },
     ]);
   });
@@ -361,13 +361,13 @@ describe('a payload', () => {
   it('with shapes that are nested without end is cut, so that nobody recurses into it', () => {
     const shape = '{"name":"a","type":"b","values":['.repeat(1_500) + ']}'.repeat(1_500);
     const json = `{"Service":"s","Version":"1","Endpoints":[{"name":"A.B","request":${shape}}]}`;
-    const payload = unpackPayload([Buffer.from(deflateSync(json).toString('hex'))]);
+    const payload = new Unpacker().unpack([Buffer.from(deflateSync(json).toString('hex'))]);
     assert.equal(JSON.stringify(payload?.endpoints).match(/values/g)?.length, 8);
   });
 
   it('that is a bomb is none', () => {
     const bomb = deflateSync(Buffer.alloc(20 * 1024 * 1024, '1')).toString('hex');
-    assert.equal(unpackPayload([Buffer.from(bomb)]), undefined);
+    assert.equal(new Unpacker().unpack([Buffer.from(bomb)]), undefined);
   });
 
   for (const text of [
@@ -380,7 +380,7 @@ describe('a payload', () => {
     deflateSync('{').toString('hex'),
   ])
     it(`${JSON.stringify(text.slice(0, 20))} is none`, () => {
-      assert.equal(unpackPayload([Buffer.from(text)]), undefined);
+      assert.equal(new Unpacker().unpack([Buffer.from(text)]), undefined);
     });
 });
 
@@ -391,6 +391,19 @@ describe('a packet', () => {
     const answers = Array.from({ length: 257 }, (): Answer => ({ name: 'a', type: 'A', data: '127.0.0.1' }));
     assert.equal(readPacket(encode({ type: 'response', answers })), undefined);
     assert.notEqual(readPacket(encode({ type: 'response', answers: answers.slice(1) })), undefined);
+  });
+
+  it('with many bombs is unpacked as far as it costs little', () => {
+    const json = `{"Service":"greeter","Version":"1","Endpoints":[${'{"name":"a"},'.repeat(8_000)}{}]}`;
+    const hex = deflateSync(json).toString('hex');
+    const nodes = Array.from({ length: 16 }, (_, n): Answer[] => [
+      { name: `n${n}.greeter.micro`, type: 'SRV', data: { port: 1, target: 'vm' } },
+      { name: `n${n}.greeter.micro`, type: 'TXT', data: hex.match(/.{1,255}/g) ?? [] },
+    ]);
+    const answers: Answer[] = [{ name: 'vm', type: 'A', data: '127.0.0.1' }, ...nodes.flat()];
+    const packet = readPacket(encode({ type: 'response', answers }));
+    assert.ok(packet !== undefined);
+    assert.equal(heardIn(packet, names).length, 1);
   });
 
   it('with many nodes is read as far as it costs little', () => {

@@ -5,6 +5,7 @@ import {
   type Context,
   Field,
   Handler,
+  type HandlersOf,
   type Init,
   type JsonObject,
   type JsonValue,
@@ -95,6 +96,50 @@ export class Right {
 
   helper(): number {
     return 1;
+  }
+}
+
+@Service({ name: 'contract' })
+export class Contract {
+  @Handler(Ask, Told)
+  one(_ask: Ask): Promise<Told> {
+    return unimplemented();
+  }
+
+  @Handler(Ask, Told, { stream: 'bidi' })
+  many(_asks: AsyncIterable<Ask>): AsyncIterable<Told> {
+    return unimplemented();
+  }
+
+  @Handler(Ask, Told)
+  bare(): Promise<Told> {
+    return unimplemented();
+  }
+}
+
+@Service(Contract)
+export class Implementation implements HandlersOf<Contract> {
+  async one(ask: Ask, { endpoint }: Context): Promise<Told> {
+    return { text: `${endpoint} ${ask.text}` };
+  }
+
+  async *many(_asks: AsyncIterable<Ask>): AsyncIterable<Told> {}
+
+  async bare(): Promise<Told> {
+    return { text: '' };
+  }
+}
+
+@Service(Contract)
+export class PlainImplementation implements Contract {
+  async one(_ask: Ask): Promise<Told> {
+    return { text: '' };
+  }
+
+  async *many(_asks: AsyncIterable<Ask>): AsyncIterable<Told> {}
+
+  async bare(): Promise<Told> {
+    return { text: '' };
   }
 }
 

@@ -4,7 +4,7 @@ import { AUTHORITATIVE_ANSWER, decode, encode, type Answer, type DecodedPacket }
 import { formatAddress, parseAddress } from '../../core/address.js';
 import { OctavoError } from '../../core/error.js';
 import type { Node, ServiceRecord } from '../registry.js';
-import { LONGEST_VERSION, packPayload, payloadFits, unpackPayload, type Payload } from './payload.js';
+import { LONGEST_VERSION, packPayload, payloadFits, Unpacker, type Payload } from './payload.js';
 
 /** go-micro's seconds to live of every record. */
 const TTL = 120;
@@ -196,6 +196,7 @@ export function readPacket(bytes: Buffer): DecodedPacket | undefined {
 export function heardIn(packet: DecodedPacket, names: Names): Heard[] {
   const records = [...(packet.answers ?? []), ...(packet.additionals ?? [])];
   const found: Heard[] = [];
+  const unpacker = new Unpacker();
   let tried = 0;
   for (const [at, record] of records.entries()) {
     if (record.type !== 'SRV' || !record.name.endsWith(`.${names.domain}`)) continue;
@@ -209,7 +210,7 @@ export function heardIn(packet: DecodedPacket, names: Names): Heard[] {
     );
     const text = records.find((each) => each.type === 'TXT' && each.name === record.name);
     if (address?.type !== 'A' && address?.type !== 'AAAA') continue;
-    const payload = text?.type === 'TXT' ? unpackPayload(stringsOf(text.data)) : undefined;
+    const payload = text?.type === 'TXT' ? unpacker.unpack(stringsOf(text.data)) : undefined;
     if (payload === undefined) continue;
     const suffix = `.${names.service(payload.service)}`;
     if (!record.name.endsWith(suffix)) continue;

@@ -98,6 +98,7 @@ export class Intake {
     const contentType = header.get(mucp.CONTENT_TYPE) ?? 'application/protobuf';
     const incoming: Incoming = {
       header,
+      arrivedAt: first.arrivedAt,
       service,
       contentType,
       codec: this.#codec(contentType),
@@ -200,7 +201,8 @@ export class Intake {
   ): Context {
     const { clock, logger } = this.#parts;
     const { header, service, octavo } = incoming;
-    const asked = mucp.readTimeout(header);
+    const now = clock.now();
+    const asked = timeLeft(incoming, now);
     const allowed = endpoint.method.options.timeoutMs;
     const ms = asked === undefined ? (allowed ?? timeoutMs) : Math.min(asked, allowed ?? asked);
     const context = new Context({
@@ -210,7 +212,7 @@ export class Intake {
       logger,
       metadata: () => mucp.userMetadata(header),
       peer: { address: socket.remote, octavo },
-      deadline: ms === undefined || ms === 0 ? undefined : clock.now() + ms,
+      deadline: ms === undefined || ms === 0 ? undefined : now + ms,
     });
     // Most sockets close because the reply is out.
     socket.onClose(() => {
@@ -262,6 +264,24 @@ export class Intake {
     quietly(() => socket.send({ header: reply, body: EMPTY }));
     socket.close();
   }
+}
+
+/**
+ * How much of the caller's time is left, in milliseconds; `undefined` where it sets no limit. Since `Timeout` is what was left when the
+ * request was sent, what it took to arrive whole and be taken up counts here.
+ *
+ * @throws `deadline_exceeded`, `executed: false`, when nothing is left: nobody waits for a reply any more
+ */
+function timeLeft({ header, arrivedAt }: Incoming, now: number): number | undefined {
+  const asked = mucp.readTimeout(header);
+  if (asked === undefined || arrivedAt === undefined) return asked;
+  const waited = Math.max(0, now - arrivedAt);
+  if (waited < asked) return asked - waited;
+  throw new OctavoError(
+    'deadline_exceeded',
+    `the request came too late: it had ${Math.round(asked)} ms, and was taken up ${Math.round(waited)} ms after its first byte`,
+    { executed: false },
+  );
 }
 
 /** Decodes a request and holds it to its rules. */

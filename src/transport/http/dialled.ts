@@ -2,7 +2,7 @@ import type { Socket as TcpSocket } from 'node:net';
 import type { Clock } from '../../core/clock.js';
 import { OctavoError } from '../../core/error.js';
 import type { HttpMessage } from '../../core/http-message.js';
-import { Inbox } from '../../core/inbox.js';
+import type { Inbox } from '../../core/inbox.js';
 import type { MaybePromise } from '../../core/lifecycle.js';
 import type { Message } from '../../core/message.js';
 import * as mucp from '../../core/mucp.js';
@@ -11,8 +11,7 @@ import type { Socket } from '../transport.js';
 import { checkSize, pack } from './accepted.js';
 import { Flow, type FlowOptions } from './flow.js';
 import { statusOf } from './routing.js';
-
-const STREAM_ROOM = 64;
+import { streamInbox } from './stream-inbox.js';
 
 /** A connection that we opened. It carries one call or one stream at a time, and is free in between. */
 export class Dialled {
@@ -100,7 +99,7 @@ export class DialledSocket implements Socket {
     this.#limits = limits;
     this.#release = release;
     this.#start = `POST / HTTP/1.1\r\nHost: ${connection.address}`;
-    this.#inbox = new Inbox<Message>(STREAM_ROOM, () => connection.flow.resume());
+    this.#inbox = streamInbox(() => connection.flow.resume());
   }
 
   get local(): string {
@@ -137,7 +136,8 @@ export class DialledSocket implements Socket {
     this.#release(this.#connection, reuse);
     if (reuse) return;
     // A stream, or a call without its reply: closing is the only way to say that nobody waits.
-    if (this.#stream && error === undefined) flow.end();
+    if (error !== undefined) flow.reset();
+    else if (this.#stream) flow.end();
     else flow.destroy();
   }
 
