@@ -206,7 +206,7 @@ export class RpcClient extends Client {
     const forget = context.onCancel((reason) => socket.close(reason));
     try {
       call.waitsFor('the reply of', node.address);
-      const sent = socket.send({ header: requestHeader(call, id, false), body });
+      const sent = socket.send({ header: requestHeader(call, id, isGoMicro(node)), body });
       if (isPromise(sent)) await sent;
       const received = socket.receive();
       const message = isPromise(received) ? await received : received;
@@ -233,10 +233,7 @@ export class RpcClient extends Client {
     const socket = await this.#dial(call, node, true);
     const id = String(this.#sequence++);
     call.waitsFor('the stream from', node.address);
-    const octavo =
-      node.metadata['octavo'] === undefined && node.metadata['protocol'] === undefined
-        ? undefined
-        : call.peer?.octavo;
+    const octavo = call.peer?.octavo || (isGoMicro(node) ? false : undefined);
     const exchange = new Exchange({
       call,
       socket,
@@ -294,6 +291,14 @@ interface Beginning {
   readonly options: CallOptions;
   readonly timeoutMs: number | undefined;
   readonly kind?: StreamKind;
+}
+
+/**
+ * Whether a node says that it is go-micro's. A call there has a stream's id too: by that its server tells the calls of a connection apart,
+ * as it reads no other over http, and loses one that follows the last reply too closely.
+ */
+function isGoMicro({ metadata }: Node): boolean {
+  return metadata['protocol'] !== undefined && metadata['octavo'] === undefined;
 }
 
 /** The outcome of a call, or at once the reason it was cancelled for. */

@@ -102,7 +102,7 @@ export class Intake {
       service,
       contentType,
       codec: this.#codec(contentType),
-      octavo: header.has(mucp.OCTAVO),
+      octavo: mucp.isOctavoRequest(header),
       stream: header.get(mucp.STREAM),
     };
     this.#checkRoom(route.endpoint.method.kind === 'unary');
@@ -127,7 +127,8 @@ export class Intake {
   #unary(socket: Socket, { body }: Message, route: DispatchRoute, incoming: Incoming): void {
     const { method } = route.endpoint;
     const { codec } = incoming;
-    if (incoming.stream !== undefined)
+    // Out of a stream's handler go-micro's client sends the stream's id along with calls.
+    if (incoming.stream !== undefined && incoming.octavo)
       throw new OctavoError(
         'invalid_argument',
         `${method.endpoint} is no stream: call it without Micro-Stream`,
@@ -250,7 +251,7 @@ export class Intake {
 
   /** Says no before anything ran. */
   #refuse(socket: Socket, header: Metadata, error: OctavoError): void {
-    const octavo = header.has(mucp.OCTAVO);
+    const octavo = mucp.isOctavoRequest(header);
     const text = writeError(error, this.#parts.service, octavo);
     const reply = new Metadata([
       [mucp.CONTENT_TYPE, header.get(mucp.CONTENT_TYPE) ?? 'application/protobuf'],
