@@ -46,9 +46,15 @@ export interface IntakeParts {
 /** Reads calls from sockets and gives them to the dispatcher. */
 export class Intake {
   readonly #parts: IntakeParts;
+  #foreign = false;
 
   constructor(parts: IntakeParts) {
     this.#parts = parts;
+  }
+
+  /** Whether there was a caller that is no Octavo peer, which does not know what a refusal says of the call. */
+  get foreign(): boolean {
+    return this.#foreign;
   }
 
   /** Takes over a socket that has its first message. */
@@ -105,6 +111,7 @@ export class Intake {
       octavo: mucp.isOctavoRequest(header),
       stream: header.get(mucp.STREAM),
     };
+    if (!incoming.octavo) this.#foreign = true;
     this.#checkRoom(route.endpoint.method.kind === 'unary');
     if (route.endpoint.method.kind === 'unary') this.#unary(socket, first, route, incoming);
     else this.#stream(socket, route, incoming);
