@@ -1,0 +1,36 @@
+import { OctavoError } from '../../core/error.js';
+import type { Socket } from '../transport.js';
+import type { NatsSocket } from './socket.js';
+
+/** Where the sockets that others open at one address go. */
+export class Door {
+  readonly address: string;
+  readonly #accept: (socket: Socket) => void;
+  readonly #maxSockets: number;
+  #open = 0;
+
+  constructor(address: string, accept: (socket: Socket) => void, maxSockets: number) {
+    this.address = address;
+    this.#accept = accept;
+    this.#maxSockets = maxSockets;
+  }
+
+  /** Takes a socket in that has its first message, or says why not. */
+  take(open: () => NatsSocket): OctavoError | undefined {
+    if (this.#open >= this.#maxSockets)
+      return new OctavoError(
+        'resource_exhausted',
+        `${this.address} has ${this.#open} calls and streams open: it takes no more (maxSockets)`,
+        { executed: false },
+      );
+    this.#open++;
+    const socket = open();
+    if (!socket.over) this.#accept(socket);
+    return undefined;
+  }
+
+  /** One that was taken in has ended. */
+  left(): void {
+    this.#open--;
+  }
+}

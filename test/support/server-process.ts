@@ -1,0 +1,69 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { setTimeout as wait } from 'node:timers/promises';
+
+/** A real server that a test has for itself, so that it can kill, pause and start it again. */
+export class ServerProcess {
+  readonly #child: ChildProcess;
+  readonly #exited: Promise<unknown>;
+  #output = '';
+
+  private constructor(command: string, args: readonly string[], cwd: string) {
+    this.#child = spawn(command, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#exited = once(this.#child, 'exit').catch((reason: unknown) => reason);
+    for (const stream of [this.#child.stdout, this.#child.stderr])
+      stream?.on(
+        'data',
+        (bytes: Buffer) => (this.#output = (this.#output + bytes.toString()).slice(-10_000)),
+      );
+  }
+
+  /** Starts a server, and waits until `ready` gives something. */
+  static async start<T>(
+    command: string,
+    args: readonly string[],
+    cwd: string,
+    ready: () => Promise<T | undefined>,
+  ): Promise<{ server: ServerProcess; ready: T }> {
+    const server = new ServerProcess(command, args, cwd);
+    let gone = false;
+    void server.#exited.then(() => (gone = true));
+    for (let attempt = 0; attempt < 1_000 && !gone; attempt++) {
+      const there = await ready();
+      if (there !== undefined) return { server, ready: there };
+      await wait(10);
+    }
+    await server.kill();
+    throw new Error(`${command} ${args.join(' ')} did not come up:\n${server.#output}`);
+  }
+
+  /** Ends it as a power cut would. */
+  async kill(): Promise<void> {
+    this.#child.kill('SIGCONT');
+    this.#child.kill('SIGKILL');
+    await this.#exited;
+  }
+
+  /** Freezes it: its connections stay, and nothing answers. */
+  pause(): void {
+    this.#child.kill('SIGSTOP');
+  }
+
+  resume(): void {
+    this.#child.kill('SIGCONT');
+  }
+}
+
+/** Whether something accepts connections there. */
+export async function accepts(port: number): Promise<true | undefined> {
+  const socket = connect({ host: '127.0.0.1', port });
+  try {
+    await once(socket, 'connect');
+    return true;
+  } catch {
+    return undefined;
+  } finally {
+    socket.destroy();
+  }
+}
