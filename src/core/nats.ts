@@ -107,7 +107,7 @@ export class NatsClient {
   async start(): Promise<void> {
     if (this.#connection !== undefined) return;
     const turn = ++this.#turn;
-    const connection = await this.#connect();
+    const connection = await this.#connect(turn);
     if (turn !== this.#turn) {
       await this.#hangUp(connection);
       throw new OctavoError('unavailable', `${this.#who} was stopped while it connected to ${this.where}`);
@@ -201,7 +201,7 @@ export class NatsClient {
     );
   }
 
-  async #connect(): Promise<NatsConnection> {
+  async #connect(turn: number): Promise<NatsConnection> {
     const { connectTimeoutMs = 5_000 } = this.#options;
     const { clock } = this.#parts;
     const { connect, errors } = await peer(
@@ -210,7 +210,6 @@ export class NatsClient {
       () => import('@nats-io/transport-node'),
     );
     const begin = clock.now();
-    const turn = this.#turn;
     for (;;) {
       try {
         // Fresh ones each time: connecting changes them.

@@ -1,7 +1,14 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { accepts, ServerProcess } from './server-process.js';
+
+export interface NatsServerOptions {
+  /** More arguments for `nats-server`, such as `--user`. */
+  readonly args?: readonly string[];
+  /** The text of a configuration file. */
+  readonly config?: string;
+}
 
 /** A NATS server of a test's own, at a port that stays the same when it is killed and started again. */
 export class NatsServer {
@@ -17,10 +24,14 @@ export class NatsServer {
     this.#process = process;
   }
 
-  /** @param args more arguments for `nats-server`, such as `--user` */
-  static async start(...args: string[]): Promise<NatsServer> {
+  static async start({ args = [], config }: NatsServerOptions = {}): Promise<NatsServer> {
     const folder = await mkdtemp(join(tmpdir(), 'octavo-nats-'));
     const fixed = ['--addr', '127.0.0.1', ...args];
+    if (config !== undefined) {
+      const file = join(folder, 'nats.conf');
+      await writeFile(file, config);
+      fixed.push('--config', file);
+    }
     const { server, ready } = await ServerProcess.start(
       'nats-server',
       [...fixed, '--port', '-1', '--ports_file_dir', folder],
@@ -38,8 +49,8 @@ export class NatsServer {
     return this.#process.kill();
   }
 
-  pause(): void {
-    this.#process.pause();
+  pause(): Promise<void> {
+    return this.#process.pause();
   }
 
   resume(): void {

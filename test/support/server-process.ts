@@ -1,5 +1,6 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 
@@ -9,8 +10,8 @@ export class ServerProcess {
   readonly #exited: Promise<unknown>;
   #output = '';
 
-  private constructor(command: string, args: readonly string[], cwd: string) {
-    this.#child = spawn(command, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+  private constructor(command: string, args: readonly string[], options: SpawnOptions) {
+    this.#child = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
     this.#exited = once(this.#child, 'exit').catch((reason: unknown) => reason);
     for (const stream of [this.#child.stdout, this.#child.stderr])
       stream?.on(
@@ -26,7 +27,7 @@ export class ServerProcess {
     cwd: string,
     ready: () => Promise<T | undefined>,
   ): Promise<{ server: ServerProcess; ready: T }> {
-    const server = new ServerProcess(command, args, cwd);
+    const server = new ServerProcess(command, args, { cwd });
     let gone = false;
     void server.#exited.then(() => (gone = true));
     for (let attempt = 0; attempt < 1_000 && !gone; attempt++) {
@@ -38,6 +39,28 @@ export class ServerProcess {
     throw new Error(`${command} ${args.join(' ')} did not come up:\n${server.#output}`);
   }
 
+  /** Starts a program, and waits until it prints `word`. */
+  static async spawn(
+    command: string,
+    args: readonly string[],
+    env: Readonly<Record<string, string>>,
+    word: string,
+  ): Promise<ServerProcess> {
+    const program = new ServerProcess(command, args, { env: { ...process.env, ...env } });
+    const said = new Promise<void>((resolve) => {
+      program.#child.stdout?.on('data', () => program.#output.includes(word) && resolve());
+    });
+    await Promise.race([said, program.#exited]);
+    if (!program.#output.includes(word)) throw new Error(`${args.join(' ')} ended:\n${program.#output}`);
+    return program;
+  }
+
+  /** Asks it to end, and waits until it has. */
+  async end(): Promise<void> {
+    this.#child.kill('SIGTERM');
+    await this.#exited;
+  }
+
   /** Ends it as a power cut would. */
   async kill(): Promise<void> {
     this.#child.kill('SIGCONT');
@@ -46,8 +69,15 @@ export class ServerProcess {
   }
 
   /** Freezes it: its connections stay, and nothing answers. */
-  pause(): void {
+  async pause(): Promise<void> {
     this.#child.kill('SIGSTOP');
+    // The signal takes its time. Where the state cannot be read, that has to do.
+    for (let attempt = 0; attempt < 1_000 && !(await this.#stopped()); attempt++) await wait(1);
+  }
+
+  async #stopped(): Promise<boolean> {
+    const state = await readFile(`/proc/${this.#child.pid}/stat`, 'utf8').catch(() => ') T');
+    return state.slice(state.lastIndexOf(')') + 2).startsWith('T');
   }
 
   resume(): void {
