@@ -78,6 +78,6 @@ export class NatsServer {
 async function portIn(folder: string): Promise<number | undefined> {
   const file = (await readdir(folder)).find((name) => name.endsWith('.ports'));
   const text = file === undefined ? '' : await readFile(join(folder, file), 'utf8');
-  const port = /"nats:\/\/127\.0\.0\.1:(\d+)"/.exec(text)?.[1];
+  const port = /"(?:nats|tls):\/\/127\.0\.0\.1:(\d+)"/.exec(text)?.[1];
   return port === undefined ? undefined : Number(port);
 }

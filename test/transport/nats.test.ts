@@ -164,7 +164,7 @@ describe('the window of a stream', () => {
 
   it('does not believe that more was read than was sent', () => {
     const sent = new Sent();
-    sent.add(1);
+    void sent.add(1);
     assert.throws(() => sent.read(2), { code: 'invalid_argument' });
   });
 });
