@@ -8,6 +8,7 @@ import { rpc as rpcServer } from '../../src/server/rpc.js';
 import { createService, type ServiceOptions } from '../../src/service/run.js';
 import { TestLogger } from '../../src/testing/test-logger.js';
 import { nats } from '../../src/transport/nats.js';
+import type { Socket } from '../../src/transport/transport.js';
 import { readEnvelope, writeEnvelope } from '../../src/transport/nats/envelope.js';
 import {
   ANY,
@@ -43,6 +44,21 @@ function options(bench: Bench): ServiceOptions {
     logger: () => new TestLogger(),
     env: {},
   };
+}
+
+/** Sends until the socket has ended: the server takes a moment to notice that somebody left. */
+async function sendUntilEnd(socket: Socket): Promise<void> {
+  let ended = false;
+  const end = new Promise<void>((resolve) => {
+    socket.onClose(() => {
+      ended = true;
+      resolve();
+    });
+  });
+  while (!ended) {
+    await socket.send(item('anybody?'));
+    await Promise.race([end, new Promise((resolve) => setTimeout(resolve, 5))]);
+  }
 }
 
 describe('a service on the nats transport', () => {
@@ -125,7 +141,7 @@ describe('a go-micro peer of the nats transport', () => {
       await socket.send(item('x'));
       await raw.next();
       await raw.close();
-      await socket.send(item('y'));
+      await sendUntilEnd(socket);
       const error = await failure(async () => socket.receive());
       assert.deepEqual([error.code, error.executed], ['unavailable', undefined]);
     }));
@@ -138,9 +154,9 @@ describe('a go-micro peer of the nats transport', () => {
       await transport.listen(
         'octavo',
         answering(async (socket) => {
-          socket.onClose(gone.resolve);
           await left.promise;
-          await socket.send(item('anybody?'));
+          await sendUntilEnd(socket);
+          socket.onClose(gone.resolve);
         }),
       );
       const raw = await RawNats.open(bench.server.address);

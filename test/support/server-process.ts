@@ -4,6 +4,13 @@ import { readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 
+/** Those that run: none outlives the tests, not even where these are given up. */
+const running = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+process.once('SIGTERM', () => process.exit(1));
+
 /** A real server that a test has for itself, so that it can kill, pause and start it again. */
 export class ServerProcess {
   readonly #child: ChildProcess;
@@ -12,7 +19,11 @@ export class ServerProcess {
 
   private constructor(command: string, args: readonly string[], options: SpawnOptions) {
     this.#child = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
-    this.#exited = once(this.#child, 'exit').catch((reason: unknown) => reason);
+    const child = this.#child;
+    running.add(child);
+    this.#exited = once(child, 'exit')
+      .catch((reason: unknown) => reason)
+      .finally(() => running.delete(child));
     for (const stream of [this.#child.stdout, this.#child.stderr])
       stream?.on(
         'data',

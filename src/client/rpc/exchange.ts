@@ -28,6 +28,8 @@ export class Exchange implements AsyncIterableIterator<unknown> {
   readonly #init: ExchangeInit;
   /** The first message, read ahead: it tells whether the other side understands a half-close. */
   #first: Promise<Message | undefined> | undefined;
+  /** Settles when the first message has told it, whoever takes that. */
+  #told: Promise<void> | undefined;
   #octavo: boolean | undefined;
   #shown = false;
   #over: { readonly error: OctavoError | undefined } | undefined;
@@ -46,8 +48,8 @@ export class Exchange implements AsyncIterableIterator<unknown> {
     await this.#send(EMPTY);
     if (this.#over !== undefined) return;
     this.#first = this.#receive();
-    this.#first.then(
-      (message) => (this.#octavo ??= message?.header.has(mucp.OCTAVO) === true),
+    this.#told = this.#first.then(
+      (message) => void (this.#octavo ??= message?.header.has(mucp.OCTAVO) === true),
       () => {},
     );
     if (call.kind === 'server') await this.#item(call.request);
@@ -151,7 +153,7 @@ export class Exchange implements AsyncIterableIterator<unknown> {
 
   /** Towards a go-micro server nothing is said: it would take it for the end of everything. */
   async #halfClose(): Promise<void> {
-    if (this.#octavo === undefined) await this.#first?.catch(() => undefined);
+    if (this.#octavo === undefined) await this.#told;
     if (this.#octavo === true && this.#over === undefined) await this.#send(EMPTY, mucp.EOS);
   }
 
