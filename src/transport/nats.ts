@@ -49,6 +49,7 @@ export class NatsTransport extends Transport {
   readonly #settings: Settings;
   /** What is listened at, and what ends that. */
   readonly #doors = new Map<Door, () => void>();
+  #started: Promise<void> | undefined;
   #session: Session | undefined;
   #timer: Timer | undefined;
 
@@ -69,14 +70,13 @@ export class NatsTransport extends Transport {
     };
   }
 
-  async start(): Promise<void> {
-    if (this.#session !== undefined) return;
-    await this.#client.start();
-    this.#session ??= this.#open();
-    this.#tickLater();
+  start(): Promise<void> {
+    this.#started ??= this.#start();
+    return this.#started;
   }
 
   async stop(): Promise<void> {
+    this.#started = undefined;
     this.#timer?.cancel();
     const session = this.#session;
     this.#session = undefined;
@@ -127,6 +127,17 @@ export class NatsTransport extends Transport {
       throw forbidden;
     }
     return { address: subject, close: () => this.#close(door) };
+  }
+
+  async #start(): Promise<void> {
+    try {
+      await this.#client.start();
+    } catch (reason) {
+      this.#started = undefined;
+      throw reason;
+    }
+    this.#session = this.#open();
+    this.#tickLater();
   }
 
   async #close(door: Door): Promise<void> {

@@ -44,6 +44,13 @@ describe('the start of the nats transport', () => {
       await starting;
     }));
 
+  it('opens once when it is asked for twice at once', () =>
+    Bench.with(async (bench) => {
+      const transport = bench.make();
+      await Promise.all([transport.start(), transport.start()]);
+      await works(transport, await transport.listen(ANY, echo));
+    }));
+
   it('does not go on when it is stopped meanwhile', () =>
     Bench.with(async (bench) => {
       await bench.server.kill();

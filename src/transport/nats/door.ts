@@ -25,7 +25,13 @@ export class Door {
       );
     this.#open++;
     const socket = open();
-    if (!socket.over) this.#accept(socket);
+    if (socket.over) return undefined;
+    try {
+      this.#accept(socket);
+    } catch (reason) {
+      // It is this socket's misfortune, and not that of others on the same link.
+      socket.close(OctavoError.from(reason));
+    }
     return undefined;
   }
 

@@ -104,8 +104,10 @@ export class Link implements LinkPort, Recipient {
   }
 
   dial(stream: boolean): Socket {
-    const id = this.#nextSocket;
-    this.#nextSocket = (this.#nextSocket + 1) >>> 0;
+    let id = this.#nextSocket;
+    // A link may live long enough for numbers to come again.
+    while (id === 0 || this.#sockets.has(id)) id = (id + 1) >>> 0;
+    this.#nextSocket = (id + 1) >>> 0;
     return this.#add(new LinkSocket(this, { id, stream, dialled: true }));
   }
 
@@ -140,7 +142,7 @@ export class Link implements LinkPort, Recipient {
     }
   }
 
-  /** Asks for a sign of life where there was none, and lets go of what is dead or has nothing to do. */
+  /** Asks for a sign of life, and lets go of what is dead or has nothing to do. */
   tick(): void {
     // Whoever was asked may have died with the question unread.
     if (this.asking) return void (this.#client.up && this.meet());
@@ -175,7 +177,8 @@ export class Link implements LinkPort, Recipient {
   end(error?: OctavoError): void {
     if (this.#gone) return;
     this.#gone = true;
-    for (const met of [...this.#meeting]) met(error ?? 'nobody');
+    for (const met of [...this.#meeting])
+      met(error === undefined ? 'nobody' : new OctavoError(error.code, error.message, { executed: false }));
     this.#meeting.clear();
     for (const socket of [...this.#sockets.values()]) socket.finish(error);
     this.#onGone();
@@ -250,7 +253,7 @@ export class Link implements LinkPort, Recipient {
     try {
       this.#client.publish(this.#to, writeFrame(FRAME.gone, 0));
     } catch {
-      // As above.
+      // Without a connection it learns of that by itself.
     }
   }
 

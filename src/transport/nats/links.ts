@@ -15,6 +15,8 @@ export class Links {
   readonly #client: NatsClient;
   readonly #mailbox: Mailbox;
   readonly #settings: Settings;
+  readonly #all = new Set<Link>();
+  /** The newest one that was dialled to each address. */
   readonly #dialled = new Map<string, Link>();
   /** By where their frames go, as one who waits long asks again. */
   readonly #accepted = new Map<string, Link>();
@@ -69,16 +71,12 @@ export class Links {
 
   /** Ends all, and tells the other ends. */
   leave(error: OctavoError): void {
-    for (const link of this.#all) link.leave(error);
+    for (const link of [...this.#all]) link.leave(error);
   }
 
   /** Ends all here. */
   end(error: OctavoError): void {
-    for (const link of this.#all) link.end(error);
-  }
-
-  get #all(): Link[] {
-    return [...this.#accepted.values(), ...this.#dialled.values()];
+    for (const link of [...this.#all]) link.end(error);
   }
 
   #asking(address: string): Link {
@@ -94,7 +92,7 @@ export class Links {
 
   #make(remote: string, door: Door | undefined, onGone: () => void): Link {
     const box = this.#mailbox.open();
-    const link = new Link({
+    const link: Link = new Link({
       client: this.#client,
       settings: this.#settings,
       subject: box.subject,
@@ -102,10 +100,12 @@ export class Links {
       ...(door !== undefined && { door }),
       onGone: () => {
         this.#mailbox.take(box);
+        this.#all.delete(link);
         onGone();
       },
     });
     this.#mailbox.give(box, link);
+    this.#all.add(link);
     return link;
   }
 }

@@ -104,6 +104,14 @@ export const listeningSuite = {
         reason.message.includes(listener.address),
     );
   },
+  'an address in use is no other transport’s to take': async (transport, fresh) => {
+    const other = await fresh();
+    await other.start();
+    const listener = await transport.listen(ANY, saying('mine'));
+    await fails(() => other.listen(listener.address, saying('stolen')), 'unavailable');
+    for (const each of [transport, other])
+      assert.equal(text(await call(each, listener, message('x'))), 'mine');
+  },
   'an address that was given back can be taken again': async (transport) => {
     const first = await transport.listen(ANY, saying('first'));
     await first.close();
