@@ -62,7 +62,7 @@ export class NatsTransport extends Transport {
     });
     const { timeoutMs = 60_000, keepaliveMs = 2_000, maxSockets = 10_000 } = options;
     this.#settings = {
-      clock: parts.clock,
+      ...parts,
       limits: { ...MESSAGE_LIMITS, ...this.options },
       timeoutMs,
       keepaliveMs,
@@ -110,7 +110,7 @@ export class NatsTransport extends Transport {
     const subject = fresh ? `_INBOX.${randomUUID().replaceAll('-', '')}` : address;
     checkSubject(subject);
     if (!fresh) await this.#checkFree(subject);
-    const door = new Door(subject, accept, this.#settings.maxSockets);
+    const door = new Door(subject, accept, this.#settings);
     let forbidden: OctavoError | undefined;
     const refused = (error: OctavoError): void => void (forbidden = error);
     // In this order: whoever finds nobody at the first finds nobody at the second either.

@@ -8,7 +8,7 @@ import {
   writeFrame,
   writeMessage,
 } from '../../src/transport/nats/frame.js';
-import { EMPTY } from '../../src/core/message.js';
+import { EMPTY, type Message } from '../../src/core/message.js';
 import { Metadata } from '../../src/core/metadata.js';
 import type { NatsTransport } from '../../src/transport/nats.js';
 import {
@@ -284,6 +284,26 @@ describe('a peer that does not keep to the rules', () => {
       release.resolve();
       assert.deepEqual((await Promise.all(two)).map(text), ['done', 'done']);
       assert.equal(text(await call(transport, listener, message('4'))), 'done');
+    }));
+});
+
+describe('a listener that throws', () => {
+  it('loses that socket, and no other on the same link', () =>
+    Bench.with(async (bench) => {
+      const transport = await bench.started();
+      const listener = await transport.listen(ANY, (socket) => {
+        // The first message is there.
+        if (text(socket.receive() as Message) === 'throw') throw new Error('a secret of the house');
+        void socket.send(message('fine'));
+        socket.close();
+      });
+      const [thrown, fine] = [
+        failure(() => call(transport, listener, message('throw'))),
+        call(transport, listener, message('x')),
+      ];
+      assert.doesNotMatch((await thrown).message, /secret/);
+      assert.equal(text(await fine), 'fine');
+      assert.ok(bench.logger.records.some(({ level }) => level === 'error'));
     }));
 });
 

@@ -1,5 +1,7 @@
 import { OctavoError } from '../../core/error.js';
+import type { Logger } from '../../core/logger.js';
 import type { Socket } from '../transport.js';
+import type { Settings } from './settings.js';
 import type { NatsSocket } from './socket.js';
 
 /** Where the sockets that others open at one address go. */
@@ -7,12 +9,14 @@ export class Door {
   readonly address: string;
   readonly #accept: (socket: Socket) => void;
   readonly #maxSockets: number;
+  readonly #logger: Logger;
   #open = 0;
 
-  constructor(address: string, accept: (socket: Socket) => void, maxSockets: number) {
+  constructor(address: string, accept: (socket: Socket) => void, { maxSockets, logger }: Settings) {
     this.address = address;
     this.#accept = accept;
     this.#maxSockets = maxSockets;
+    this.#logger = logger;
   }
 
   /** Takes a socket in that has its first message, or says why not. */
@@ -30,7 +34,8 @@ export class Door {
       this.#accept(socket);
     } catch (reason) {
       // It is this socket's misfortune, and not that of others on the same link.
-      socket.close(OctavoError.from(reason));
+      this.#logger.error('accepting a socket failed', { error: reason, address: this.address });
+      socket.close(new OctavoError('internal', 'it could not be accepted'));
     }
     return undefined;
   }
