@@ -1,8 +1,14 @@
 import { readFile } from 'node:fs/promises';
-import type { Msg, NatsConnection, NodeConnectionOptions } from '@nats-io/transport-node';
+import type {
+  Msg,
+  NatsConnection,
+  NodeConnectionOptions,
+  PermissionViolationError,
+} from '@nats-io/transport-node';
 import type { Clock } from './clock.js';
 import { OctavoError } from './error.js';
 import type { Logger } from './logger.js';
+import { parseServer } from './nats-address.js';
 import { peer } from './peer.js';
 
 /** PEM text, the path of a file that holds it, or its bytes. */
@@ -52,6 +58,8 @@ export interface NatsMessage {
 export interface NatsEvents {
   /** The connection is gone, and with it everything that was under way. It comes back by itself. */
   down(error: OctavoError): void;
+  /** The server does not let us publish to this subject, and dropped what we did. */
+  forbidden(subject: string, error: OctavoError): void;
 }
 
 const DEFAULT_ADDRESS = '127.0.0.1:4222';
@@ -264,10 +272,16 @@ export class NatsClient {
       else if (status.type === 'reconnect') {
         this.#up = true;
         logger.info('connected to NATS again', { server: status.server });
-      } else if (status.type === 'error')
-        logger.warn('the NATS server complains', { error: status.error.message });
+      } else if (status.type === 'error') this.#complaint(status.error);
     }
     if (connection === this.#connection) this.#down('the connection was given up');
+  }
+
+  #complaint(error: Error): void {
+    this.#parts.logger.warn('the NATS server complains', { error: error.message });
+    const { operation, subject } = error as Partial<PermissionViolationError>; // or any other
+    if (operation === 'publish' && subject !== undefined)
+      this.#events.forbidden(subject, forbidden(subject, error));
   }
 
   #down(why: string): void {
@@ -290,36 +304,6 @@ export class NatsClient {
         });
     });
   }
-}
-
-/** Where a server is, and what its address says of us. */
-interface ServerAddress {
-  readonly server: string;
-  readonly tls: boolean;
-  readonly user?: string;
-  readonly pass?: string;
-  readonly token?: string;
-}
-
-/** Reads `host:port`, `nats://host:port`, `tls://user:pass@host` and `nats://token@host`. No error shows what stands before the `@`. */
-function parseServer(address: string): ServerAddress {
-  const match = /^(?:(nats|tls):\/\/)?(?:([^@/]*)@)?([^@/\s]+)\/?$/.exec(address.trim());
-  const [, scheme, who, server] = match ?? [];
-  if (server === undefined)
-    throw new OctavoError(
-      'invalid_argument',
-      `"${address.replace(/^.*@/, '')}" is no address of a NATS server: write host:port, or nats://host:port`,
-    );
-  const tls = scheme === 'tls';
-  if (who === undefined || who === '') return { server, tls };
-  const colon = who.indexOf(':');
-  if (colon < 0) return { server, tls, token: decodeURIComponent(who) };
-  return {
-    server,
-    tls,
-    user: decodeURIComponent(who.slice(0, colon)),
-    pass: decodeURIComponent(who.slice(colon + 1)),
-  };
 }
 
 async function readTls({

@@ -59,6 +59,10 @@ export class NatsTransport extends Transport {
     this.options = { maxMessageBytes: 512 * 1024, ...shown };
     this.#client = new NatsClient('the nats transport', options, parts, {
       down: (error) => this.#renew(error),
+      forbidden: (subject, error) => {
+        this.#session?.links.forbidden(subject);
+        this.#session?.plain.forbidden(subject, error);
+      },
     });
     const { timeoutMs = 60_000, keepaliveMs = 2_000, maxSockets = 10_000 } = options;
     this.#settings = {

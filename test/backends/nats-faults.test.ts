@@ -14,6 +14,7 @@ import {
   text,
 } from '../conformance/transport/talk.js';
 import { Bench, failure, timed, works } from '../support/nats-bench.js';
+import { RawNats } from '../support/raw-nats.js';
 
 const SECRET = 'hunter2';
 
@@ -204,7 +205,7 @@ describe('a NATS server that hangs', () => {
 
 describe('what a NATS server allows', () => {
   const LIMITED = `max_payload: 65536
-    authorization { users: [ { user: ada, password: x, permissions: { publish: { deny: "closed.to.write" }, subscribe: { deny: "closed.>" } } } ] }`;
+    authorization { users: [ { user: ada, password: x, permissions: { publish: { deny: ["closed.to.write", "closed.to.write.octavo", "half.octavo"] }, subscribe: { deny: "closed.>" } } } ] }`;
 
   it('and a message is larger: its sender is told, and the socket lives on', () =>
     Bench.with(
@@ -233,6 +234,34 @@ describe('what a NATS server allows', () => {
         assert.equal(error.code, 'permission_denied');
         assert.match(error.message, /closed\.to\.read/);
         await works(transport, await transport.listen('open', echo));
+      },
+      { config: LIMITED },
+    ));
+
+  it('and one may not publish to a subject: a call says so', () =>
+    Bench.with(
+      async (bench) => {
+        const transport = await bench.started({ user: 'ada', pass: 'x' });
+        const address = { address: 'closed.to.write', close: async () => {} };
+        const error = await failure(() => call(transport, address, message('x')));
+        assert.equal(error.code, 'permission_denied');
+        assert.match(error.message, /closed\.to\.write/);
+      },
+      { config: LIMITED },
+    ));
+
+  it('and one may not ask for Octavo peers: they are spoken to as go-micro peers are', () =>
+    Bench.with(
+      async (bench) => {
+        const transport = await bench.started({ user: 'ada', pass: 'x' });
+        const raw = await RawNats.open(`127.0.0.1:${bench.server.port}`, { user: 'ada', pass: 'x' });
+        raw.hear('half');
+        await raw.flush();
+        const calling = call(transport, { address: 'half', close: async () => {} }, message('x'));
+        const { data, reply = '' } = await raw.next();
+        raw.say(reply, data);
+        assert.equal(text(await calling), 'x');
+        await raw.close();
       },
       { config: LIMITED },
     ));

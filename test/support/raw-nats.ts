@@ -10,8 +10,11 @@ export class RawNats {
     this.#connection = connection;
   }
 
-  static async open(address: string): Promise<RawNats> {
-    return new RawNats(await connect({ servers: address }));
+  static async open(
+    address: string,
+    who: { readonly user?: string; readonly pass?: string } = {},
+  ): Promise<RawNats> {
+    return new RawNats(await connect({ servers: address, ...who }));
   }
 
   say(subject: string, data: string | Uint8Array, reply?: string): void {

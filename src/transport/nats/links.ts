@@ -4,7 +4,7 @@ import type { DialOptions } from '../transport.js';
 import type { Door } from './door.js';
 import { FRAME } from './frame.js';
 import { Link } from './link.js';
-import { isSubject, type Mailbox } from './mailbox.js';
+import { isSubject, octavoAt, type Mailbox } from './mailbox.js';
 import type { Settings } from './settings.js';
 
 /** How many links others may have with us. */
@@ -62,6 +62,11 @@ export class Links {
     const link = this.#make(reply, door, () => void this.#accepted.delete(reply));
     this.#accepted.set(reply, link);
     link.welcome(reply);
+  }
+
+  /** We may not ask at this subject: whoever is there is taken for a go-micro peer. */
+  forbidden(subject: string): void {
+    for (const link of [...this.#all]) if (link.asking && octavoAt(link.remote) === subject) link.end();
   }
 
   /** Takes in nothing more at an address. */

@@ -82,6 +82,11 @@ export class PlainPeers {
     if (refusal !== undefined) this.#refuse(reply, refusal);
   }
 
+  /** What was sent there was dropped. */
+  forbidden(subject: string, error: OctavoError): void {
+    for (const socket of [...this.#sockets]) if (socket.remote === subject) socket.finish(error);
+  }
+
   /** Forgets what is too old. */
   tick(): void {
     const now = this.#settings.clock.now();
