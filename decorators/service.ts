@@ -1,10 +1,22 @@
 import 'reflect-metadata';
 
+import type { Context } from '../src/core/context.js';
 import { factsOf, type ServiceClass, type ServiceFacts } from '../src/schema/service-declaration.js';
 import type { Service as ServiceContract } from '../src/service/service.js';
 
 /** A running service, as `createService` gives it. The decorator of the same name makes a class one. */
 export type Service = ServiceContract;
+
+/**
+ * A contract as a class implements it: `class GreeterServer implements HandlersOf<Greeter>`.
+ *
+ * Its methods may take the {@link Context}, which callers have no use for, whether or not the contract's do.
+ */
+export type HandlersOf<T> = {
+  [Name in keyof T]: T[Name] extends (request: infer Request, ...more: never[]) => infer Result
+    ? (request: Request, context: Context) => Result
+    : T[Name];
+};
 
 /**
  * Makes a class a service: its `@Handler` methods are endpoints, its `@Subscribe` methods subscribers.
@@ -16,7 +28,7 @@ export function Service(facts?: ServiceFacts): (type: ServiceClass) => void;
 export function Service<T extends object>(
   contract: ServiceClass<T>,
   facts?: ServiceFacts,
-): (type: ServiceClass<T>) => void;
+): (type: ServiceClass<HandlersOf<T>>) => void;
 export function Service(
   first: ServiceClass | ServiceFacts = {},
   second: ServiceFacts = {},

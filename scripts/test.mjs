@@ -7,8 +7,11 @@ import { join } from 'node:path';
 const args = process.argv.slice(2);
 const flags = args.filter((arg) => arg.startsWith('-'));
 const parts = args.filter((arg) => !arg.startsWith('-'));
+/** Folders of tests that need a server, another language or a long time; they have commands of their own. */
+const APART = ['slow/', 'backends/'];
 const files = readdirSync('test', { recursive: true })
-  .filter((file) => file.endsWith('.test.ts') && !file.startsWith('backends'))
+  .filter((file) => file.endsWith('.test.ts'))
+  .filter((file) => !APART.some((folder) => file.startsWith(folder)))
   .filter((file) => parts.length === 0 || parts.some((part) => file.includes(part)))
   .map((file) => join('dist/test', file.replace(/\.ts$/, '.js')))
   .sort();

@@ -17,32 +17,37 @@ export {
 } from './core/context.js';
 export * from './core/error.js';
 export { Identity } from './core/identity.js';
+export { InHand } from './core/in-hand.js';
 export { Inbox } from './core/inbox.js';
 export * from './core/lifecycle.js';
 export * from './core/logger.js';
 export { EMPTY } from './core/message.js';
-export { Metadata, type MetadataInit } from './core/metadata.js';
+export { Metadata, type MetadataInit, type MetadataValue } from './core/metadata.js';
 export * from './core/provider.js';
 export { SystemClock } from './core/system-clock.js';
 export { unimplemented } from './core/unimplemented.js';
 export * from './registry/registry.js';
+export { Any, type Packable } from './schema/any.js';
+export type { AnyOf } from './schema/any-of.js';
 export { Duration } from './schema/duration.js';
 export { Empty } from './schema/empty.js';
 export type { Init, MessageType, Ref } from './schema/message-type.js';
 export type { Method, MethodOptions, StreamKind } from './schema/method.js';
 export { protoEnum, type EnumValue } from './schema/proto-enum.js';
-export { schemaOf, type JsonValue, type JsonWriteOptions, type Schema } from './schema/schema.js';
+export {
+  schemaOf,
+  type JsonObject,
+  type JsonValue,
+  type JsonWriteOptions,
+  type Schema,
+} from './schema/schema.js';
 export type { ServiceClass, ServiceFacts } from './schema/service-declaration.js';
 export { topic, type Topic } from './schema/topic.js';
 export { byEndpoint, byLabel, byVersion } from './selector/filter.js';
 export * from './selector/selector.js';
 export { random, roundRobin } from './selector/strategy.js';
 export * from './server/server.js';
-export type { AppOptions } from './service/app.js';
-export type { Factory, Provided } from './service/container.js';
-export type { Env } from './service/env.js';
 export { createService, run, type ServiceOptions } from './service/run.js';
-export type { ServiceHooks } from './service/service.js';
-export type { StackOptions } from './service/stack.js';
+export type { AppOptions, Env, ServiceHooks, StackOptions } from './service/service.js';
 export * from './transport/transport.js';
 export * from './wrapper/wrapper.js';

@@ -8,7 +8,7 @@ const greeter = service.resolve(GreeterClient);
 const greetings = service.resolve(GreetingsPublisher);
 
 /** The first call waits for the service to show up. */
-const patient = { waitForReady: true, timeoutMs: 8_000 };
+const patient = { waitForReady: true, timeoutMs: 20_000 };
 
 const { message } = await greeter.hello({ name: 'Ada' }, patient);
 show('unary', message);

@@ -16,13 +16,14 @@ export interface BrokerGuarantees {
   readonly redelivery: boolean;
 }
 
-/** One delivery. Exactly one of `ack` and `nack` counts, and only the first call. */
+/** One delivery, of which the handler may change and keep everything. Exactly one of `ack` and `nack` counts, and only the first call. */
 export interface Delivery {
   readonly topic: string;
   readonly message: Message;
   /** Counts the deliveries of this event to this subscriber, from 1, where the backend knows. */
   readonly attempt: number;
   ack(): void;
+  /** Refuses it. Where it comes again, that is after `delayMs`, or without it after a time that grows with `attempt`: never at once without end. */
   nack(options?: NackOptions): void;
 }
 
@@ -41,6 +42,7 @@ export interface SubscribeOptions {
 export interface PublishOptions {
   /** Events with one key stay in order where the backend knows keys. */
   readonly key?: string;
+  /** Gives the publish up: it rejects with `cancelled`, and the event may or may not arrive. */
   readonly signal?: AbortSignal;
 }
 
@@ -48,7 +50,11 @@ export interface PublishOptions {
 export interface Subscriber {
   readonly topic: string;
   readonly options: SubscribeOptions;
-  /** Takes no more events, and resolves when those in hand are dealt with. Twice is once. */
+  /**
+   * Takes no more events, and resolves when those in hand are dealt with. Twice is once.
+   *
+   * What waits for a member of a queue is for the others. A handler may end its own subscription: its own event is not waited for.
+   */
   unsubscribe(): Promise<void>;
 }
 
@@ -70,10 +76,14 @@ export abstract class Broker implements Lifecycle {
   /** Where it listens or is connected to; empty before `start`. */
   abstract readonly address: string;
 
-  /** Hands an event to the backend. Resolves when the backend has it, which says nothing about subscribers. Rejects with `failed_precondition` before `start`. */
+  /**
+   * Hands an event to the backend. Resolves when the backend has it, which says nothing about subscribers.
+   *
+   * Rejects with `failed_precondition` before `start`, and with `resource_exhausted` for what is too large or too much.
+   */
   abstract publish(topic: string, message: Message, options?: PublishOptions): Promise<void>;
 
-  /** Begins to receive. Everything published after it resolves arrives, as far as {@link guarantees} go. */
+  /** Begins to receive. Everything published after it resolves arrives, as far as {@link guarantees} go. One that fails leaves nothing behind. */
   abstract subscribe(
     topic: string,
     handler: DeliveryHandler,
@@ -82,6 +92,6 @@ export abstract class Broker implements Lifecycle {
 
   /** Connects. */
   abstract start(): MaybePromise<void>;
-  /** Ends every subscription, waits for the deliveries in hand, and disconnects. */
+  /** Ends every subscription, also one that is being made, waits for what is in hand, but not for ever, and disconnects. */
   abstract stop(): MaybePromise<void>;
 }

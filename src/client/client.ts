@@ -21,7 +21,7 @@ export interface CallOptions {
   readonly retries?: number;
   /** How long to wait before an attempt, in milliseconds, counted from 1 for the second one. */
   readonly backoff?: (retry: number) => number;
-  /** Whether to try again after this error; the default asks {@link OctavoError.executed}, `retryable` and the endpoint's `idempotent`. */
+  /** Whether to try again after this error. @defaultValue where it is `retryable`, and the endpoint `idempotent` or the request not executed */
   readonly retry?: (error: OctavoError, attempt: number) => boolean;
   readonly contentType?: string;
   readonly filters?: readonly Filter[];
@@ -36,6 +36,16 @@ export interface CallOptions {
   readonly onTrailer?: (trailer: Metadata) => void;
 }
 
+/** How many retries there may be, for each service. */
+export interface RetryBudgetOptions {
+  /** The share of calls that may be retried. @defaultValue `0.2` */
+  readonly ratio?: number;
+  /** Over which calls and retries are counted, in milliseconds. @defaultValue `10_000` */
+  readonly windowMs?: number;
+  /** How many retries there may be in a window however few calls there are. @defaultValue `10` */
+  readonly minimum?: number;
+}
+
 /** What every client's options have in common: the defaults of all its calls, and how it reaches others. */
 export interface ClientOptions {
   /** @defaultValue `'application/protobuf'` */
@@ -44,15 +54,25 @@ export interface ClientOptions {
   readonly poolSize?: number;
   /** For how long a connection is used again, in milliseconds since it was opened. @defaultValue `60_000` */
   readonly poolTtlMs?: number;
+  /** How many connections there are to each address; calls wait for one, inside their deadline. @defaultValue `4_096` */
+  readonly maxConnections?: number;
+  /** How many calls wait for a connection to one address; more are refused at once with `resource_exhausted`. @defaultValue `4_096` */
+  readonly maxQueue?: number;
+  /** How many calls and streams are in flight at once; more are refused at once with `resource_exhausted`. @defaultValue `100_000` */
+  readonly maxInFlight?: number;
   /** @defaultValue `5_000` */
   readonly dialTimeoutMs?: number;
   /** The limit of a unary call that names none, in milliseconds. @defaultValue `5_000` */
   readonly requestTimeoutMs?: number;
+  /** After which silence of an Octavo peer a stream is given up, in milliseconds; `0` is never. @defaultValue `30_000` */
+  readonly keepaliveMs?: number;
   /** More attempts after the first. @defaultValue `1` */
   readonly retries?: number;
   /** @defaultValue full jitter under 100 ms, doubled for each retry, at most 2 s */
   readonly backoff?: (retry: number) => number;
   readonly retry?: (error: OctavoError, attempt: number) => boolean;
+  /** How many retries there may be, lest they be what keeps a service down. @defaultValue a fifth of the calls of the last 10 s, and 10 */
+  readonly retryBudget?: RetryBudgetOptions;
   /** Stand around every call: once, whatever the number of attempts. */
   readonly wrappers?: readonly Wrapper[];
   /** Stand around every attempt. */

@@ -2,17 +2,16 @@ import { randomUUID } from 'node:crypto';
 import { Broker } from '../broker/broker.js';
 import { Codecs } from '../codec/codecs.js';
 import { Clock } from '../core/clock.js';
-import type { Context } from '../core/context.js';
+import { Context } from '../core/context.js';
 import { OctavoError } from '../core/error.js';
 import { isPromise, type MaybePromise } from '../core/lifecycle.js';
 import { Logger } from '../core/logger.js';
-import { checkMetadata, Metadata } from '../core/metadata.js';
 import * as mucp from '../core/mucp.js';
 import type { Provider } from '../core/provider.js';
 import type { Node } from '../registry/registry.js';
 import { Selector } from '../selector/selector.js';
 import type { StreamKind } from '../schema/method.js';
-import { Transport, type PoolOptions, type Socket } from '../transport/transport.js';
+import { POOL, Transport, type PoolOptions, type Socket } from '../transport/transport.js';
 import { compose, type Next, type Reply } from '../wrapper/wrapper.js';
 import {
   Client,
@@ -25,7 +24,8 @@ import {
   type StreamRequest,
 } from './client.js';
 import { ClientDefaults } from './client-defaults.js';
-import { outgoing } from './rpc/caller.js';
+import { Attempts } from './rpc/attempts.js';
+import { outgoing, outgoingMetadata } from './rpc/caller.js';
 import { ClientCall } from './rpc/client-call.js';
 import { Exchange } from './rpc/exchange.js';
 import { Nodes } from './rpc/nodes.js';
@@ -48,13 +48,12 @@ const DEFAULTS = {
   dialTimeoutMs: 5_000,
   requestTimeoutMs: 5_000,
   retries: 1,
-  backoff: jittered,
+  keepaliveMs: 30_000,
+  maxInFlight: 100_000,
 };
 
 /** How often the event loop goes round before calls that are still in flight are cancelled at the stop: replies that were sent arrive meanwhile. */
 const LAST_TURNS = 20;
-/** How many nodes a call that was never sent may be offered to. */
-const MOST_NODES = 10;
 
 /** Calls services by go-micro's rpc protocol, mucp, on whatever transport there is. */
 export class RpcClient extends Client {
@@ -62,23 +61,27 @@ export class RpcClient extends Client {
   readonly options: ClientOptions & typeof DEFAULTS;
   readonly #parts: RpcClientParts;
   readonly #run: Next;
-  readonly #nodes: Nodes;
+  readonly #attempts: Attempts;
   readonly #active = new Set<Context>();
-  readonly #pool: PoolOptions;
+  readonly #pool: Required<PoolOptions>;
   #sequence = 0;
 
   constructor(options: ClientOptions, parts: RpcClientParts) {
     super();
     this.options = { ...DEFAULTS, ...options };
     this.#parts = parts;
-    const { poolSize, poolTtlMs } = options;
-    this.#pool = {
-      ...(poolSize !== undefined && { size: poolSize }),
-      ...(poolTtlMs !== undefined && { ttlMs: poolTtlMs }),
-    };
+    const { poolSize = POOL.size, poolTtlMs = POOL.ttlMs } = options;
+    const { maxConnections = POOL.maxConnections, maxQueue = POOL.maxQueue } = options;
+    this.#pool = { size: poolSize, ttlMs: poolTtlMs, maxConnections, maxQueue };
     // Every call that comes this way was made by this class.
-    this.#run = compose(options.wrappers ?? [], (call) => this.#attempts(call as ClientCall));
-    this.#nodes = new Nodes(parts.selector, parts.clock, parts.transport.name);
+    this.#run = compose(options.wrappers ?? [], (call) => this.#attempts.run(call as ClientCall));
+    const { selector, clock, transport } = parts;
+    this.#attempts = new Attempts(options, {
+      selector,
+      clock,
+      nodes: new Nodes(selector, clock, transport.name),
+      send: (call, node) => this.#attempt(call, node),
+    });
   }
 
   start(): void {
@@ -113,6 +116,7 @@ export class RpcClient extends Client {
 
   stream(request: StreamRequest, options: CallOptions = {}): ClientStream {
     const { service, endpoint, method, body } = request;
+    const { retries } = this.options;
     const outbox = body === undefined ? new Outbox<unknown>() : undefined;
     const timeoutMs = options.timeoutMs ?? method?.options.timeoutMs;
     const kind = request.kind ?? (method?.kind === 'unary' ? undefined : method?.kind) ?? 'bidi';
@@ -121,7 +125,7 @@ export class RpcClient extends Client {
       endpoint,
       body: outbox ?? body,
       request,
-      options,
+      options: { retries, ...options },
       timeoutMs,
       kind,
     });
@@ -135,9 +139,7 @@ export class RpcClient extends Client {
     const contentType = request.contentType ?? this.options.contentType;
     const codec = codecFor(this.#parts.codecs, contentType);
     const id = randomUUID();
-    const header = new Metadata(
-      options.metadata === undefined ? undefined : checkMetadata(new Metadata(options.metadata)),
-    )
+    const header = outgoingMetadata(options.metadata, Context.current(), this.options.forward ?? [])
       .append(mucp.CONTENT_TYPE, contentType)
       .append('Micro-ID', id)
       .append(mucp.TOPIC, topic);
@@ -178,45 +180,17 @@ export class RpcClient extends Client {
   }
 
   #wrapped(call: ClientCall): Promise<Reply> {
+    const { maxInFlight } = this.options;
+    if (this.#active.size > maxInFlight) {
+      const what = `${maxInFlight} calls are in flight already (maxInFlight)`;
+      return Promise.reject(new OctavoError('resource_exhausted', what, { executed: false }));
+    }
     const { wrappers } = call.options;
     if (wrappers === undefined) return this.#run(call);
     // As above: every call is of this class.
-    return compose([...(this.options.wrappers ?? []), ...wrappers], (it) => this.#attempts(it as ClientCall))(
-      call,
-    );
-  }
-
-  /** Tries, and tries again where that may help. */
-  async #attempts(call: ClientCall): Promise<Reply> {
-    const { retry, retries = 0, backoff = this.options.backoff } = call.options;
-    const again = retry ?? this.options.retry ?? ((error: OctavoError) => call.idempotent && error.retryable);
-    const tried = new Set<string>();
-    for (let attempt = 1, retried = 0; ; attempt++) {
-      const found = this.#nodes.next(call, tried);
-      const node = isPromise(found) ? await found : found;
-      tried.add(node.id);
-      try {
-        const reply = await this.#attempt(call, node);
-        this.#parts.selector.mark(call.service, node);
-        return reply;
-      } catch (reason) {
-        const error = OctavoError.from(reason);
-        if (call.context.cancelled !== undefined) throw call.context.cancelled;
-        this.#parts.selector.mark(call.service, node, error);
-        // What was never sent goes elsewhere at once, where there is an elsewhere.
-        if (
-          error.executed === false &&
-          error.retryable &&
-          attempt < MOST_NODES &&
-          (await this.#nodes.others(call, tried))
-        )
-          continue;
-        if (retried >= retries || !again(error, attempt)) throw error;
-        retried++;
-        call.waitsFor('its next attempt, after', error.message);
-        await this.#parts.clock.sleep(backoff(retried), call.context.signal);
-      }
-    }
+    return compose([...(this.options.wrappers ?? []), ...wrappers], (it) =>
+      this.#attempts.run(it as ClientCall),
+    )(call);
   }
 
   #attempt(call: ClientCall, node: Node): Promise<Reply> {
@@ -275,6 +249,7 @@ export class RpcClient extends Client {
       codec,
       id,
       octavo,
+      keepaliveMs: this.options.keepaliveMs,
       read: (message) => readReply(codecs, call, message, call.method?.reply),
       onEnd: call.done,
     });
@@ -333,9 +308,4 @@ function until(context: Context, outcome: Promise<Reply>): Promise<Reply> {
     context.onCancel(reject);
     outcome.then(resolve, reject);
   });
-}
-
-/** Full jitter under 100 ms, doubled for each retry, at most 2 s. */
-function jittered(retry: number): number {
-  return Math.random() * Math.min(2_000, 100 * 2 ** (retry - 1));
 }

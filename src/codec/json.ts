@@ -1,5 +1,5 @@
-import { invalidArgument } from '../core/error.js';
 import type { Provider } from '../core/provider.js';
+import { FREE_LEVELS, TYPED_LEVELS, jsonText, parseJson } from '../schema/json-text.js';
 import type { JsonWriteOptions } from '../schema/json-value.js';
 import type { MessageType } from '../schema/message-type.js';
 import { schemaOf } from '../schema/schema.js';
@@ -7,8 +7,6 @@ import { Codec, type CallHeader } from './codec.js';
 
 /** How numbers and enums are written. Go's plain structs refuse ProtoJSON's own: give them `{ int64: 'number', enums: 'number' }`. */
 export type JsonCodecOptions = JsonWriteOptions;
-
-const UTF8 = new TextDecoder('utf-8', { fatal: true });
 
 /** ProtoJSON: one value with a line break behind it, as go-micro writes it. Without a type a body is any JSON value. */
 export class JsonCodec extends Codec {
@@ -27,15 +25,16 @@ export class JsonCodec extends Codec {
 
   /** An empty body is an empty message, as in go-micro. */
   readBody(body: Uint8Array, type: MessageType | undefined): unknown {
-    const value = body.length === 0 ? {} : parse(body);
+    const levels = type === undefined ? FREE_LEVELS : TYPED_LEVELS;
+    const value = body.length === 0 ? {} : parseJson(body, levels);
     return type === undefined ? value : schemaOf(type).fromJson(value);
   }
 
   write({ kind }: CallHeader, value: unknown, type: MessageType | undefined): Uint8Array {
     if (kind === 'error') return new Uint8Array(0);
+    if (type === undefined) return line(jsonText(value, FREE_LEVELS));
     // Writing checks what it is given, field by field.
-    const json = type === undefined ? value : schemaOf(type).toJson(value as object, this.#options);
-    return Buffer.from(`${stringify(json)}\n`);
+    return line(JSON.stringify(schemaOf(type).toJson(value as object, this.#options)));
   }
 }
 
@@ -44,24 +43,6 @@ export function json(options?: JsonCodecOptions): Provider<Codec> {
   return () => new JsonCodec(options);
 }
 
-function parse(body: Uint8Array): unknown {
-  try {
-    return JSON.parse(UTF8.decode(body));
-  } catch (reason) {
-    // What the parser says may quote the whole body.
-    const why = reason instanceof Error ? reason.message.slice(0, 200) : 'it cannot be read';
-    throw invalidArgument(`the body is no JSON: ${why}`);
-  }
-}
-
-function stringify(value: unknown): string {
-  try {
-    const text = JSON.stringify(value);
-    if (text !== undefined) return text;
-  } catch (reason) {
-    throw invalidArgument(
-      `the value is no JSON: ${reason instanceof Error ? reason.message.slice(0, 200) : ''}`,
-    );
-  }
-  throw invalidArgument('the value is no JSON: it is undefined or a function');
+function line(text: string): Uint8Array {
+  return Buffer.from(`${text}\n`);
 }

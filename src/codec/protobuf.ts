@@ -1,3 +1,4 @@
+import { invalidArgument } from '../core/error.js';
 import type { Provider } from '../core/provider.js';
 import type { MessageType } from '../schema/message-type.js';
 import { schemaOf } from '../schema/schema.js';
@@ -13,13 +14,17 @@ export class ProtobufCodec extends Codec {
   }
 
   readBody(body: Uint8Array, type: MessageType | undefined): unknown {
-    return type === undefined ? Uint8Array.from(body) : schemaOf(type).decode(body);
+    return type === undefined ? new Uint8Array(body) : schemaOf(type).decode(body);
   }
 
   write({ kind }: CallHeader, value: unknown, type: MessageType | undefined): Uint8Array {
     if (kind === 'error') return new Uint8Array(0);
     // Encoding checks what it is given, field by field.
-    return type === undefined ? (value as Uint8Array) : schemaOf(type).encode(value as object);
+    if (type !== undefined) return schemaOf(type).encode(value as object);
+    if (value instanceof Uint8Array) return value;
+    throw invalidArgument(
+      'protobuf without a type is encoded bytes: give a Uint8Array, or the message class',
+    );
   }
 }
 

@@ -14,7 +14,7 @@ export interface HostPort {
  * @throws `invalid_argument` that names the address
  */
 export function parseAddress(address: string): HostPort {
-  const match = /^(?:\[([^\]]*)\]|([^:[\]]*)):(\d{1,5})$/.exec(address);
+  const match = /^(?:\[([\w:.%-]*)\]|([^\s:[\]]*)):(\d{1,5})$/.exec(address);
   const port = Number(match?.[3]);
   if (match === null || port > 65_535)
     throw new OctavoError(

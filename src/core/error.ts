@@ -51,6 +51,9 @@ export interface ErrorOptions {
   readonly id?: string;
 }
 
+/** The type of the detail that says when another try may be made, in its member `ms`. */
+export const RETRY_AFTER = 'retry_after';
+
 /** The type of the detail that lists the fields which broke a rule. */
 export const FIELD_VIOLATIONS = 'field_violations';
 
@@ -80,6 +83,12 @@ export class OctavoError extends Error {
   get violations(): readonly FieldViolation[] {
     const detail = this.details.find(({ type }) => type === FIELD_VIOLATIONS);
     return Array.isArray(detail?.['fields']) ? (detail['fields'] as FieldViolation[]) : [];
+  }
+
+  /** How long to wait before another try, in milliseconds, where the other side said so. */
+  get retryAfterMs(): number | undefined {
+    const ms = this.details.find(({ type }) => type === RETRY_AFTER)?.['ms'];
+    return typeof ms === 'number' && ms >= 0 ? ms : undefined;
   }
 
   /** The same error if it is one; a `cancelled` for an abort; else `internal` around what was thrown. */

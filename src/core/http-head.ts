@@ -23,6 +23,8 @@ export const UNTIL_END = -2;
 export const CR = 13;
 export const LF = 10;
 const COLON = 58;
+/** The first byte of TLS: a record of its handshake. */
+const TLS = 22;
 
 /** Whether a char code may stand in a header's name: RFC 9110 section 5.6.2. */
 const TOKEN: readonly boolean[] = Array.from({ length: 256 }, (_, code) =>
@@ -30,18 +32,43 @@ const TOKEN: readonly boolean[] = Array.from({ length: 256 }, (_, code) =>
 );
 
 /**
+ * Looks at a head that is not all there, so that whoever speaks something else is told at once and not waited for.
+ *
+ * @param longest bytes of a start line that is looked at
+ * @throws `invalid_argument` for what can become no start line
+ */
+export function checkStart(bytes: Buffer, longest: number): void {
+  const first = bytes[0] ?? CR;
+  if (first === TLS) throw malformed('it is TLS, and this port speaks without it');
+  if (!isUpperCase(first) && first !== CR) throw malformed('it does not begin with an HTTP/1.1 start line');
+  const end = bytes.indexOf(LF);
+  if (end < 0 || end > longest) return;
+  if (bytes[end - 1] !== CR) throw malformed('a line ends without CR');
+  checkLine(bytes.toString('latin1', 0, end - 1));
+}
+
+const REQUEST = /^[A-Z]{1,16} [!-~]+ HTTP\/1\.[01]$/;
+// oxlint-disable-next-line no-control-regex
+const RESPONSE = /^HTTP\/1\.[01] [1-5]\d\d(?: [^\0-\x08\n-\x1f\x7f]*)?$/;
+
+function checkLine(start: string): void {
+  if ((start.startsWith('HTTP/') ? RESPONSE : REQUEST).test(start)) return;
+  if (start === 'PRI * HTTP/2.0') throw malformed('it is HTTP/2, and this port speaks HTTP/1.1');
+  throw malformed('it does not begin with an HTTP/1.1 start line');
+}
+
+/**
  * Reads start line and header, up to and with the empty line behind them.
  *
  * Refused, as they are means of request smuggling: a bare LF, a folded header, white space before a colon, two lengths, a length
- * together with an encoding, encodings other than `chunked`. Source: RFC 9112.
+ * together with an encoding, encodings other than `chunked`, an encoding in HTTP/1.0. Source: RFC 9112.
  */
 export function parseHead(bytes: Buffer, limits: HttpLimits): HttpHead {
   const text = bytes.toString('latin1');
   const startEnd = text.indexOf('\r\n');
   const start = text.slice(0, startEnd);
+  checkLine(start);
   const response = start.startsWith('HTTP/');
-  if (!(response ? /^HTTP\/1\.[01] [1-5]\d\d(?: |$)/ : /^[A-Z]{1,16} [!-~]+ HTTP\/1\.[01]$/).test(start))
-    throw malformed('it does not begin with an HTTP/1.1 start line');
   const header = new Metadata();
   const framing = new Framing();
   const end = text.length - 2;
@@ -68,8 +95,14 @@ export function parseHead(bytes: Buffer, limits: HttpLimits): HttpHead {
     if (header.size > limits.maxHeaders)
       throw new OctavoError('resource_exhausted', `there are over ${limits.maxHeaders} headers (maxHeaders)`);
   }
-  const last = framing.close || start.includes(' HTTP/1.0') || start.startsWith('HTTP/1.0');
-  return { start, header, last, expects: framing.expects, length: framing.length(start, response) };
+  const old = response ? start.startsWith('HTTP/1.0') : start.endsWith(' HTTP/1.0');
+  return {
+    start,
+    header,
+    last: framing.close || old,
+    expects: framing.expects,
+    length: framing.length(start, response, old),
+  };
 }
 
 /** Where the body ends, as the headers say: RFC 9112 section 6.3. */
@@ -99,7 +132,8 @@ class Framing {
         return true;
       case 17:
         if (!sameName(name, 'transfer-encoding')) return false;
-        if (this.#chunked || value.toLowerCase() !== 'chunked')
+        // Not by toLowerCase, which makes an ASCII letter of the Kelvin sign.
+        if (this.#chunked || !/^chunked$/i.test(value))
           throw malformed('the transfer encoding is not "chunked"');
         this.#chunked = true;
         return true;
@@ -108,13 +142,19 @@ class Framing {
     }
   }
 
-  length(start: string, response: boolean): number {
+  length(start: string, response: boolean, old: boolean): number {
     if (this.#chunked && this.#length !== undefined)
       throw malformed('it has a content length and a transfer encoding');
+    if (this.#chunked && old) throw malformed('it has a transfer encoding, which HTTP/1.0 has not');
+    // Whatever they say of it.
+    if (response && /^\S+ (?:1\d\d|204|304)/.test(start)) return 0;
     if (this.#chunked) return CHUNKED;
-    if (this.#length !== undefined) return this.#length;
-    return response && !/^\S+ (?:1\d\d|204|304)/.test(start) ? UNTIL_END : 0;
+    return this.#length ?? (response ? UNTIL_END : 0);
   }
+}
+
+function isUpperCase(code: number): boolean {
+  return code >= 65 && code <= 90;
 }
 
 function isBlank(code: number): boolean {

@@ -4,6 +4,7 @@ import {
   CR,
   LF,
   UNTIL_END,
+  checkStart,
   malformed,
   parseHead,
   type HttpHead,
@@ -22,6 +23,8 @@ export interface HttpMessage {
   readonly body: Uint8Array;
   /** Whether the sender will close its connection after it. */
   readonly last: boolean;
+  /** When its first byte came, by the clock of whoever feeds the reader. */
+  readonly arrivedAt: number;
 }
 
 /** Stands for the line break behind the data of a chunk, which is waited for as if it were a chunk of its own. */
@@ -30,6 +33,8 @@ const NOTHING = Buffer.alloc(0);
 const END_OF_HEAD = Buffer.from('\r\n\r\n');
 /** A size line of a chunk: at most eight hex digits. Extensions are refused, as nobody here sends them and they hide requests from proxies. */
 const LONGEST_SIZE_LINE = 10;
+/** More empty lines than this before a message are no slip of its sender. */
+const MOST_EMPTY_LINES = 8;
 
 /**
  * Cuts a stream of bytes into HTTP/1.1 messages, and no further: there is no pairing of requests and responses, since go-micro sends
@@ -45,6 +50,8 @@ export class HttpReader {
   #bytes: Buffer = NOTHING;
   /** How much of `#bytes` is known not to hold the end of the head. */
   #searched = 0;
+  /** How many empty lines stand before the next message. */
+  #emptyLines = 0;
   #head: HttpHead | undefined;
   /** What has come of the body, with room after it. */
   #body: Buffer = NOTHING;
@@ -53,6 +60,9 @@ export class HttpReader {
   #chunk: number | undefined;
   #paused = false;
   #parsing = false;
+  /** When the last bytes came, and the first of the message that is being read. */
+  #now = 0;
+  #arrivedAt = 0;
 
   /**
    * @param onMessage called for each message, within {@link feed} or {@link resume}
@@ -69,17 +79,24 @@ export class HttpReader {
     return this.#head !== undefined || this.#bytes.length > 0;
   }
 
+  /** Bytes that have come and were not read yet. */
+  get held(): number {
+    return this.#bytes.length;
+  }
+
   /** The header of the message that is being read, once it is there. */
   get header(): Pick<HttpMessage, 'start' | 'header'> | undefined {
     return this.#head;
   }
 
   /**
-   * Takes the next bytes in.
+   * Takes the next bytes in, which came now.
    *
    * @throws `invalid_argument` for what is no HTTP/1.1, `resource_exhausted` over a limit; nothing can be read after either
    */
-  feed(bytes: Buffer): void {
+  feed(bytes: Buffer, now = 0): void {
+    this.#now = now;
+    if (!this.partial) this.#arrivedAt = now;
     this.#bytes = this.#bytes.length === 0 ? bytes : Buffer.concat([this.#bytes, bytes]);
     this.#parse();
   }
@@ -126,21 +143,27 @@ export class HttpReader {
 
   #readHead(): boolean {
     // Empty lines before a start line are skipped: RFC 9112 section 2.2.
-    while (this.#bytes.length >= 2 && this.#bytes[0] === CR && this.#bytes[1] === LF) this.#skip(2);
+    while (this.#bytes.length >= 2 && this.#bytes[0] === CR && this.#bytes[1] === LF) {
+      if (++this.#emptyLines > MOST_EMPTY_LINES) throw malformed('it begins with nothing but empty lines');
+      this.#skip(2);
+    }
     if (this.#bytes.length === 0) return false;
     const { maxHeaderBytes } = this.#limits;
     const end = this.#bytes.indexOf(END_OF_HEAD, Math.max(0, this.#searched - 3));
-    if (end > maxHeaderBytes || (end < 0 && this.#bytes.length > maxHeaderBytes))
-      throw new OctavoError(
-        'resource_exhausted',
-        `the header is over ${maxHeaderBytes} bytes (maxHeaderBytes)`,
-      );
-    if (end < 0) {
+    if (end < 0 || end > maxHeaderBytes) {
+      checkStart(this.#bytes, maxHeaderBytes);
+      // The empty line may be about to come.
+      if (end >= 0 || this.#bytes.length >= maxHeaderBytes + END_OF_HEAD.length)
+        throw new OctavoError(
+          'resource_exhausted',
+          `the header is over ${maxHeaderBytes} bytes (maxHeaderBytes)`,
+        );
       this.#searched = this.#bytes.length;
       return false;
     }
     const head = parseHead(this.#bytes.subarray(0, end + 4), this.#limits);
     this.#skip(end + 4);
+    this.#emptyLines = 0;
     this.#head = head;
     if (head.length > this.#limits.maxMessageBytes) throw this.#tooLarge();
     if (head.expects && head.length !== 0 && this.#bytes.length === 0) this.#onContinue?.();
@@ -206,7 +229,10 @@ export class HttpReader {
     this.#head = undefined;
     this.#body = NOTHING;
     this.#bodyBytes = 0;
-    this.#onMessage({ start: head.start, header: head.header, body, last: head.last });
+    const arrivedAt = this.#arrivedAt;
+    // The next one has begun in these bytes, if it has.
+    this.#arrivedAt = this.#now;
+    this.#onMessage({ start: head.start, header: head.header, body, last: head.last, arrivedAt });
   }
 
   #tooLarge(): OctavoError {
@@ -217,14 +243,20 @@ export class HttpReader {
   }
 }
 
-/** The bytes of one message. A length is always written, so that a body is never framed by the end of its connection. */
+/**
+ * The bytes of one message. A length is always written, so that a body is never framed by the end of its connection.
+ *
+ * @throws `invalid_argument` for a header that would become another one, or that a reader refuses
+ */
 export function writeHttp(start: string, header: Metadata, body: Uint8Array, extra = ''): Buffer {
   let head = `${start}\r\nContent-Length: ${body.length}\r\n${extra}`;
   for (const [name, value] of header) {
-    if (FORBIDDEN.test(value) || FORBIDDEN.test(name))
+    if (!NAME.test(name))
+      throw new OctavoError('invalid_argument', `${JSON.stringify(name)} is no name for a header`);
+    if (FORBIDDEN.test(value))
       throw new OctavoError(
         'invalid_argument',
-        `the header ${JSON.stringify(name)} has a line break or NUL in it`,
+        `the header ${name} has a line break, NUL or another control character in it`,
       );
     head += `${name}: ${value}\r\n`;
   }
@@ -236,5 +268,6 @@ export function writeHttp(start: string, header: Metadata, body: Uint8Array, ext
   return bytes;
 }
 
+const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 // oxlint-disable-next-line no-control-regex
-const FORBIDDEN = /[\r\n\0]/;
+const FORBIDDEN = /[\0-\x08\n-\x1f\x7f]/;

@@ -11,8 +11,11 @@ export class Inbox<T> implements AsyncIterableIterator<T> {
   readonly #room: number;
   readonly #onDrain: (() => void) | undefined;
   readonly #onReturn: (() => void) | undefined;
+  readonly #weigh: (item: T) => number;
   #items: T[] = [];
   #head = 0;
+  /** What the items that wait take of the room. */
+  #load = 0;
   #full = false;
   #ended = false;
   #error: Error | undefined;
@@ -22,11 +25,13 @@ export class Inbox<T> implements AsyncIterableIterator<T> {
    * @param room how many items may wait before `push` says no
    * @param onDrain called when half the room is free again after a `push` that said no
    * @param onReturn called when the consumer breaks out of its loop
+   * @param weigh how much of the room an item takes; 1 without it
    */
-  constructor(room: number, onDrain?: () => void, onReturn?: () => void) {
+  constructor(room: number, onDrain?: () => void, onReturn?: () => void, weigh: (item: T) => number = one) {
     this.#room = room;
     this.#onDrain = onDrain;
     this.#onReturn = onReturn;
+    this.#weigh = weigh;
   }
 
   /** How many items wait. */
@@ -48,7 +53,8 @@ export class Inbox<T> implements AsyncIterableIterator<T> {
       return true;
     }
     this.#items.push(item);
-    if (this.length < this.#room) return true;
+    this.#load += this.#weigh(item);
+    if (this.#load < this.#room) return true;
     this.#full = true;
     return false;
   }
@@ -93,6 +99,7 @@ export class Inbox<T> implements AsyncIterableIterator<T> {
     const wasOpen = !this.#ended;
     this.#items = [];
     this.#head = 0;
+    this.#load = 0;
     this.end();
     if (wasOpen) this.#onReturn?.();
     return { done: true, value: undefined };
@@ -106,6 +113,7 @@ export class Inbox<T> implements AsyncIterableIterator<T> {
     // The index was compared with the length just before.
     const item = this.#items[this.#head] as T;
     this.#head++;
+    this.#load -= this.#weigh(item);
     if (this.#head === this.#items.length) {
       this.#items = [];
       this.#head = 0;
@@ -113,10 +121,14 @@ export class Inbox<T> implements AsyncIterableIterator<T> {
       this.#items.splice(0, this.#head);
       this.#head = 0;
     }
-    if (this.#full && this.length <= this.#room / 2) {
+    if (this.#full && this.#load <= this.#room / 2) {
       this.#full = false;
       this.#onDrain?.();
     }
     return item;
   }
+}
+
+function one(): number {
+  return 1;
 }

@@ -1,16 +1,21 @@
 import { OctavoError } from './error.js';
 
+/** Text, or bytes under a name that ends in `-bin`. */
+export type MetadataValue = string | Uint8Array;
+
 /** What metadata can be made from: pairs, an object, or other metadata. */
 export type MetadataInit =
   | Metadata
-  | Iterable<readonly [string, string]>
-  | Readonly<Record<string, string | readonly string[] | undefined>>;
+  | Iterable<readonly [string, MetadataValue]>
+  | Readonly<Record<string, MetadataValue | readonly MetadataValue[] | undefined>>;
 
 /**
  * Names and values that travel beside a body: HTTP headers, in every transport's clothes.
  *
  * Names are case-insensitive and keep the spelling they were first given. A name may have several values, in order; where a wire
  * holds one value for each name they are joined by `", "`. Lookup walks the list, since headers are few and mostly read once.
+ *
+ * Bytes go under names that end in `-bin` and travel as base64, as in gRPC: given as bytes, read by {@link Metadata.getBytes}.
  */
 export class Metadata implements Iterable<[string, string]> {
   /** Name, value, name, value, ... in the order of arrival. */
@@ -23,7 +28,7 @@ export class Metadata implements Iterable<[string, string]> {
     else if (isPairs(init)) for (const [name, value] of init) this.append(name, value);
     else
       for (const [name, value] of Object.entries(init)) {
-        if (typeof value === 'string') this.append(name, value);
+        if (typeof value === 'string' || value instanceof Uint8Array) this.append(name, value);
         else for (const one of value ?? []) this.append(name, one);
       }
   }
@@ -61,21 +66,29 @@ export class Metadata implements Iterable<[string, string]> {
     return values;
   }
 
+  /** The bytes of each value of a name, in order of arrival. What is no base64 is left out of them. */
+  getBytes(name: string): Uint8Array[] {
+    // Those that were joined for a wire with one value for each name come apart again.
+    return this.getAll(name).flatMap((value) =>
+      value.split(',').map((each) => Uint8Array.from(Buffer.from(each, 'base64'))),
+    );
+  }
+
   has(name: string): boolean {
     return this.#find(name, 0) >= 0;
   }
 
-  /** Adds a value and keeps those that are there. Nothing is checked: see {@link checkMetadata}. */
-  append(name: string, value: string): this {
-    this.#pairs.push(name, value);
+  /** Adds a value and keeps those that are there. Text is not checked: see {@link checkMetadata}. */
+  append(name: string, value: MetadataValue): this {
+    this.#pairs.push(name, typeof value === 'string' ? value : base64(name, value));
     return this;
   }
 
   /** Puts one value in the place of all that are there. */
-  set(name: string, value: string): this {
+  set(name: string, value: MetadataValue): this {
     const at = this.#find(name, 0);
     if (at < 0) return this.append(name, value);
-    this.#pairs[at + 1] = value;
+    this.#pairs[at + 1] = typeof value === 'string' ? value : base64(name, value);
     this.#removeFrom(at + 2, name);
     return this;
   }
@@ -120,6 +133,14 @@ export class Metadata implements Iterable<[string, string]> {
   }
 }
 
+function base64(name: string, bytes: Uint8Array): string {
+  if (name.toLowerCase().endsWith('-bin')) return Buffer.from(bytes).toString('base64');
+  throw new OctavoError(
+    'invalid_argument',
+    `metadata "${name}" has bytes in its value: name it "${name}-bin"`,
+  );
+}
+
 /** Whether these spell one name: HTTP compares header names without regard to case. */
 export function sameName(a: string, b: string): boolean {
   return a === b || (a.length === b.length && a.toLowerCase() === b.toLowerCase());
@@ -142,14 +163,14 @@ export function isReserved(name: string): boolean {
 }
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-// CR, LF and NUL would end the header, or the text, at the other side.
+// Control characters would end the header at the other side, or have it refused there. Tabs are none in a header.
 // oxlint-disable-next-line no-control-regex
-const FORBIDDEN = /[\r\n\0]/;
+const FORBIDDEN = /[\0-\x08\n-\x1f\x7f]/;
 
 /**
  * Checks what a user wants to send.
  *
- * @throws `invalid_argument` for a reserved name, a name that is no HTTP token, or a value with CR, LF or NUL
+ * @throws `invalid_argument` for a reserved name, a name that is no HTTP token, or a value with CR, LF, NUL or another control character
  */
 export function checkMetadata(metadata: Metadata): Metadata {
   for (const [name, value] of metadata) {
@@ -164,11 +185,14 @@ export function checkMetadata(metadata: Metadata): Metadata {
         `metadata "${name}" is reserved for the wire: use another name`,
       );
     if (FORBIDDEN.test(value))
-      throw new OctavoError('invalid_argument', `metadata "${name}" has a line break or NUL in its value`);
+      throw new OctavoError(
+        'invalid_argument',
+        `metadata "${name}" has a line break, NUL or another control character in its value`,
+      );
   }
   return metadata;
 }
 
-function isPairs(init: MetadataInit): init is Iterable<readonly [string, string]> {
+function isPairs(init: MetadataInit): init is Iterable<readonly [string, MetadataValue]> {
   return Symbol.iterator in init;
 }

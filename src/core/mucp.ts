@@ -17,8 +17,12 @@ export const CONTENT_TYPE = 'Content-Type';
 export const TIMEOUT = 'Timeout';
 /** The dialect's version, in the first message of either side: `1`. */
 export const OCTAVO = 'Octavo';
-/** What a message of a stream is, where it is no item: `open`, the server's greeting. */
+/** What a message of a stream is, where it is no item: `open`, the server's greeting, or `beat`, a sign of life. */
 export const FRAME = 'Octavo-Frame';
+/** The {@link FRAME} of a server that will read nothing more on this connection; it belongs to no call and no stream. */
+export const GOAWAY = 'goaway';
+/** In a stream's opener and its greeting: after how many milliseconds of silence the sender takes the other end for dead. */
+export const KEEPALIVE = 'Octavo-Keepalive';
 /** Before the name of each trailer, in the last message of a reply. */
 export const TRAILER = 'Octavo-Trailer-';
 /** The value of {@link ERROR} that ends a stream in order. */
@@ -39,6 +43,12 @@ export function readTimeout(header: Metadata): number | undefined {
   if (text === undefined || !/^\d{1,19}$/.test(text)) return undefined;
   const ms = Number(text) / NANOSECONDS;
   return ms > 0 ? ms : undefined;
+}
+
+/** Milliseconds of the `Octavo-Keepalive` header; 0 where there is none or it says nothing. */
+export function readKeepalive(header: Metadata): number {
+  const text = header.get(KEEPALIVE);
+  return text !== undefined && /^\d{1,9}$/.test(text) ? Number(text) : 0;
 }
 
 /** One of go-micro's headers, also under the `X-` that version 1 put before it. */

@@ -10,3 +10,9 @@ export type Resolve = <T>(token: Token<T>) => T;
  * The result opens nothing until its `start`.
  */
 export type Provider<T> = (resolve: Resolve) => T;
+
+/** Makes what a token stands for, now or a little later. */
+export type Factory<T> = (resolve: Resolve) => T | Promise<T>;
+
+/** Something a user adds to the container: `[Database, () => new Database()]`. */
+export type Provided<T = unknown> = readonly [Token<T>, Factory<T>];

@@ -1,8 +1,10 @@
 import { STATUS_CODES } from 'node:http';
 import { CODES, OctavoError, type Code, type ErrorDetail } from './error.js';
 
-/** Details that make a longer text than this stay home, as they travel in a header. */
+/** Bytes of an error as it travels: in a header, and twice, as go-micro has it. Details that make it longer stay home, and then a long message is cut. */
 const LONGEST = 16_384;
+/** An `id` is cut to so many characters: it may be another server's. */
+const LONGEST_ID = 256;
 
 /** go-micro's codes, and HTTP's for errors of proxies on the way, as ours. Several of ours share one: the first is meant. */
 const BY_MICRO: Readonly<Record<number, Code>> = {
@@ -39,20 +41,32 @@ export function codeOf(micro: number): Code {
 export function writeError(error: OctavoError, id: string, octavo: boolean): string {
   const { micro } = CODES[error.code];
   const text = {
-    id: error.id ?? id,
+    id: (error.id ?? id).slice(0, LONGEST_ID),
     code: micro,
     detail: error.message,
     status: STATUS_CODES[micro] ?? error.code,
   };
-  if (!octavo) return json(text);
+  if (!octavo) return fitting(json(text)) ?? json({ ...text, detail: cut(error.message) });
   const more = {
     ...text,
     grpc: error.code,
     ...(error.executed === false && { executed: false }),
     ...(error.retryable !== CODES[error.code].retryable && { retryable: error.retryable }),
   };
-  const whole = withDetails(more, error.details);
-  return whole.length <= LONGEST ? whole : json({ ...more, detail: error.message.slice(0, LONGEST / 4) });
+  return (
+    fitting(withDetails(more, error.details)) ??
+    fitting(json(more)) ??
+    json({ ...more, detail: cut(error.message) })
+  );
+}
+
+function fitting(text: string): string | undefined {
+  return Buffer.byteLength(text) <= LONGEST ? text : undefined;
+}
+
+/** A unit takes six bytes at most, so that what is left fits. */
+function cut(message: string): string {
+  return message.slice(0, LONGEST / 8);
 }
 
 function withDetails(error: object, details: readonly ErrorDetail[]): string {
@@ -69,7 +83,9 @@ function withDetails(error: object, details: readonly ErrorDetail[]): string {
 export function readError(text: string): OctavoError {
   const told = parse(text);
   if (told === undefined) return new OctavoError(codeOfText(text), text);
-  const code = isCode(told['grpc']) ? told['grpc'] : codeOf(Number(told['code'] ?? 0));
+  const code = isCode(told['grpc'])
+    ? told['grpc']
+    : codeOf(typeof told['code'] === 'number' ? told['code'] : 0);
   const detail = typeof told['detail'] === 'string' ? told['detail'] : text;
   return new OctavoError(code, detail, {
     details: Array.isArray(told['details']) ? told['details'].filter(isDetail) : [],
@@ -84,11 +100,12 @@ function codeOfText(text: string): Code {
   return text.startsWith("rpc: can't find ") ? 'unimplemented' : 'unknown';
 }
 
-/** Bigints in details travel as text, as in ProtoJSON. */
+/** Bigints in details travel as text, as in ProtoJSON. DEL, which JSON leaves as it is, may not stand in a header. */
 function json(value: object): string {
-  return JSON.stringify(value, (_, member: unknown) =>
+  const text = JSON.stringify(value, (_, member: unknown) =>
     typeof member === 'bigint' ? String(member) : member,
   );
+  return text.replaceAll('\x7f', String.raw`\u007f`);
 }
 
 function parse(text: string): Record<string, unknown> | undefined {

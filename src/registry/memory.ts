@@ -1,7 +1,6 @@
 import { Clock, type Timer } from '../core/clock.js';
-import { OctavoError } from '../core/error.js';
-import { Inbox } from '../core/inbox.js';
 import type { Provider } from '../core/provider.js';
+import { checkRecord, freeze, frozen } from './record.js';
 import {
   Registry,
   type Node,
@@ -11,6 +10,7 @@ import {
   type ServiceRecord,
   type WatchOptions,
 } from './registry.js';
+import { Watches } from './watches.js';
 
 /** How many changes wait for a watcher that does not read. */
 const WATCH_ROOM = 10_000;
@@ -24,9 +24,10 @@ interface Entry {
 
 /** What is registered, where several memory registries share it. */
 export class MemoryWorld {
-  /** By service, version and node. */
+  /** By service and node. */
   readonly entries = new Map<string, Entry>();
-  readonly watchers = new Set<(event: RegistryEvent) => void>();
+  /** Of the registries that have some. */
+  readonly watches = new Set<Watches>();
 }
 
 export interface MemoryRegistryOptions extends RegistryOptions {
@@ -41,7 +42,7 @@ export class MemoryRegistry extends Registry {
   readonly options: MemoryRegistryOptions;
   readonly #world: MemoryWorld;
   readonly #clock: Clock;
-  readonly #watches = new Set<Inbox<RegistryEvent>>();
+  readonly #watches = new Watches('memory', WATCH_ROOM);
 
   constructor(options: MemoryRegistryOptions, { clock }: { readonly clock: Clock }) {
     super();
@@ -55,11 +56,12 @@ export class MemoryRegistry extends Registry {
   }
 
   stop(): void {
-    for (const inbox of this.#watches) inbox.end();
-    this.#watches.clear();
+    this.#watches.end();
+    this.#world.watches.delete(this.#watches);
   }
 
   async register(service: ServiceRecord, { ttlMs }: RegisterOptions = {}): Promise<void> {
+    checkRecord(service);
     for (const node of service.nodes) this.#put(frozen({ ...service, nodes: [] }), frozen(node), ttlMs);
   }
 
@@ -75,40 +77,16 @@ export class MemoryRegistry extends Registry {
       version.nodes.push(node);
       versions.set(service.version, { ...version, service });
     }
-    return frozen([...versions.values()].map(({ service, nodes }) => ({ ...service, nodes })));
+    return freeze([...versions.values()].map(({ service, nodes }) => ({ ...service, nodes })));
   }
 
   async listServices(): Promise<readonly string[]> {
     return [...new Set([...this.#world.entries.values()].map(({ service }) => service.name))].sort();
   }
 
-  watch({ service, signal }: WatchOptions = {}): AsyncIterable<RegistryEvent> {
-    const { watchers } = this.#world;
-    const forget = (): void => {
-      watchers.delete(take);
-      this.#watches.delete(inbox);
-    };
-    const inbox = new Inbox<RegistryEvent>(WATCH_ROOM, undefined, forget);
-    const take = (event: RegistryEvent): void => {
-      if (service !== undefined && event.service.name !== service) return;
-      if (inbox.push(event)) return;
-      forget();
-      inbox.end(
-        new OctavoError(
-          'resource_exhausted',
-          `a watch of the memory registry is ${WATCH_ROOM} changes behind`,
-        ),
-      );
-    };
-    watchers.add(take);
-    this.#watches.add(inbox);
-    const end = (): void => {
-      forget();
-      inbox.end();
-    };
-    if (signal?.aborted === true) end();
-    else signal?.addEventListener('abort', end, { once: true });
-    return inbox;
+  watch(options?: WatchOptions): AsyncIterable<RegistryEvent> {
+    this.#world.watches.add(this.#watches);
+    return this.#watches.begin(options);
   }
 
   #put(service: ServiceRecord, node: Node, ttlMs: number | undefined): void {
@@ -135,8 +113,8 @@ export class MemoryRegistry extends Registry {
   }
 
   #tell(action: RegistryEvent['action'], service: ServiceRecord, node: Node): void {
-    const event = frozen({ action, service: { ...service, nodes: [node] } });
-    for (const watcher of [...this.#world.watchers]) watcher(event);
+    const event = freeze({ action, service: { ...service, nodes: [node] } });
+    for (const watches of this.#world.watches) watches.tell(event);
   }
 }
 
@@ -145,19 +123,6 @@ export function memory(options: MemoryRegistryOptions = {}): Provider<Registry> 
   return (resolve) => new MemoryRegistry(options, { clock: resolve(Clock) });
 }
 
-function keyOf({ name, version }: ServiceRecord, { id }: Node): string {
-  return JSON.stringify([name, version, id]);
-}
-
-/** A copy that nobody can change. */
-function frozen<T>(value: T): T {
-  const copy = structuredClone(value);
-  freeze(copy);
-  return copy;
-}
-
-function freeze(value: unknown): void {
-  if (typeof value !== 'object' || value === null) return;
-  Object.freeze(value);
-  for (const member of Object.values(value)) freeze(member);
+function keyOf({ name }: ServiceRecord, { id }: Node): string {
+  return JSON.stringify([name, id]);
 }

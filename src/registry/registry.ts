@@ -19,7 +19,7 @@ export interface EndpointRecord {
 
 /** One running server. */
 export interface Node {
-  /** Unique in the fleet. */
+  /** Unique among the nodes of its service, whatever their versions. */
   readonly id: string;
   /** `host:port`, or the queue's name on a bus. */
   readonly address: string;
@@ -74,7 +74,10 @@ export abstract class Registry implements Lifecycle {
   /** Whether a loopback address that is registered stays on this machine: others would dial their own loopback. */
   abstract readonly local: boolean;
 
-  /** Adds the nodes of a service, or renews them. Nodes already there under other ids stay. */
+  /**
+   * Adds the nodes of a service, or renews them. Nodes already there under other ids stay; one that was there in another version moves.
+   * Rejects with `invalid_argument`, having added none, for an empty name, version or id.
+   */
   abstract register(service: ServiceRecord, options?: RegisterOptions): Promise<void>;
 
   /** Takes away these nodes and no others. Unknown nodes are ignored. */

@@ -1,5 +1,7 @@
+import type { AnyOf } from './any-of.js';
 import type { Duration } from './duration.js';
 import type { Empty } from './empty.js';
+import type { JsonObject, JsonValue } from './json-value.js';
 import type { MessageType } from './message-type.js';
 import type { EnumObject, EnumValue } from './proto-enum.js';
 
@@ -33,6 +35,10 @@ export interface WellKnownValues {
   'google.protobuf.Timestamp': Date;
   'google.protobuf.Duration': Duration;
   'google.protobuf.Empty': Empty;
+  'google.protobuf.Struct': JsonObject;
+  'google.protobuf.Value': JsonValue;
+  'google.protobuf.ListValue': JsonValue[];
+  'google.protobuf.NullValue': null;
   'google.protobuf.DoubleValue': number;
   'google.protobuf.FloatValue': number;
   'google.protobuf.Int64Value': bigint;
@@ -44,11 +50,11 @@ export interface WellKnownValues {
   'google.protobuf.BytesValue': Uint8Array<ArrayBuffer>;
 }
 
-/** Google's message types that have a form of their own in TypeScript and JSON. */
+/** Google's types that have a form of their own in TypeScript and JSON. */
 export type WellKnownName = keyof WellKnownValues;
 
-/** What the decorators take as a field's type: a name, an enum, a message class, or a function that returns the class. */
-export type FieldType = ScalarName | WellKnownName | EnumObject | MessageType | (() => MessageType);
+/** What the decorators take as a field's type: a name, an enum, a message class, a function that returns it, or `Any.of`. */
+export type FieldType = ScalarName | WellKnownName | EnumObject | MessageType | (() => MessageType) | AnyOf;
 
 /** What a field of this type holds after decoding. */
 export type Decoded<Type> = Type extends ScalarName
@@ -59,12 +65,14 @@ export type Decoded<Type> = Type extends ScalarName
       ? Message
       : Type extends () => MessageType<infer Message>
         ? Message
-        : EnumValue<Type>;
+        : Type extends AnyOf<infer Message>
+          ? Message
+          : EnumValue<Type>;
 
 /** Whether absence can be told from zero without `optional`: messages and well-known types. */
-export type HasPresence<Type> = Type extends ScalarName
+export type HasPresence<Type> = Type extends ScalarName | 'google.protobuf.NullValue'
   ? false
-  : Type extends WellKnownName | MessageType | (() => MessageType)
+  : Type extends WellKnownName | MessageType | (() => MessageType) | AnyOf
     ? true
     : false;
 
@@ -72,7 +80,7 @@ export type HasPresence<Type> = Type extends ScalarName
 export type Accepted<Type> =
   Decoded<Type> extends Uint8Array
     ? Uint8Array
-    : Type extends string | MessageType | (() => MessageType)
+    : Type extends string | MessageType | (() => MessageType) | AnyOf
       ? Decoded<Type>
       : number;
 
@@ -84,7 +92,9 @@ export type Holds<Property, Given, Taken> = [Given] extends [Property]
   : false;
 
 /** How the compiler's message calls the type of a property. */
-export type Called<Value> = Value extends string
+export type Called<Value> = [JsonValue] extends [Value] ? 'JsonValue' : CalledOne<Value>;
+
+type CalledOne<Value> = Value extends string
   ? 'string'
   : Value extends number
     ? 'number'
@@ -96,4 +106,10 @@ export type Called<Value> = Value extends string
           ? 'Uint8Array'
           : Value extends Date
             ? 'Date'
-            : "the field's class";
+            : Value extends null
+              ? 'null'
+              : Value extends JsonValue[]
+                ? 'JsonValue[]'
+                : Value extends JsonObject
+                  ? 'JsonObject'
+                  : "the field's class";

@@ -6,6 +6,20 @@ import type { FieldShape } from './shape.js';
 /** A message as its fields are read: instance or plain object. */
 export type Members = Readonly<Record<string, unknown>>;
 
+/** Whether it is an object that was written as one, and no instance of a class. */
+export function isPlain(value: unknown): value is Members {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  // Each realm, such as a test's, has an Object.prototype of its own.
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+/** Whether a message has no value for a field. */
+export function isUnset(message: Members, { property, nullable }: FieldShape): boolean {
+  const value = message[property];
+  return value === undefined || (value === null && !nullable);
+}
+
 /** Whether a field was given no value. */
 export function isAbsent(value: unknown): value is null | undefined {
   return value === undefined || value === null;
@@ -24,6 +38,13 @@ export function messageOf(value: unknown, type: MessageType): Members {
   throw mismatch(`a ${type.name}`, value);
 }
 
+/** The members of a JSON object. Throws a {@link Fault} for other JSON. */
+export function jsonMembers(json: unknown): Members {
+  // Members are looked up by their own names only.
+  if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json as Members;
+  throw mismatch('an object', json);
+}
+
 /** Calls `visit` with each item of a list. Throws a {@link Fault} with the index where one does not fit. */
 export function eachItem(items: unknown, visit: (item: unknown) => void): void {
   if (!Array.isArray(items)) throw mismatch('an array', items);
@@ -38,8 +59,7 @@ export function eachItem(items: unknown, visit: (item: unknown) => void): void {
 /** The entries of a map; where the keys are strings, a plain object will do. */
 export function entriesOf(map: unknown, key: MapKeyName): Iterable<readonly [unknown, unknown]> {
   if (map instanceof Map) return map;
-  if (key === 'string' && typeof map === 'object' && map !== null && !Array.isArray(map))
-    return Object.entries(map);
+  if (key === 'string' && isPlain(map)) return Object.entries(map);
   throw mismatch(key === 'string' ? 'a Map or a plain object' : 'a Map', map);
 }
 
@@ -51,15 +71,11 @@ export function keyed(key: unknown): string {
 }
 
 /** Throws where a field and another member of its oneof are both set. */
-export function checkOneOf(
-  message: Members,
-  { property, oneof }: FieldShape,
-  others: readonly string[],
-): void {
-  if (isAbsent(message[property])) return;
+export function checkOneOf(message: Members, field: FieldShape, others: readonly FieldShape[]): void {
+  if (isUnset(message, field)) return;
   for (const other of others)
-    if (!isAbsent(message[other]))
+    if (!isUnset(message, other))
       throw new Fault(
-        `${other} is set too, but the oneof ${oneof} has one of them; set the other to undefined`,
+        `${other.property} is set too, but the oneof ${field.oneof} has one of them; set the other to undefined`,
       );
 }

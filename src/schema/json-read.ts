@@ -1,11 +1,15 @@
-import { Budget, weightOf } from './budget.js';
+import { Any } from './any.js';
+import { jsonToAny } from './any-json.js';
+import type { JsonToMessage } from './any-json.js';
+import { Budget, costOf, weightOf } from './budget.js';
 import { Fault, inside, mismatch } from './fault.js';
 import type { MapKeyName } from './field-type.js';
-import { keyed } from './given.js';
+import { jsonMembers, keyed } from './given.js';
+import { setEntry } from './map-entry.js';
 import { asInt32 } from './scalar-check.js';
 import { readMapKey, scalarJson } from './scalar-json.js';
 import { rivalsOf } from './shape.js';
-import type { EnumShape, FieldShape, MessageShape, ValueShape } from './shape.js';
+import type { EnumShape, FieldShape, KnownTypes, MessageShape, ValueShape } from './shape.js';
 import { wellKnown } from './well-known.js';
 
 /** A message while it is filled. */
@@ -15,12 +19,13 @@ type JsonToValue = (json: unknown, budget: Budget) => unknown;
 
 interface JsonToField {
   readonly property: string;
+  readonly nullable: boolean;
   readonly rivals: readonly string[];
   readonly read: JsonToValue;
 }
 
 /** Reads messages of one class from ProtoJSON. */
-class JsonReader {
+class JsonReader implements JsonToMessage {
   readonly weight: number;
   readonly #shape: MessageShape;
   readonly #fields = new Map<string, JsonToField>();
@@ -30,16 +35,15 @@ class JsonReader {
     this.weight = weightOf(shape);
   }
 
-  /** An instance of what the JSON says. Throws a {@link Fault} with the path of what is wrong. */
   read(json: unknown, budget = new Budget()): object {
-    const members = membersOf(json);
+    const members = jsonMembers(json);
     // Fields are set by the names that the decorators recorded.
     const message = new this.#shape.type() as Members;
     const seen = new Set<string>();
     for (const name of Object.keys(members)) {
       const field = this.#fields.get(name);
       const value = members[name];
-      if (field === undefined || value === null || value === undefined) continue;
+      if (field === undefined || value === undefined || (value === null && !field.nullable)) continue;
       try {
         if (seen.has(field.property)) throw new Fault('it is there twice, under both of its names');
         for (const rival of field.rivals)
@@ -58,7 +62,8 @@ class JsonReader {
     for (const field of this.#shape.fields) {
       const reader = {
         property: field.property,
-        rivals: rivalsOf(this.#shape, field),
+        nullable: field.nullable,
+        rivals: rivalsOf(this.#shape, field).map(({ property }) => property),
         read: jsonToField(field),
       };
       this.#fields.set(field.property, reader);
@@ -68,27 +73,27 @@ class JsonReader {
   }
 }
 
-const readers = new WeakMap<MessageShape, JsonReader>();
+const readers = new WeakMap<MessageShape, JsonToMessage>();
 
 /** The JSON reader of a shape, made at the first call. */
-export function jsonReaderOf(shape: MessageShape): JsonReader {
+export function jsonReaderOf(shape: MessageShape): JsonToMessage {
   const known = readers.get(shape);
   if (known !== undefined) return known;
+  if (shape.type === Any) return anyReader(new Map());
   const reader = new JsonReader(shape);
   readers.set(shape, reader);
   return reader.prepare();
 }
 
-function membersOf(json: unknown): Readonly<Record<string, unknown>> {
-  // Members are looked up by their own names only.
-  if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json as Members;
-  throw mismatch('an object', json);
+function anyReader(known: KnownTypes): JsonToMessage {
+  return jsonToAny(known, jsonReaderOf);
 }
 
 function jsonToField(field: FieldShape): JsonToValue {
   const read = jsonToValue(field.value);
-  if (field.label === 'map') return jsonToMap(field.key ?? 'string', read);
-  return field.label === 'repeated' ? jsonToList(read) : read;
+  const cost = costOf(field.value);
+  if (field.label === 'map') return jsonToMap(field.key ?? 'string', read, cost);
+  return field.label === 'repeated' ? jsonToList(read, cost) : read;
 }
 
 function jsonToValue(shape: ValueShape): JsonToValue {
@@ -98,7 +103,7 @@ function jsonToValue(shape: ValueShape): JsonToValue {
     case 'enum':
       return jsonToEnum(shape.enum);
     case 'message': {
-      const reader = jsonReaderOf(shape.message);
+      const reader = shape.known === undefined ? jsonReaderOf(shape.message) : anyReader(shape.known);
       return (json, budget) => {
         budget.enter(reader.weight);
         const message = reader.read(json, budget);
@@ -106,8 +111,17 @@ function jsonToValue(shape: ValueShape): JsonToValue {
         return message;
       };
     }
-    case 'wellKnown':
-      return wellKnown[shape.name].fromJson;
+    case 'wellKnown': {
+      const { fromJson } = wellKnown[shape.name];
+      return (json, budget) => {
+        budget.enter(1);
+        const value = fromJson(json, budget);
+        budget.leave();
+        return value;
+      };
+    }
+    case 'null':
+      return jsonToNull;
   }
 }
 
@@ -120,10 +134,15 @@ function jsonToEnum({ name, numbers }: EnumShape): JsonToValue {
   };
 }
 
-function jsonToList(read: JsonToValue): JsonToValue {
+function jsonToNull(json: unknown): null {
+  if (json === null || json === 'NULL_VALUE' || json === 0) return null;
+  throw mismatch('null', json);
+}
+
+function jsonToList(read: JsonToValue, cost: number): JsonToValue {
   return (json, budget) => {
     if (!Array.isArray(json)) throw mismatch('an array', json);
-    budget.take(json.length);
+    budget.take(json.length * cost);
     const items: unknown[] = [];
     try {
       for (const item of json) items.push(read(item, budget));
@@ -134,16 +153,16 @@ function jsonToList(read: JsonToValue): JsonToValue {
   };
 }
 
-function jsonToMap(key: MapKeyName, read: JsonToValue): JsonToValue {
+function jsonToMap(key: MapKeyName, read: JsonToValue, cost: number): JsonToValue {
   return (json, budget) => {
-    const members = membersOf(json);
+    const members = jsonMembers(json);
     const map = new Map<unknown, unknown>();
     for (const member of Object.keys(members))
       try {
-        budget.take(1);
+        budget.take(cost);
         const name = readMapKey(key, member);
         if (map.has(name)) throw new Fault('the key is there twice');
-        map.set(name, read(members[member], budget));
+        setEntry(map, name, read(members[member], budget));
       } catch (reason) {
         throw inside(keyed(member), reason);
       }

@@ -1,14 +1,17 @@
-import { checkDepth, inside } from './fault.js';
+import { Any } from './any.js';
+import { anyToJson } from './any-json.js';
+import type { MessageToJson } from './any-json.js';
+import { checkDepth, inside, mismatch } from './fault.js';
 import type { MapKeyName } from './field-type.js';
-import { checkOneOf, eachItem, entriesOf, isAbsent, keyed, messageOf } from './given.js';
+import { checkOneOf, eachItem, entriesOf, isAbsent, isUnset, keyed, messageOf } from './given.js';
 import type { Members } from './given.js';
 import { setMember } from './json-value.js';
-import type { JsonValue, JsonWriteOptions } from './json-value.js';
+import type { JsonObject, JsonValue, JsonWriteOptions } from './json-value.js';
 import { asInt32 } from './scalar-check.js';
 import { scalarJson, writeMapKey } from './scalar-json.js';
 import { scalars } from './scalar.js';
 import { rivalsOf } from './shape.js';
-import type { EnumShape, FieldShape, MessageShape, ValueShape } from './shape.js';
+import type { EnumShape, FieldShape, KnownTypes, MessageShape, ValueShape } from './shape.js';
 import { wellKnown } from './well-known.js';
 
 type ValueToJson = (value: unknown, options: JsonWriteOptions, depth: number) => JsonValue;
@@ -20,7 +23,7 @@ interface FieldToJson {
 }
 
 /** Writes messages of one class as ProtoJSON. */
-class JsonWriter {
+class JsonWriter implements MessageToJson {
   readonly #shape: MessageShape;
   readonly #fields: FieldToJson[] = [];
 
@@ -28,8 +31,7 @@ class JsonWriter {
     this.#shape = shape;
   }
 
-  /** The object for a message. Throws a {@link Fault} with the path of what does not fit. */
-  write(value: unknown, options: JsonWriteOptions, depth = 0): JsonValue {
+  write(value: unknown, options: JsonWriteOptions, depth = 0): JsonObject {
     checkDepth(depth);
     const message = messageOf(value, this.#shape.type);
     const json: Record<string, JsonValue> = {};
@@ -54,18 +56,23 @@ class JsonWriter {
   }
 }
 
-const writers = new WeakMap<MessageShape, JsonWriter>();
+const writers = new WeakMap<MessageShape, MessageToJson>();
 
 /** The JSON writer of a shape, made at the first call. */
-export function jsonWriterOf(shape: MessageShape): JsonWriter {
+export function jsonWriterOf(shape: MessageShape): MessageToJson {
   const known = writers.get(shape);
   if (known !== undefined) return known;
+  if (shape.type === Any) return anyWriter(new Map());
   const writer = new JsonWriter(shape);
   writers.set(shape, writer);
   return writer.prepare();
 }
 
-function fieldToJson(field: FieldShape, rivals: readonly string[]): FieldToJson['write'] {
+function anyWriter(known: KnownTypes): MessageToJson {
+  return anyToJson(known, jsonWriterOf);
+}
+
+function fieldToJson(field: FieldShape, rivals: readonly FieldShape[]): FieldToJson['write'] {
   const { property, presence } = field;
   const toJson = valueToJson(field.value);
   if (field.label === 'map') return mapToJson(property, field.key ?? 'string', toJson);
@@ -73,14 +80,15 @@ function fieldToJson(field: FieldShape, rivals: readonly string[]): FieldToJson[
   const isZero = presence ? () => false : zeroTest(field.value);
   return (message, options, depth) => {
     const value = message[property];
-    if (isAbsent(value) || isZero(value)) return undefined;
+    if (isUnset(message, field) || isZero(value)) return undefined;
     checkOneOf(message, field, rivals);
     return toJson(value, options, depth);
   };
 }
 
 function zeroTest(shape: ValueShape): (value: unknown) => boolean {
-  return shape.kind === 'scalar' ? scalars[shape.name].isZero : (value) => value === 0;
+  if (shape.kind === 'scalar') return scalars[shape.name].isZero;
+  return shape.kind === 'null' ? (value) => value === null : (value) => value === 0;
 }
 
 function valueToJson(shape: ValueShape): ValueToJson {
@@ -90,12 +98,24 @@ function valueToJson(shape: ValueShape): ValueToJson {
     case 'enum':
       return enumToJson(shape.enum);
     case 'message': {
-      const writer = jsonWriterOf(shape.message);
+      const writer = shape.known === undefined ? jsonWriterOf(shape.message) : anyWriter(shape.known);
       return (value, options, depth) => writer.write(value, options, depth + 1);
     }
-    case 'wellKnown':
-      return wellKnown[shape.name].toJson;
+    case 'wellKnown': {
+      const { toJson } = wellKnown[shape.name];
+      return (value, options, depth) => {
+        checkDepth(depth + 1);
+        return toJson(value, options, depth + 1);
+      };
+    }
+    case 'null':
+      return nullToJson;
   }
+}
+
+function nullToJson(value: unknown): null {
+  if (value === null) return value;
+  throw mismatch('null', value);
 }
 
 function enumToJson({ names }: EnumShape): ValueToJson {

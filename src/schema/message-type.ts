@@ -1,3 +1,5 @@
+import type { JsonObject } from './json-value.js';
+
 /** A class with `@Message`, as a value: what `@Handler`, `schemaOf` and codecs are given. */
 export type MessageType<T extends object = object> = new () => T;
 
@@ -20,11 +22,14 @@ export type Init<T> = T extends Kept
       ? InitMap<Key, Value>
       : T extends readonly (infer Item)[]
         ? readonly Init<Item>[]
-        : T extends object
-          ? {
-              readonly [Name in keyof T as T[Name] extends Method ? never : Name]?: Init<T[Name]> | undefined;
-            }
-          : T;
+        : T extends JsonObject
+          ? T
+          : T extends object
+            ? {
+                readonly [Name in keyof T as T[Name] extends Method ? never : Name]?:
+                  Init<T[Name]> | undefined;
+              }
+            : T;
 
 type Kept = string | number | bigint | boolean | null | undefined | Date;
 

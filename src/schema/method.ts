@@ -9,6 +9,8 @@ export interface MethodOptions {
   readonly stream?: Exclude<StreamKind, 'unary'>;
   /** For how long a call may take, in milliseconds. @defaultValue 5,000 for unary calls, for ever for streams */
   readonly timeoutMs?: number;
+  /** For how long a stream may carry no item either way, in milliseconds; `0` is for ever. @defaultValue the server's `streamIdleMs` */
+  readonly idleMs?: number;
   /** Whether doing it twice is doing it once, so that a call which may have been executed can be tried again. @defaultValue `false` */
   readonly idempotent?: boolean;
   /** Shown in the registry. */

@@ -102,7 +102,10 @@ function addImport(file: ProtoFile, value: ValueShape): void {
   );
 }
 
+const STRUCT_TYPES = ['Struct', 'Value', 'ListValue', 'NullValue'];
+
 function googleFile(type: string): string {
+  if (STRUCT_TYPES.includes(type)) return 'struct';
   return type.endsWith('Value') ? 'wrappers' : type.toLowerCase();
 }
 

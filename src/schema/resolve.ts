@@ -1,3 +1,4 @@
+import { AnyOf } from './any-of.js';
 import { declarationOf, declareMessage } from './declaration.js';
 import type { FieldDeclaration } from './declaration.js';
 import { Empty } from './empty.js';
@@ -92,29 +93,60 @@ function resolveField(
   const value = resolveValue(type, where, drafts);
   if (label === 'map') checkMapKey(key, where);
   const isMessage = value.kind === 'message' || value.kind === 'wellKnown';
+  const nullable = label === 'single' && takesNull(value);
   const presence = label === 'single' && (optional || oneof !== undefined || isMessage);
   if (oneof !== undefined && label !== 'single')
     throw unfit(
       where,
       `a ${label} field cannot be in a oneof; put it into a message and that into the oneof`,
     );
-  return { property, protoName: snakeCase(property), id, label, value, key, presence, optional, oneof };
+  return {
+    property,
+    protoName: snakeCase(property),
+    id,
+    label,
+    value,
+    key,
+    presence,
+    optional,
+    nullable,
+    oneof,
+  };
+}
+
+function takesNull(value: ValueShape): boolean {
+  return value.kind === 'null' || (value.kind === 'wellKnown' && value.name === 'google.protobuf.Value');
 }
 
 function resolveValue(type: FieldType | undefined, where: string, drafts: Drafts): ValueShape {
   if (typeof type === 'string') {
     if (type === 'google.protobuf.Empty') return { kind: 'message', message: resolveMessage(Empty, drafts) };
     if (isScalar(type)) return { kind: 'scalar', name: type };
+    if (type === 'google.protobuf.NullValue') return { kind: 'null', name: type };
     if (isWellKnown(type)) return { kind: 'wellKnown', name: type };
     throw unfit(where, `there is no type "${String(type)}"; see the list in docs/messages.md`);
   }
   if (typeof type === 'function')
     return { kind: 'message', message: resolveMessage(classOf(type, where), drafts) };
+  if (type instanceof AnyOf) return resolveAny(type, where, drafts);
   if (typeof type === 'object' && type !== null) return { kind: 'enum', enum: enumShapeOf(type, where) };
   throw unfit(
     where,
     'its type is undefined, as happens where two modules import each other; write () => Class',
   );
+}
+
+function resolveAny({ type, known }: AnyOf, where: string, drafts: Drafts): ValueShape {
+  const shapes = known.map((each) => resolveValue(each, where, drafts));
+  const messages = shapes.map((shape) => {
+    if (shape.kind === 'message') return shape.message;
+    throw unfit(where, 'Any.of takes message classes; the well-known types are known anyhow');
+  });
+  const byName = new Map(messages.map((message) => [message.name, message]));
+  for (const message of messages)
+    if (byName.get(message.name) !== message)
+      throw unfit(where, `Any.of has two classes of the name ${message.name}; leave one out`);
+  return { kind: 'message', message: resolveMessage(type, drafts), known: byName };
 }
 
 function classOf(type: MessageType | (() => MessageType), where: string): MessageType {

@@ -34,6 +34,12 @@ export function asDouble(value: unknown): number {
   throw mismatch('a number', value);
 }
 
+/** A number that JSON can hold, or a fault. */
+export function asFinite(value: number): number {
+  if (Number.isFinite(value)) return value;
+  throw mismatch('a number that JSON can hold', value);
+}
+
 /** A number that a float can hold, perhaps rounded, or a fault. */
 export function asFloat(value: unknown): number {
   if (typeof value === 'number' && (Number.isFinite(Math.fround(value)) || !Number.isFinite(value)))

@@ -1,6 +1,6 @@
 import { refusal } from './fault.js';
 import { jsonReaderOf } from './json-read.js';
-import type { JsonValue, JsonWriteOptions } from './json-value.js';
+import type { JsonObject, JsonValue, JsonWriteOptions } from './json-value.js';
 import { jsonWriterOf } from './json-write.js';
 import type { Init, MessageType } from './message-type.js';
 import { shapeOf } from './resolve.js';
@@ -8,7 +8,7 @@ import { validatorOf } from './validation.js';
 import { decoderOf } from './wire-decode.js';
 import { encoderOf } from './wire-encode.js';
 
-export type { JsonValue, JsonWriteOptions };
+export type { JsonObject, JsonValue, JsonWriteOptions };
 
 /** Turns one class of messages into bytes and JSON, and back. Its functions may be taken apart from it. */
 export interface Schema<T extends object> {

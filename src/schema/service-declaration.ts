@@ -15,6 +15,8 @@ export interface ServiceFacts {
   readonly package?: string;
   /** What stands before the dot in `Greeter.Hello`: give it when class names are minified. @defaultValue the class's name */
   readonly endpoint?: string;
+  /** The limit of its unary calls that name none, in milliseconds; `0` is for ever. @defaultValue the client's and the server's own */
+  readonly timeoutMs?: number;
   /** Added to the service's and its node's metadata in the registry. */
   readonly metadata?: Readonly<Record<string, string>>;
 }
@@ -114,11 +116,14 @@ function resolve(type: ServiceClass): ServiceDeclaration {
     package: service.package ?? basis?.package ?? name.replaceAll(/[^\w.]/g, '_'),
     endpoint,
     metadata: { ...basis?.metadata, ...service.metadata },
-    methods: methods(
-      type,
-      endpoint,
-      facts.flatMap((each) => each.handlers),
-      basis,
+    methods: timed(
+      methods(
+        type,
+        endpoint,
+        facts.flatMap((each) => each.handlers),
+        basis,
+      ),
+      service.timeoutMs,
     ),
     subscriptions: last(
       facts.flatMap((each) => each.subscriptions),
@@ -157,6 +162,14 @@ function methods(
         `class ${type.name} has two methods for the endpoint ${method.endpoint}: rename ${method.property} or ${all[at + 1]?.property}`,
       );
   return all;
+}
+
+/** Unary methods without a limit of their own get the service's. */
+function timed(methods: readonly Method[], timeoutMs: number | undefined): readonly Method[] {
+  if (timeoutMs === undefined) return methods;
+  return methods.map((method) =>
+    method.kind === 'unary' ? { ...method, options: { timeoutMs, ...method.options } } : method,
+  );
 }
 
 function check({ type, name, version, package: pack, endpoint }: ServiceDeclaration): void {

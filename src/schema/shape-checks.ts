@@ -95,7 +95,7 @@ export function checkInitialValues({ name, type, fields }: MessageShape): void {
   for (const field of fields) {
     const value = first[field.property];
     const where = `${name}.${field.property}`;
-    const shared = typeof value === 'object' && value === second[field.property];
+    const shared = typeof value === 'object' && value !== null && value === second[field.property];
     if (field.label === 'repeated') {
       if (!Array.isArray(value) || value.length > 0 || shared)
         throw unfit(where, 'a repeated field begins with an array of its own that is empty; write = []');
@@ -127,13 +127,14 @@ function construct(name: string, type: MessageType): Readonly<Record<string, unk
 }
 
 function isInitial({ value: shape }: FieldShape, value: unknown): boolean {
-  if (shape.kind !== 'scalar') return value === 0;
+  if (shape.kind !== 'scalar') return value === (shape.kind === 'null' ? null : 0);
   const { isZero, zero } = scalars[shape.name];
   // A number is a zero that encodes in a 64-bit field, but not the one that decodes.
   return isZero(value) && typeof value === typeof zero();
 }
 
 function remedyFor({ value: shape }: FieldShape): string {
-  const zero = shape.kind === 'scalar' ? scalars[shape.name].written : '0';
+  const other = shape.kind === 'null' ? 'null' : '0';
+  const zero = shape.kind === 'scalar' ? scalars[shape.name].written : other;
   return `${zero}; write = ${zero}, or { optional: true } and "?"`;
 }

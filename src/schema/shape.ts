@@ -5,8 +5,15 @@ import type { MessageType } from './message-type.js';
 export type ValueShape =
   | { readonly kind: 'scalar'; readonly name: ScalarName }
   | { readonly kind: 'enum'; readonly enum: EnumShape }
-  | { readonly kind: 'message'; readonly message: MessageShape }
-  | { readonly kind: 'wellKnown'; readonly name: Exclude<WellKnownName, 'google.protobuf.Empty'> };
+  | { readonly kind: 'message'; readonly message: MessageShape; readonly known?: KnownTypes }
+  | { readonly kind: 'wellKnown'; readonly name: WellKnownMessage }
+  | { readonly kind: 'null'; readonly name: 'google.protobuf.NullValue' };
+
+/** The well-known types that are messages with a form of their own. */
+export type WellKnownMessage = Exclude<WellKnownName, 'google.protobuf.Empty' | 'google.protobuf.NullValue'>;
+
+/** The messages that an `Any` knows beside the well-known ones, by their full names. */
+export type KnownTypes = ReadonlyMap<string, MessageShape>;
 
 /** One enum, resolved and checked. */
 export interface EnumShape {
@@ -30,6 +37,8 @@ export interface FieldShape {
   /** Whether absent and zero are told apart: `optional`, a member of a oneof, a message. */
   readonly presence: boolean;
   readonly optional: boolean;
+  /** Whether null is one of its values, and only `undefined` is absence. */
+  readonly nullable: boolean;
   readonly oneof: string | undefined;
 }
 
@@ -51,10 +60,9 @@ export function reachable(...roots: readonly MessageShape[]): ReadonlySet<Messag
   return found;
 }
 
-/** The properties of the other members of a field's oneof; none where it is in no oneof. */
-export function rivalsOf({ fields }: MessageShape, { property, oneof }: FieldShape): readonly string[] {
-  if (oneof === undefined) return [];
-  return fields
-    .filter((field) => field.oneof === oneof && field.property !== property)
-    .map((field) => field.property);
+/** The other members of a field's oneof; none where it is in no oneof. */
+export function rivalsOf({ fields }: MessageShape, { property, oneof }: FieldShape): readonly FieldShape[] {
+  return oneof === undefined
+    ? []
+    : fields.filter((field) => field.oneof === oneof && field.property !== property);
 }

@@ -1,7 +1,7 @@
 import type { Reader, Writer } from 'protobufjs/minimal.js';
 
 import { scalars } from './scalar.js';
-import { skipUnknown, toSigned } from './wire-read.js';
+import { skipField, toSigned } from './wire-read.js';
 
 /** The two fields of google.protobuf.Timestamp and Duration. */
 export interface TimeParts {
@@ -11,7 +11,6 @@ export interface TimeParts {
 
 const SECONDS = 8;
 const NANOS = 16;
-const IDS = new Set([1, 2]);
 
 /** Writes the fields, without a length. */
 export function writeParts(writer: Writer, { seconds, nanos }: TimeParts): void {
@@ -25,7 +24,7 @@ export function readParts(reader: Reader, { seconds, nanos }: TimeParts): TimePa
     const tag = reader.tag();
     if (tag === SECONDS) seconds = toSigned(reader.int64());
     else if (tag === NANOS) nanos = reader.int32();
-    else skipUnknown(reader, tag, IDS);
+    else skipField(reader, tag);
   }
   return { seconds, nanos };
 }

@@ -4,13 +4,16 @@ import type { MetadataStorage, ValidationError } from 'class-validator';
 
 import { invalidArgument } from '../core/error.js';
 import type { FieldViolation } from '../core/error.js';
-import { checkDepth } from './fault.js';
+import { Fault, checkDepth } from './fault.js';
 import { isAbsent, keyed } from './given.js';
 import { reachable } from './shape.js';
 import type { FieldShape, MessageShape } from './shape.js';
 
 /** The most violations that one error lists. */
 const MAX_VIOLATIONS = 100;
+
+/** The most messages with rules that one message may hold: class-validator takes some microseconds for each. */
+const MAX_CHECKS = 100_000;
 
 /** Throws `invalid_argument` for a message that breaks a rule. */
 type Validator = (message: object) => void;
@@ -22,7 +25,7 @@ export function validatorOf(shape: MessageShape): Validator {
     plan ??= planOf(shape, new Map());
     if (plan.idle) return;
     const found: FieldViolation[] = [];
-    visit(message, plan, { path: '', depth: 0, found });
+    visit(message, plan, { path: '', depth: 0, found, checks: { left: MAX_CHECKS } });
     const [first] = found;
     if (first === undefined) return;
     const more = found.length === 1 ? '' : ` (and ${found.length - 1} more)`;
@@ -47,6 +50,7 @@ interface Visit {
   readonly path: string;
   readonly depth: number;
   readonly found: FieldViolation[];
+  readonly checks: { left: number };
 }
 
 function planOf(shape: MessageShape, plans: Map<MessageShape, Plan>): Plan {
@@ -68,17 +72,20 @@ function planOf(shape: MessageShape, plans: Map<MessageShape, Plan>): Plan {
   return plan;
 }
 
-function visit(message: unknown, plan: Plan, { path, depth, found }: Visit): void {
+function visit(message: unknown, plan: Plan, { path, depth, found, checks }: Visit): void {
   checkDepth(depth);
   if (typeof message !== 'object' || message === null) return;
-  if (plan.rules) check(message, plan, path, found);
+  if (plan.rules) {
+    if (--checks.left < 0) throw new Fault(`more than ${MAX_CHECKS} messages with rules in one message`);
+    check(message, plan, path, found);
+  }
   for (const { field, plan: inner } of plan.nested) {
     // Fields are looked up by the names that the decorators recorded.
     const value = (message as Readonly<Record<string, unknown>>)[field.property];
     const start = path === '' ? field.property : `${path}.${field.property}`;
     for (const [segment, item] of itemsOf(value, field)) {
       if (found.length >= MAX_VIOLATIONS) return;
-      visit(item, inner, { path: start + segment, depth: depth + 1, found });
+      visit(item, inner, { path: start + segment, depth: depth + 1, found, checks });
     }
   }
 }

@@ -41,6 +41,7 @@ function goType(value: ValueShape): string {
     case 'enum':
       return simpleName(value.enum.name);
     case 'wellKnown':
+    case 'null':
       return simpleName(value.name);
   }
 }

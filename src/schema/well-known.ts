@@ -1,29 +1,42 @@
 import type { Reader, Writer } from 'protobufjs/minimal.js';
 
+import type { Budget } from './budget.js';
 import { readDuration, readDurationJson, writeDuration, writeDurationJson } from './duration-form.js';
-import type { ScalarName, WellKnownName } from './field-type.js';
+import type { ScalarName } from './field-type.js';
 import type { JsonValue, JsonWriteOptions } from './json-value.js';
 import { scalarJson } from './scalar-json.js';
 import { scalars } from './scalar.js';
+import type { WellKnownMessage } from './shape.js';
+import {
+  copyList,
+  copyStruct,
+  copyValue,
+  readList,
+  readStruct,
+  readValue,
+  writeList,
+  writeStruct,
+  writeValue,
+  writing,
+} from './struct-form.js';
 import { readTimestamp, readTimestampJson, writeTimestamp, writeTimestampJson } from './timestamp-form.js';
-import { skipUnknown } from './wire-read.js';
+import { skipField } from './wire-read.js';
 
 /** A message that is one value in TypeScript and JSON. */
 export interface WellKnown {
   /** Checks, then writes the fields, without a length. Throws a `Fault` for a value that does not fit. */
-  readonly write: (writer: Writer, value: unknown) => void;
+  readonly write: (writer: Writer, value: unknown, depth: number) => void;
   /** Reads up to `reader.len`. `before` is what an earlier part of the same field gave: messages are merged. */
-  readonly read: (reader: Reader, before: unknown) => unknown;
-  readonly toJson: (value: unknown, options: JsonWriteOptions) => JsonValue;
-  readonly fromJson: (json: unknown) => unknown;
+  readonly read: (reader: Reader, before: unknown, budget: Budget) => unknown;
+  readonly toJson: (value: unknown, options: JsonWriteOptions, depth: number) => JsonValue;
+  readonly fromJson: (json: unknown, budget: Budget) => unknown;
 }
 
 // The one field of a wrapper.
 const VALUE_ID = 1;
-const VALUE_IDS = new Set([VALUE_ID]);
 
-/** Google's messages with a form of their own. `Empty` is a message class like any other. */
-export const wellKnown: Readonly<Record<Exclude<WellKnownName, 'google.protobuf.Empty'>, WellKnown>> = {
+/** Google's messages with a form of their own. `Empty` and `Any` are message classes like any other. */
+export const wellKnown: Readonly<Record<WellKnownMessage, WellKnown>> = {
   'google.protobuf.Timestamp': {
     write: writeTimestamp,
     read: readTimestamp,
@@ -36,6 +49,24 @@ export const wellKnown: Readonly<Record<Exclude<WellKnownName, 'google.protobuf.
     toJson: writeDurationJson,
     fromJson: readDurationJson,
   },
+  'google.protobuf.Struct': {
+    write: writeStruct,
+    read: readStruct,
+    toJson: writing(copyStruct),
+    fromJson: copyStruct,
+  },
+  'google.protobuf.Value': {
+    write: writeValue,
+    read: readValue,
+    toJson: writing(copyValue),
+    fromJson: copyValue,
+  },
+  'google.protobuf.ListValue': {
+    write: writeList,
+    read: readList,
+    toJson: writing(copyList),
+    fromJson: copyList,
+  },
   'google.protobuf.DoubleValue': wrapper('double'),
   'google.protobuf.FloatValue': wrapper('float'),
   'google.protobuf.Int64Value': wrapper('int64'),
@@ -47,11 +78,8 @@ export const wellKnown: Readonly<Record<Exclude<WellKnownName, 'google.protobuf.
   'google.protobuf.BytesValue': wrapper('bytes'),
 };
 
-/** The well-known types that are values. */
-type WellKnownValueName = keyof typeof wellKnown;
-
-/** Whether there is a well-known type of this name that is a value. */
-export function isWellKnown(name: string): name is WellKnownValueName {
+/** Whether there is a well-known message of this name with a form of its own. */
+export function isWellKnown(name: string): name is WellKnownMessage {
   return Object.hasOwn(wellKnown, name);
 }
 
@@ -67,7 +95,7 @@ function wrapper(name: ScalarName): WellKnown {
       while (reader.pos < reader.len) {
         const found = reader.tag();
         if (found === tag) value = read(reader);
-        else skipUnknown(reader, found, VALUE_IDS);
+        else skipField(reader, found);
       }
       return value;
     },

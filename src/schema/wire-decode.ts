@@ -1,14 +1,16 @@
 import { Reader } from 'protobufjs/minimal.js';
 
-import { Budget, weightOf } from './budget.js';
+import { Budget, costOf, weightOf } from './budget.js';
 import { inside, mismatch } from './fault.js';
 import { keyed } from './given.js';
+import { setEntry } from './map-entry.js';
 import { scalars, tagOf } from './scalar.js';
 import type { WireType } from './scalar.js';
 import { rivalsOf } from './shape.js';
 import type { FieldShape, MessageShape, ValueShape } from './shape.js';
 import { wellKnown } from './well-known.js';
-import { asFault, enter, skipUnknown } from './wire-read.js';
+import type { WellKnown } from './well-known.js';
+import { asFault, enter, skipField } from './wire-read.js';
 
 /** A message while it is filled. */
 type Members = Record<string, unknown>;
@@ -33,12 +35,10 @@ class MessageDecoder {
   readonly #shape: MessageShape;
   readonly #dense: (FieldReader | undefined)[] = [];
   readonly #sparse = new Map<number, FieldReader>();
-  readonly #ids: ReadonlySet<number>;
 
   constructor(shape: MessageShape) {
     this.#shape = shape;
     this.weight = weightOf(shape);
-    this.#ids = new Set(shape.fields.map(({ id }) => id));
   }
 
   /** An instance of what the bytes hold. Throws a {@link Fault} with the path of what is wrong. */
@@ -63,7 +63,7 @@ class MessageDecoder {
         tag = 0;
         tag = reader.tag();
         const read = tag < DENSE_TAGS ? this.#dense[tag] : this.#sparse.get(tag);
-        if (read === undefined) skipUnknown(reader, tag, this.#ids);
+        if (read === undefined) skipField(reader, tag);
         else read(reader, message, budget);
       }
     } catch (reason) {
@@ -99,7 +99,7 @@ export function decoderOf(shape: MessageShape): MessageDecoder {
   return decoder.prepare();
 }
 
-function fieldReaders(field: FieldShape, rivals: readonly string[]): [WireType, FieldReader][] {
+function fieldReaders(field: FieldShape, rivals: readonly FieldShape[]): [WireType, FieldReader][] {
   const value = valueReader(field.value);
   if (field.label === 'map') return [[2, mapReader(field, value)]];
   if (field.label === 'repeated') {
@@ -120,6 +120,8 @@ function valueReader(shape: ValueShape): ValueReader {
       return messageReader(decoderOf(shape.message));
     case 'wellKnown':
       return wellKnownReader(wellKnown[shape.name].read);
+    case 'null':
+      return { wire: 0, zero: () => null, read: (reader) => (reader.int32(), null) };
   }
 }
 
@@ -143,14 +145,14 @@ function messageReader(decoder: MessageDecoder): ValueReader {
   };
 }
 
-function wellKnownReader(read: (reader: Reader, before: unknown) => unknown): ValueReader {
+function wellKnownReader(read: WellKnown['read']): ValueReader {
   return {
     wire: 2,
-    zero: () => read(new Reader(new Uint8Array()), undefined),
+    zero: (budget) => read(new Reader(new Uint8Array()), undefined, budget),
     read(reader, budget, before) {
       const end = enter(reader);
       budget.enter(1);
-      const value = read(reader, before);
+      const value = read(reader, before, budget);
       budget.leave();
       reader.len = end;
       return value;
@@ -159,7 +161,7 @@ function wellKnownReader(read: (reader: Reader, before: unknown) => unknown): Va
 }
 
 function singleReader({ property, value: { kind } }: FieldShape, { read }: ValueReader): FieldReader {
-  if (kind === 'scalar' || kind === 'enum')
+  if (kind !== 'message' && kind !== 'wellKnown')
     return (reader, message, budget) => {
       message[property] = read(reader, budget, undefined);
     };
@@ -168,19 +170,21 @@ function singleReader({ property, value: { kind } }: FieldShape, { read }: Value
   };
 }
 
-function oneofReader(read: FieldReader, rivals: readonly string[]): FieldReader {
+function oneofReader(read: FieldReader, rivals: readonly FieldShape[]): FieldReader {
+  const others = rivals.map(({ property }) => property);
   return (reader, message, budget) => {
-    for (const rival of rivals) if (message[rival] !== undefined) message[rival] = undefined;
+    for (const rival of others) if (message[rival] !== undefined) message[rival] = undefined;
     read(reader, message, budget);
   };
 }
 
-function itemReader({ property }: FieldShape, { read }: ValueReader): FieldReader {
+function itemReader({ property, value }: FieldShape, { read }: ValueReader): FieldReader {
+  const cost = costOf(value);
   return (reader, message, budget) => {
     // The class begins with an array of its own, which was checked when the schema was built.
     const items = message[property] as unknown[];
     try {
-      budget.take(1);
+      budget.take(cost);
       items.push(read(reader, budget, undefined));
     } catch (reason) {
       throw inside(`[${items.length}]`, asFault(reason));
@@ -204,9 +208,11 @@ function packedReader({ property }: FieldShape, { read }: ValueReader): FieldRea
   };
 }
 
-const ENTRY_IDS = new Set([1, 2]);
-
-function mapReader({ property, key: keyName = 'string' }: FieldShape, value: ValueReader): FieldReader {
+function mapReader(
+  { property, key: keyName = 'string', value: shape }: FieldShape,
+  value: ValueReader,
+): FieldReader {
+  const cost = costOf(shape);
   const key = scalars[keyName];
   const keyTag = tagOf(1, key.wire);
   const valueTag = tagOf(2, value.wire);
@@ -216,17 +222,17 @@ function mapReader({ property, key: keyName = 'string' }: FieldShape, value: Val
     let name = key.zero();
     let item: unknown;
     try {
-      budget.take(1);
+      budget.take(cost);
       while (reader.pos < reader.len) {
         const tag = reader.tag();
         if (tag === keyTag) name = key.read(reader);
         else if (tag === valueTag) item = value.read(reader, budget, item);
-        else skipUnknown(reader, tag, ENTRY_IDS);
+        else skipField(reader, tag);
       }
+      setEntry(map, name, item ?? value.zero(budget));
     } catch (reason) {
       throw inside(keyed(name), asFault(reason));
     }
-    map.set(name, item ?? value.zero(budget));
     reader.len = end;
   };
 }

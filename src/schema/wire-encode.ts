@@ -1,8 +1,8 @@
 import { Writer } from 'protobufjs/minimal.js';
 
-import { checkDepth, inside } from './fault.js';
+import { checkDepth, inside, mismatch } from './fault.js';
 import type { MapKeyName } from './field-type.js';
-import { checkOneOf, eachItem, entriesOf, isAbsent, keyed, messageOf } from './given.js';
+import { checkOneOf, eachItem, entriesOf, isAbsent, isUnset, keyed, messageOf } from './given.js';
 import type { Members } from './given.js';
 import { asInt32 } from './scalar-check.js';
 import { scalars, tagOf } from './scalar.js';
@@ -72,7 +72,7 @@ export function encoderOf(shape: MessageShape): MessageEncoder {
   return encoder.prepare();
 }
 
-function fieldWriter(field: FieldShape, rivals: readonly string[]): FieldWriter {
+function fieldWriter(field: FieldShape, rivals: readonly FieldShape[]): FieldWriter {
   const value = valueWriter(field.value);
   if (field.label === 'map') return mapWriter(field, field.key ?? 'string', value);
   if (field.label === 'repeated')
@@ -95,8 +95,22 @@ function valueWriter(shape: ValueShape): ValueWriter {
       const encoder = encoderOf(shape.message);
       return delimited((writer, value, depth) => encoder.write(writer, value, depth + 1));
     }
-    case 'wellKnown':
-      return delimited(wellKnown[shape.name].write);
+    case 'wellKnown': {
+      const { write } = wellKnown[shape.name];
+      return delimited((writer, value, depth) => {
+        checkDepth(depth + 1);
+        write(writer, value, depth + 1);
+      });
+    }
+    case 'null':
+      return {
+        wire: 0,
+        isZero: (value) => value === null,
+        write(writer, value) {
+          if (value !== null) throw mismatch('null', value);
+          writer.int32(0);
+        },
+      };
   }
 }
 
@@ -120,15 +134,14 @@ function plainWriter({ property, id }: FieldShape, { wire, isZero, write }: Valu
   };
 }
 
-function presentWriter({ property, id }: FieldShape, { wire, write }: ValueWriter): FieldWriter {
-  const tag = tagOf(id, wire);
+function presentWriter(field: FieldShape, { wire, write }: ValueWriter): FieldWriter {
+  const tag = tagOf(field.id, wire);
   return (writer, message, depth) => {
-    const value = message[property];
-    if (!isAbsent(value)) write(writer.uint32(tag), value, depth);
+    if (!isUnset(message, field)) write(writer.uint32(tag), message[field.property], depth);
   };
 }
 
-function oneofWriter(field: FieldShape, rivals: readonly string[], value: ValueWriter): FieldWriter {
+function oneofWriter(field: FieldShape, rivals: readonly FieldShape[], value: ValueWriter): FieldWriter {
   const write = presentWriter(field, value);
   return (writer, message, depth) => {
     checkOneOf(message, field, rivals);

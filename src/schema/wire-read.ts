@@ -39,8 +39,12 @@ export function readBytes(reader: Reader): Uint8Array {
   return new Uint8Array(reader.buf.subarray(start, reader.pos));
 }
 
-/** Skips the value of a field that nobody knows, with a group all that is in it. */
-function skipField(reader: Reader, tag: number, depth = 0): void {
+/**
+ * Skips the value of a field that nobody knows, with a group all that is in it.
+ *
+ * A known field of another wire type is one of these, as in protobuf's own implementations.
+ */
+export function skipField(reader: Reader, tag: number, depth = 0): void {
   if (tag >>> 3 === 0) throw new Fault('a field with id 0');
   switch (tag & 7) {
     case 0:
@@ -72,12 +76,6 @@ function skipGroup(reader: Reader, id: number, depth: number): void {
     else if (tag >>> 3 === id) return;
     else throw new Fault(`the end of group ${tag >>> 3} in group ${id}`);
   }
-}
-
-/** Skips an unknown field, but refuses a known one that has another type than here. */
-export function skipUnknown(reader: Reader, tag: number, known: ReadonlySet<number>): void {
-  if (known.has(tag >>> 3)) throw new Fault(`wire type ${tag & 7}, which is not that of its type here`);
-  skipField(reader, tag);
 }
 
 /** Narrows the reader to the next length-delimited part, and returns the end to set `reader.len` back to. */

@@ -2,6 +2,8 @@ import type { Clock } from '../core/clock.js';
 import type { Context } from '../core/context.js';
 import { ConsoleLogger } from '../core/console-logger.js';
 import type { Logger, LogRecord } from '../core/logger.js';
+import { CachedRegistry } from '../registry/cache.js';
+import type { Registry } from '../registry/registry.js';
 import { declareField, declareMessage } from '../schema/declaration.js';
 import type { FieldType } from '../schema/field-type.js';
 import type { MessageType } from '../schema/message-type.js';
@@ -17,7 +19,11 @@ export class HealthResponse {
 }
 /** Asks `Debug.Stats`. */
 export class StatsRequest {}
-/** Seconds since the epoch, seconds, bytes and counts, as go-micro has them. `gc` is not known here and 0. */
+/**
+ * Seconds since the epoch, seconds, bytes and counts, as go-micro has them. `gc` is not known here and 0.
+ *
+ * `stale` lists the services that are called by the registry's last answer, as it cannot be asked. It is Octavo's own, and empty in good times.
+ */
 export class StatsResponse {
   timestamp = 0n;
   started = 0n;
@@ -27,6 +33,7 @@ export class StatsResponse {
   gc = 0n;
   requests = 0n;
   errors = 0n;
+  stale: string[] = [];
 }
 /** Asks `Debug.Log` for the newest `count` records, or all that are kept, since a time in seconds. `stream` is not followed. */
 export class LogRequest {
@@ -54,6 +61,13 @@ declareFields(StatsResponse, 'debug.StatsResponse', {
   gc: 'uint64',
   requests: 'uint64',
   errors: 'uint64',
+});
+declareField(StatsResponse.prototype, {
+  property: 'stale',
+  id: 101,
+  label: 'repeated',
+  type: 'string',
+  optional: false,
 });
 declareFields(LogRequest, 'debug.LogRequest', {
   service: 'string',
@@ -89,6 +103,7 @@ export interface DebugParts {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly stats: () => DispatchStats;
+  readonly registry: Registry;
 }
 
 /**
@@ -96,7 +111,7 @@ export interface DebugParts {
  *
  * Source: go-micro v4.11 `debug/proto/debug.proto`.
  */
-export function debugEndpoints({ clock, logger, stats }: DebugParts): readonly Endpoint[] {
+export function debugEndpoints({ clock, logger, stats, registry }: DebugParts): readonly Endpoint[] {
   const started = clock.now();
   return [
     endpoint('health', HealthRequest, HealthResponse, 'unary', () => ({ status: 'ok' })),
@@ -111,6 +126,7 @@ export function debugEndpoints({ clock, logger, stats }: DebugParts): readonly E
         gc: 0n,
         requests: BigInt(requests),
         errors: BigInt(errors),
+        stale: registry instanceof CachedRegistry ? registry.stale : [],
       };
     }),
     // What the endpoint reads is what it declares.

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Context } from '../core/context.js';
 import { OctavoError } from '../core/error.js';
 import { isPromise, type MaybePromise } from '../core/lifecycle.js';
+import type { StreamKind } from '../schema/method.js';
 import { compose, type Call, type Next, type Reply, type Wrapper } from '../wrapper/wrapper.js';
 import type { Endpoint } from './server.js';
 import { ServerCall } from './server-call.js';
@@ -27,6 +28,8 @@ export interface DispatchStats {
   readonly requests: number;
   readonly errors: number;
   readonly active: number;
+  /** How many of those are streams. */
+  readonly streams: number;
 }
 
 /**
@@ -39,6 +42,7 @@ export class Dispatcher {
   readonly #active = new Set<Context>();
   #requests = 0;
   #errors = 0;
+  #streams = 0;
   #onIdle: (() => void) | undefined;
 
   /** @param wrappers stand around every endpoint */
@@ -47,7 +51,8 @@ export class Dispatcher {
   }
 
   get stats(): DispatchStats {
-    return { requests: this.#requests, errors: this.#errors, active: this.#active.size };
+    const active = this.#active.size;
+    return { requests: this.#requests, errors: this.#errors, active, streams: this.#streams };
   }
 
   /** Every endpoint, in order of name. */
@@ -92,7 +97,8 @@ export class Dispatcher {
     const call = new ServerCall({ kind, endpoint, idempotent: options.idempotent === true }, context, read);
     this.#requests++;
     this.#active.add(context);
-    const run = new Run(context, sink, (error) => this.#ended(context, error));
+    if (kind !== 'unary') this.#streams++;
+    const run = new Run(context, sink, (error) => this.#ended(context, kind, error));
     if (run.over) return;
     context.run(() => {
       let replied: Promise<Reply>;
@@ -145,7 +151,8 @@ export class Dispatcher {
     }
   }
 
-  #ended(context: Context, error: OctavoError | undefined): void {
+  #ended(context: Context, kind: StreamKind, error: OctavoError | undefined): void {
+    if (kind !== 'unary') this.#streams--;
     if (error !== undefined) this.#errors++;
     this.#active.delete(context);
     if (this.#active.size > 0) return;

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Broker, type Subscriber } from '../broker/broker.js';
 import { Codecs } from '../codec/codecs.js';
+import { advertised } from '../core/advertise.js';
 import { Clock } from '../core/clock.js';
 import { OctavoError } from '../core/error.js';
 import { Identity } from '../core/identity.js';
@@ -11,7 +12,6 @@ import { Transport, type Listener } from '../transport/transport.js';
 import { AdminListener } from './admin.js';
 import { debugEndpoints } from './debug.js';
 import { Dispatcher } from './dispatcher.js';
-import { advertised } from './rpc/advertise.js';
 import { Registration } from './rpc/registration.js';
 import { endpointRecords } from './rpc/record.js';
 import { Intake } from './rpc/intake.js';
@@ -34,6 +34,10 @@ const DEFAULTS = {
   registerTtlMs: 90_000,
   registerIntervalMs: 30_000,
   requestTimeoutMs: 5_000,
+  keepaliveMs: 30_000,
+  streamIdleMs: 600_000,
+  maxInFlight: 10_000,
+  maxStreams: 10_000,
   drainMs: 10_000,
   lingerMs: 0,
 };
@@ -142,14 +146,14 @@ export class RpcServer extends Server {
     const intake = new Intake({
       ...this.#parts,
       service: this.#serviceName,
-      requestTimeoutMs: this.options.requestTimeoutMs,
+      limits: this.options,
       dispatcher: this.#dispatcher,
       subscriptions: this.#subscriptions,
       draining: () => this.#state === 'draining',
     });
     const probes = { healthy: () => this.#state !== 'stopped', ready: () => this.#state === 'ready' };
     const { admin, address: bind = LOOPBACK } = this.options;
-    if (admin !== undefined) this.#admin = await AdminListener.open(admin.address, probes);
+    if (admin !== undefined) this.#admin = await AdminListener.open(admin, probes);
     this.#listener = await transport.listen(bind, (socket) => intake.take(socket), { probes });
     const address = advertised(this.#listener.address, this.options, registry);
     this.#node = this.#describe(address);
@@ -170,8 +174,10 @@ export class RpcServer extends Server {
     await this.deregister().catch((error: unknown) => logger.warn('could not deregister', { error }));
     if (lingerMs > 0) await clock.sleep(lingerMs);
     this.#state = 'draining';
-    await this.#subscriptions.stop();
-    await Promise.race([this.#dispatcher.idle(), this.#patience(drainMs)]);
+    await Promise.all([
+      this.#subscriptions.stop(drainMs),
+      Promise.race([this.#dispatcher.idle(), this.#patience(drainMs)]),
+    ]);
     const left = this.#dispatcher.stats.active;
     if (left > 0) logger.warn('cancelling calls that did not end in time', { calls: left, drainMs });
     this.#dispatcher.cancel(new OctavoError('unavailable', `${this.#serviceName} is stopping`));
@@ -181,7 +187,7 @@ export class RpcServer extends Server {
   async #close(): Promise<void> {
     this.#registration.stop();
     await this.deregister().catch(() => {});
-    await this.#subscriptions.stop();
+    await this.#subscriptions.stop(this.options.drainMs);
     await this.#listener?.close();
     this.#listener = undefined;
     await this.#admin?.close();

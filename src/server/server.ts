@@ -47,6 +47,16 @@ export interface Subscription {
   readonly wrappers: readonly Wrapper[];
 }
 
+/** A listener for probes alone. */
+export interface AdminOptions {
+  /** Where it listens. */
+  readonly address: string;
+  /** For how long a request may take to arrive, in milliseconds. @defaultValue `5_000` */
+  readonly timeoutMs?: number;
+  /** How many connections it holds open; more are closed as they come. @defaultValue `128` */
+  readonly maxConnections?: number;
+}
+
 /** What every server's options have in common. */
 export interface ServerOptions {
   /** The service's name in the registry. @defaultValue the service's */
@@ -71,10 +81,18 @@ export interface ServerOptions {
   /** What answers `Debug.*`; `false` for nothing. @defaultValue `Debug.Health`, `Debug.Stats` and `Debug.Log` */
   readonly debug?: false | readonly Endpoint[];
   /** Opens `/health` and `/ready` at an address of their own, for transports that show none. @defaultValue none */
-  readonly admin?: { readonly address: string };
+  readonly admin?: AdminOptions;
   /** The limit of a unary call whose caller and endpoint name none, in milliseconds. @defaultValue `5_000` */
   readonly requestTimeoutMs?: number;
-  /** For how long `stop` waits for calls in flight before it cancels them, in milliseconds. @defaultValue `10_000` */
+  /** After which silence of an Octavo caller a stream is given up, in milliseconds; `0` is never. @defaultValue `30_000` */
+  readonly keepaliveMs?: number;
+  /** For how long a stream may carry no item either way, in milliseconds; `0` is for ever. `@Handler({ idleMs })` goes before it. @defaultValue `600_000` */
+  readonly streamIdleMs?: number;
+  /** How many unary calls run at once; more are refused at once, unexecuted, with `resource_exhausted`. @defaultValue `10_000` */
+  readonly maxInFlight?: number;
+  /** How many streams are open at once; more are refused likewise. @defaultValue `10_000` */
+  readonly maxStreams?: number;
+  /** For how long `stop` waits for calls and events in flight before it cancels them, in milliseconds. @defaultValue `10_000` */
   readonly drainMs?: number;
   /** For how long `stop` goes on serving after it deregistered, so that callers learn, in milliseconds. @defaultValue `0` */
   readonly lingerMs?: number;

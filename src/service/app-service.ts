@@ -13,7 +13,7 @@ import type { Container } from './container.js';
 import type { Environment } from './env.js';
 import { handlersOf } from './handlers.js';
 import type { Host } from './host.js';
-import { Service } from './service.js';
+import { Service, type AppOptions } from './service.js';
 import { untilStopped } from './signals.js';
 
 /** What a service is before it is assembled. */
@@ -47,6 +47,10 @@ export class AppService extends Service {
 
   get version(): string {
     return (this.#identity ?? this.#plan).version;
+  }
+
+  get options(): AppOptions {
+    return this.#app.options;
   }
 
   get client(): Client {

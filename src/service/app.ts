@@ -3,25 +3,17 @@ import { Logger } from '../core/logger.js';
 import { declarationOf, type ServiceClass } from '../schema/service-declaration.js';
 import type { Token } from '../core/provider.js';
 import { AppService, type ServicePlan } from './app-service.js';
-import { Container, type Provided } from './container.js';
-import { Environment, type Env } from './env.js';
+import { Container } from './container.js';
+import { Environment } from './env.js';
 import type { Host } from './host.js';
-import type { ServiceHooks } from './service.js';
-import { stack, type StackOptions } from './stack.js';
+import type { AppOptions } from './service.js';
+import { stack } from './stack.js';
 import { checkNames, checkServers } from './twice.js';
-
-/** What an app of one or several services is made of. */
-export interface AppOptions extends StackOptions, ServiceHooks {
-  /** Added to the container, in this order: `[[Database, () => openDatabase()]]`. Each is waited for, before anything starts. */
-  readonly provide?: readonly Provided[];
-  /** Where variables are read. @defaultValue `process.env` */
-  readonly env?: Env;
-}
 
 /** One process's services, and the stack that they share. */
 export class App implements Host {
   readonly services: readonly AppService[];
-  readonly #options: AppOptions;
+  readonly options: AppOptions;
   readonly #overrides: ReadonlyMap<Token<unknown>, unknown>;
   readonly #onStopped: (() => void)[] = [];
   #container: Container | undefined;
@@ -33,7 +25,7 @@ export class App implements Host {
     options: AppOptions,
     overrides: ReadonlyMap<Token<unknown>, unknown> = new Map(),
   ) {
-    this.#options = options;
+    this.options = options;
     this.#overrides = overrides;
     this.services = plans.map((plan) => new AppService(plan, this));
   }
@@ -73,7 +65,7 @@ export class App implements Host {
   }
 
   async #start(): Promise<void> {
-    const { afterStart = [], beforeStart = [] } = this.#options;
+    const { afterStart = [], beforeStart = [] } = this.options;
     try {
       for (const hook of beforeStart) await hook();
       const { container, logger } = await this.#assemble();
@@ -88,11 +80,11 @@ export class App implements Host {
 
   /** Makes everything. What takes time to make may be open after that; nothing else is. */
   async #assemble(): Promise<{ container: Container; logger: Logger }> {
-    const { provide = [], env = process.env } = this.#options;
+    const { provide = [], env = process.env } = this.options;
     const environment = new Environment(env);
     checkNames(this.services, environment);
     const container = new Container(this.#overrides);
-    const { client, server } = await stack(this.#options, environment, container);
+    const { client, server } = await stack(this.options, environment, container);
     const logger = container.resolve(Logger);
     this.#container = container;
     for (const each of provide) await container.add(each);
@@ -105,7 +97,7 @@ export class App implements Host {
 
   async #stop(): Promise<void> {
     const { logger } = this;
-    const { beforeStop = [], afterStop = [] } = this.#options;
+    const { beforeStop = [], afterStop = [] } = this.options;
     for (const hook of beforeStop) await guarded(hook, logger);
     await this.#close();
     for (const hook of afterStop) await guarded(hook, logger);
@@ -127,7 +119,7 @@ export class App implements Host {
     service: AppService,
     fallback: Awaited<ReturnType<typeof stack>>['server'],
   ): readonly (typeof fallback)[] {
-    const { server } = this.#options;
+    const { server } = this.options;
     if (server === undefined) return service.serves ? [fallback] : [];
     return typeof server === 'function' ? [server] : server;
   }

@@ -7,14 +7,8 @@ import { injectionsOf, isInjectable, type Injection } from '../core/dependencies
 import { OctavoError } from '../core/error.js';
 import type { Lifecycle } from '../core/lifecycle.js';
 import type { Logger } from '../core/logger.js';
-import type { Resolve, Token } from '../core/provider.js';
+import type { Provided, Resolve, Token } from '../core/provider.js';
 import { declarationOf, isService, type ServiceClass } from '../schema/service-declaration.js';
-
-/** Makes what a token stands for, now or a little later. */
-export type Factory<T> = (resolve: Resolve) => T | Promise<T>;
-
-/** Something a user adds to the container: `[Database, () => new Database()]`. */
-export type Provided<T = unknown> = readonly [Token<T>, Factory<T>];
 
 type Made = new (...args: unknown[]) => object;
 

@@ -2,10 +2,8 @@ import type { ClientOptions } from '../client/client.js';
 import { OctavoError } from '../core/error.js';
 import type { ServerOptions } from '../server/server.js';
 import { readDuration } from './duration.js';
+import type { Env } from './service.js';
 import type { VariableName } from './variables.js';
-
-/** Variables and their values, as `process.env` has them. */
-export type Env = Readonly<Record<string, string | undefined>>;
 
 /** The variables of an app, read and checked. An empty one counts as not set. */
 export class Environment {

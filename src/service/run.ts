@@ -1,7 +1,7 @@
 import type { ServiceClass } from '../schema/service-declaration.js';
-import { App, plan, type AppOptions } from './app.js';
+import { App, plan } from './app.js';
 import { OctavoError } from '../core/error.js';
-import type { Service } from './service.js';
+import type { AppOptions, Service } from './service.js';
 import { untilStopped } from './signals.js';
 
 export interface ServiceOptions extends AppOptions {

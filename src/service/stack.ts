@@ -1,10 +1,10 @@
 import { Broker } from '../broker/broker.js';
 import { ClientDefaults } from '../client/client-defaults.js';
 import { Client } from '../client/client.js';
-import type { Codec } from '../codec/codec.js';
 import { Codecs } from '../codec/codecs.js';
 import { Clock } from '../core/clock.js';
 import { ConsoleLogger } from '../core/console-logger.js';
+import { OctavoError } from '../core/error.js';
 import { LEVELS, Logger, type Level } from '../core/logger.js';
 import type { Provider } from '../core/provider.js';
 import { SystemClock } from '../core/system-clock.js';
@@ -16,28 +16,7 @@ import type { Server } from '../server/server.js';
 import { Transport } from '../transport/transport.js';
 import type { Container } from './container.js';
 import type { Environment } from './env.js';
-
-/** The slots of an app: what is left out is chosen by the environment, else the default. */
-export interface StackOptions {
-  /** @defaultValue `mdns()` */
-  readonly registry?: Provider<Registry>;
-  /** @defaultValue `http()` */
-  readonly transport?: Provider<Transport>;
-  /** @defaultValue `http()` */
-  readonly broker?: Provider<Broker>;
-  /** @defaultValue `cache()` */
-  readonly selector?: Provider<Selector>;
-  /** The first that names a content type has it. @defaultValue `[protobuf(), json()]` */
-  readonly codecs?: readonly Provider<Codec>[];
-  /** @defaultValue `rpc()` */
-  readonly client?: Provider<Client>;
-  /** One or several, each a node of its own. @defaultValue `rpc()`; none for a service without handlers and subscribers */
-  readonly server?: Provider<Server> | readonly Provider<Server>[];
-  /** @defaultValue the machine's */
-  readonly clock?: Provider<Clock>;
-  /** @defaultValue lines of text on standard error, from `MICRO_LOG_LEVEL` on */
-  readonly logger?: Provider<Logger>;
-}
+import type { StackOptions } from './service.js';
 
 /** How the slots that a service has for itself are made. */
 export interface ServiceStack {
@@ -50,9 +29,22 @@ type Loader<T> = () => Promise<Provider<T>>;
 /** Loads what is chosen by name, so that what is not chosen costs nothing. */
 const REGISTRIES = {
   mdns: async (addresses) =>
-    (await import('../registry/mdns.js')).mdns({ ...(addresses && { interfaces: addresses }) }),
+    (await import('../registry/mdns.js')).mdns(addresses === undefined ? {} : mdnsAt(addresses)),
   memory: async () => (await import('../registry/memory.js')).memory(),
 } satisfies Record<string, (addresses: readonly string[] | undefined) => Promise<Provider<Registry>>>;
+
+/** Interfaces as a variable lists them: `127.0.0.1`, or `127.0.0.1:5454` where mDNS has another port than its own. */
+function mdnsAt(addresses: readonly string[]): { interfaces: readonly string[]; port?: number } {
+  const parts = addresses.map((address) => /^([^:]+)(?::(\d+))?$/.exec(address) ?? [address, address]);
+  const interfaces = parts.map(([, host = '']) => host);
+  const [port, ...others] = new Set(parts.map(([, , text]) => text));
+  if (others.length > 0)
+    throw new OctavoError(
+      'failed_precondition',
+      `MICRO_REGISTRY_ADDRESS is "${addresses.join(',')}": mDNS has one port on all interfaces, so give each the same`,
+    );
+  return port === undefined ? { interfaces } : { interfaces, port: Number(port) };
+}
 
 const BROKERS = {
   http: async (addresses) =>

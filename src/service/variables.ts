@@ -14,7 +14,7 @@ export interface Variable {
 export const VARIABLES = {
   MICRO_REGISTRY: { meaning: 'which registry', form: 'name', fallback: 'mdns' },
   MICRO_REGISTRY_ADDRESS: {
-    meaning: 'where the registry is; for mdns the interfaces',
+    meaning: 'where the registry is; of mdns `interface[:port]`',
     form: 'list',
     fallback: 'the registry’s own',
   },

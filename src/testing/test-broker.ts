@@ -1,5 +1,12 @@
-import { Broker, type DeliveryHandler, type SubscribeOptions, type Subscriber } from '../broker/broker.js';
+import {
+  Broker,
+  type DeliveryHandler,
+  type PublishOptions,
+  type SubscribeOptions,
+  type Subscriber,
+} from '../broker/broker.js';
 import { OctavoError } from '../core/error.js';
+import { InHand } from '../core/in-hand.js';
 import type { Message } from '../core/message.js';
 import { Metadata } from '../core/metadata.js';
 import { schemaOf } from '../schema/schema.js';
@@ -15,7 +22,7 @@ export interface Published {
 interface Running {
   readonly topic: string;
   readonly handler: DeliveryHandler;
-  readonly busy: Set<Promise<void>>;
+  readonly inHand: InHand;
 }
 
 /** A broker that keeps what is published, and delivers what a test hands it. What is published is also delivered to who subscribed. */
@@ -33,7 +40,7 @@ export class TestBroker extends Broker {
   /** Everything that was published, in order. */
   readonly published: Published[] = [];
   readonly #running = new Set<Running>();
-  readonly #busy = new Set<Promise<void>>();
+  readonly #inHand = new InHand();
   #started = false;
 
   start(): void {
@@ -46,9 +53,11 @@ export class TestBroker extends Broker {
     await this.settled();
   }
 
-  async publish(topic: string, message: Message): Promise<void> {
+  async publish(topic: string, message: Message, { signal }: PublishOptions = {}): Promise<void> {
     this.#check();
-    const kept = { header: new Metadata(message.header), body: Uint8Array.from(message.body) };
+    if (signal?.aborted === true)
+      throw new OctavoError('cancelled', `the publish to "${topic}" was aborted`, { cause: signal.reason });
+    const kept = copyOf(message);
     this.published.push({ topic, message: kept });
     for (const running of this.#running)
       if (running.topic === topic) this.#run(running, kept).catch(() => {});
@@ -60,14 +69,14 @@ export class TestBroker extends Broker {
     options: SubscribeOptions = {},
   ): Promise<Subscriber> {
     this.#check();
-    const running: Running = { topic, handler, busy: new Set() };
+    const running: Running = { topic, handler, inHand: new InHand() };
     this.#running.add(running);
     return {
       topic,
       options,
       unsubscribe: async () => {
         this.#running.delete(running);
-        await Promise.all(running.busy);
+        await running.inHand.idle();
       },
     };
   }
@@ -101,7 +110,7 @@ export class TestBroker extends Broker {
 
   /** Resolves when no subscriber has anything in hand. */
   async settled(): Promise<void> {
-    while (this.#busy.size > 0) await Promise.all(this.#busy);
+    await this.#inHand.idle();
   }
 
   #check(): void {
@@ -109,15 +118,12 @@ export class TestBroker extends Broker {
       throw new OctavoError('failed_precondition', 'the test broker is not started: call start() first');
   }
 
-  #run({ topic, handler, busy }: Running, message: Message): Promise<void> {
-    const done = (async () => {
-      await handler({ topic, message, attempt: 1, ack() {}, nack() {} });
-    })().finally(() => {
-      busy.delete(done);
-      this.#busy.delete(done);
-    });
-    busy.add(done);
-    this.#busy.add(done);
-    return done;
+  #run({ topic, handler, inHand }: Running, message: Message): Promise<void> {
+    const delivery = { topic, message: copyOf(message), attempt: 1, ack() {}, nack() {} };
+    return this.#inHand.run(() => inHand.run(() => handler(delivery)));
   }
+}
+
+function copyOf({ header, body }: Message): Message {
+  return { header: new Metadata(header), body: Uint8Array.from(body) };
 }

@@ -1,13 +1,15 @@
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { formatAddress, parseAddress } from '../core/address.js';
-import { Clock } from '../core/clock.js';
+import { Clock, type Timer } from '../core/clock.js';
 import { OctavoError } from '../core/error.js';
 import type { MaybePromise } from '../core/lifecycle.js';
+import { Logger } from '../core/logger.js';
 import type { Provider } from '../core/provider.js';
-import { Accepted } from './http/accepted.js';
-import { Dialler } from './http/dialled.js';
+import { Accepted, FAREWELL_MS } from './http/accepted.js';
+import { Dialler } from './http/dialler.js';
 import type { FlowOptions } from './http/flow.js';
+import { Refusals } from './http/refusals.js';
 import { Web } from './http/web.js';
 import {
   MESSAGE_LIMITS,
@@ -24,10 +26,15 @@ export interface HttpTransportOptions extends TransportOptions {
   readonly routes?: (app: FastifyInstance) => void | Promise<void>;
   /** How many connections one listener holds open; more are closed as they come. @defaultValue `10_000` */
   readonly maxConnections?: number;
+  /** For how long a header may take to arrive, and a new connection to begin one, in milliseconds; `0` is for ever. @defaultValue `10_000` */
+  readonly headerTimeoutMs?: number;
+  /** For how long a connection on which nothing happens is kept at least, in milliseconds; `0` is for ever. The pools of callers should let go of it sooner. @defaultValue `120_000` */
+  readonly idleMs?: number;
 }
 
 export interface HttpTransportParts {
   readonly clock: Clock;
+  readonly logger: Logger;
 }
 
 /**
@@ -48,7 +55,7 @@ export class HttpTransport extends Transport {
     super();
     this.options = options;
     this.#parts = parts;
-    this.#flow = { ...MESSAGE_LIMITS, timeoutMs: 60_000, ...options };
+    this.#flow = { ...MESSAGE_LIMITS, timeoutMs: 60_000, headerTimeoutMs: 10_000, ...options };
     this.#dialler = new Dialler(parts.clock, this.#flow);
   }
 
@@ -74,18 +81,35 @@ export class HttpTransport extends Transport {
     { probes }: ListenOptions = {},
   ): Promise<Listener> {
     const { host, port } = parseAddress(address);
-    const { routes, maxConnections = 10_000 } = this.options;
-    const { clock } = this.#parts;
-    const web = new Web({ routes, probes, maxBodyBytes: this.#flow.maxMessageBytes });
+    const { routes, maxConnections = 10_000, idleMs = 120_000 } = this.options;
+    const { clock, logger } = this.#parts;
+    const { maxMessageBytes: maxBodyBytes, maxHeaderBytes } = this.#flow;
+    const web = new Web({ routes, probes, maxBodyBytes, maxHeaderBytes });
     await web.start();
+    const refusals = new Refusals(clock, logger);
+    const refused = (remote: string, error: OctavoError): void =>
+      refusals.note(remote.slice(0, remote.lastIndexOf(':')), error);
     const connections = new Set<Accepted>();
     const gone = (connection: Accepted): void => void connections.delete(connection);
     const server = createServer({ allowHalfOpen: true }, (tcp) => {
-      connections.add(new Accepted(tcp, { clock, options: this.#flow, accept, web, gone }));
+      connections.add(new Accepted(tcp, { clock, options: this.#flow, idleMs, accept, web, refused, gone }));
     });
     server.maxConnections = maxConnections;
+    server.on('drop', (dropped) => {
+      const error = new OctavoError(
+        'resource_exhausted',
+        `${maxConnections} connections are open (maxConnections)`,
+      );
+      refusals.note(dropped?.remoteAddress ?? '', error);
+    });
     await bind(server, host, port, address);
-    const listener = new HttpListener(server, connections, web);
+    sweepIdle(
+      server,
+      connections,
+      clock,
+      Math.min(idleMs || Infinity, this.#flow.headerTimeoutMs || Infinity),
+    );
+    const listener = new HttpListener(server, connections, { web, clock });
     this.#listeners.add(listener);
     return listener;
   }
@@ -93,7 +117,22 @@ export class HttpTransport extends Transport {
 
 /** Speaks go-micro's HTTP wire. */
 export function http(options: HttpTransportOptions = {}): Provider<Transport> {
-  return (resolve) => new HttpTransport(options, { clock: resolve(Clock) });
+  return (resolve) => new HttpTransport(options, { clock: resolve(Clock), logger: resolve(Logger) });
+}
+
+/** Closes connections on which nothing happens, until the door is shut. One timer for all, as they are many. */
+function sweepIdle(server: Server, connections: ReadonlySet<Accepted>, clock: Clock, everyMs: number): void {
+  if (everyMs === Infinity) return;
+  let timer: Timer;
+  const schedule = (): void => {
+    timer = clock.after(everyMs, sweep, { background: true });
+  };
+  const sweep = (): void => {
+    for (const connection of connections) connection.sweep();
+    schedule();
+  };
+  schedule();
+  server.once('close', () => timer.cancel());
 }
 
 class HttpListener implements Listener {
@@ -101,28 +140,42 @@ class HttpListener implements Listener {
   readonly #server: Server;
   readonly #connections: ReadonlySet<Accepted>;
   readonly #web: Web;
+  readonly #clock: Clock;
   /** The door is shut and the last connection gone. */
   readonly #gone: Promise<void>;
 
-  constructor(server: Server, connections: ReadonlySet<Accepted>, web: Web) {
+  constructor(
+    server: Server,
+    connections: ReadonlySet<Accepted>,
+    { web, clock }: { web: Web; clock: Clock },
+  ) {
     // A TCP server that listens has an address with a port.
     const { address, port } = server.address() as AddressInfo;
     this.address = formatAddress(address, port);
     this.#server = server;
     this.#connections = connections;
     this.#web = web;
+    this.#clock = clock;
     this.#gone = new Promise((resolve) => server.once('close', resolve));
   }
 
+  /** Waits for Octavo peers to close the connections that are free, so that nothing which crosses the end is lost, but not for long. */
   async close(): Promise<void> {
     // Its callback waits for connections that are busy, and they may take their time.
     if (this.#server.listening) this.#server.close();
-    for (const connection of this.#connections) connection.close();
+    const told = [...this.#connections]
+      .map((connection) => connection.close())
+      .filter((each) => each !== undefined);
+    if (told.length === 0) return;
+    const enough = new AbortController();
+    const late = Promise.resolve(this.#clock.sleep(FAREWELL_MS, enough.signal)).catch(() => {});
+    await Promise.race([Promise.all(told), late]);
+    enough.abort();
   }
 
   /** Closes, and cuts what is busy. */
   async cut(): Promise<void> {
-    await this.close();
+    if (this.#server.listening) this.#server.close();
     for (const connection of this.#connections) connection.destroy();
     await this.#gone;
     await this.#web.stop();

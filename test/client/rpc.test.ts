@@ -7,6 +7,9 @@ import { ConsoleLogger } from '../../src/core/console-logger.js';
 import { Context } from '../../src/core/context.js';
 import { OctavoError } from '../../src/core/error.js';
 import { MemoryWorld, memory as memoryRegistry } from '../../src/registry/memory.js';
+import { VirtualClock } from '../../src/testing/virtual-clock.js';
+import type { Provider } from '../../src/core/provider.js';
+import type { Registry } from '../../src/registry/registry.js';
 import { createService, type ServiceOptions } from '../../src/service/run.js';
 import { MemoryNetwork, memory as memoryTransport } from '../../src/transport/memory.js';
 import type { Wrapper } from '../../src/wrapper/wrapper.js';
@@ -238,11 +241,52 @@ describe('a call inside a handler', () => {
     );
   });
 
+  it('is a part of the trace around it', () =>
+    withOuter(async (outer) => {
+      const metadata = { traceparent: '00-1-2-01', tracestate: 'a=b' };
+      assert.equal((await outer.look({}, { metadata })).text, 'traceparent=00-1-2-01,tracestate=a=b');
+    }));
+
   it('has a time of its own where it is detached', () =>
     withOuter(async (outer) => {
       const { ms } = await outer.detached({}, { timeoutMs: 2_000 });
       assert.ok(ms > 2_000, String(ms));
     }));
+});
+
+describe('Debug.Stats', () => {
+  it('lists the services that are called by an answer that may be out of date', async () => {
+    const clock = new VirtualClock();
+    const world = new MemoryWorld();
+    let down = false;
+    const registry: Provider<Registry> = (resolve) => {
+      const inner = memoryRegistry({ world })(resolve);
+      return new Proxy(inner, {
+        get(target, name) {
+          if (down && name === 'getService') return () => Promise.reject(new Error('down'));
+          const value: unknown = Reflect.get(target, name, target);
+          return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+        },
+      });
+    };
+    const service = createService({ ...stack({ registry, clock: () => clock }), services: [Shaky] });
+    await service.start();
+    const stats = async (): Promise<unknown> =>
+      (
+        (await service.client.call({
+          service: 'shaky',
+          endpoint: 'Debug.Stats',
+          contentType: 'application/json',
+          body: {},
+        })) as Record<string, unknown>
+      )['stale'];
+    assert.equal(await stats(), undefined);
+    down = true;
+    await clock.advance(61_000);
+    await service.resolve(ShakyClient).once({});
+    assert.deepEqual(await stats(), ['shaky']);
+    await service.stop();
+  });
 });
 
 describe('Debug.Log', () => {

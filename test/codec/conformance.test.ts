@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it, test } from 'node:test';
-import { JsonCodec } from '../../src/codec/json.js';
+import { JsonCodec, json, type JsonCodecOptions } from '../../src/codec/json.js';
 import { ProtobufCodec } from '../../src/codec/protobuf.js';
 import { Codecs } from '../../src/codec/codecs.js';
 import { codecSuite, type CodecSubject } from '../conformance/codec.js';
 import { conform } from '../conformance/conform.js';
+import { Choices, Color } from '../schema/sample-messages.js';
 import { wrapped } from '../support/wrapped.js';
 
 describe('ProtobufCodec', () => {
@@ -21,6 +22,50 @@ describe('JsonCodec', () => {
       undefined,
     );
     assert.equal(Buffer.from(bytes).toString(), '{"a":1}\n');
+  });
+});
+
+describe("JsonCodec towards Go's plain structs", () => {
+  const event = { kind: 'event', id: '', service: '', endpoint: '' } as const;
+  // It needs nothing of the container.
+  const resolve = (): never => assert.fail('a codec asked for a dependency');
+  const full = { nickName: 'x', phone: 2n ** 53n - 1n, plainColor: Color.GREEN } as const;
+
+  it('writes numbers for 64-bit integers and enums where it is told to, alone or both', () => {
+    const written = (options?: JsonCodecOptions): string =>
+      Buffer.from(json(options)(resolve).write(event, full, Choices))
+        .toString()
+        .trim();
+    assert.equal(written(), '{"nickName":"x","phone":"9007199254740991","plainColor":"GREEN"}');
+    assert.equal(
+      written({ int64: 'number' }),
+      '{"nickName":"x","phone":9007199254740991,"plainColor":"GREEN"}',
+    );
+    assert.equal(written({ enums: 'number' }), '{"nickName":"x","phone":"9007199254740991","plainColor":1}');
+    assert.equal(
+      written({ int64: 'number', enums: 'number' }),
+      '{"nickName":"x","phone":9007199254740991,"plainColor":1}',
+    );
+  });
+
+  it('reads both forms of names, 64-bit integers and enums, whatever it writes', () => {
+    for (const codec of [new JsonCodec(), new JsonCodec({ int64: 'number', enums: 'number' })])
+      for (const text of [
+        '{"nickName":"x","phone":"9007199254740991","plainColor":"GREEN"}',
+        '{"nick_name":"x","phone":9007199254740991,"plain_color":1}',
+      ])
+        assert.deepEqual(codec.readBody(Buffer.from(text), Choices), Object.assign(new Choices(), full));
+  });
+
+  it('refuses a number that has lost digits, rather than taking another', () => {
+    assert.throws(
+      () => new JsonCodec().readBody(Buffer.from('{"phone":9007199254740993}'), Choices),
+      /phone/,
+    );
+    assert.throws(
+      () => new JsonCodec({ int64: 'number' }).write(event, { phone: 2n ** 53n }, Choices),
+      /phone/,
+    );
   });
 });
 

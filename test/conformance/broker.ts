@@ -36,9 +36,19 @@ class Inbox {
   }
 }
 
+/** Something to wait for until the test releases it. */
+function gated(): { readonly open: Promise<void>; readonly release: () => void } {
+  let release = (): void => {};
+  const open = new Promise<void>((resolve) => (release = resolve));
+  return { open, release: () => release() };
+}
+
 function fails(run: () => Promise<unknown>, code: string): Promise<void> {
   return assert.rejects(run, (reason) => reason instanceof OctavoError && reason.code === code);
 }
+
+/** What lies between the first and the third delivery of an event that is thrown at, at least, in milliseconds. */
+const LEAST_BACKOFF_MS = 20;
 
 /** The promises of `Broker`; where one depends on what the backend gives, `guarantees` is asked. */
 export const brokerSuite = {
@@ -131,6 +141,22 @@ export const brokerSuite = {
     for (const each of sent) await broker.publish('topic', message(each));
     assert.deepEqual(await inbox.holds(50), sent);
   },
+  'events of one key keep their order, where that is promised': async (broker) => {
+    if (broker.guarantees.ordering === 'none') return;
+    const inbox = new Inbox();
+    await broker.subscribe('topic', async (delivery) => {
+      await new Promise((resolve) => setImmediate(resolve));
+      inbox.handler(delivery);
+    });
+    const sent = Array.from({ length: 30 }, (_, n) => `${'abc'[n % 3]}${n}`);
+    for (const each of sent) await broker.publish('topic', message(each), { key: each.slice(0, 1) });
+    const got = await inbox.holds(30);
+    for (const key of ['a', 'b', 'c'])
+      assert.deepEqual(
+        got.filter((text) => text.startsWith(key)),
+        sent.filter((text) => text.startsWith(key)),
+      );
+  },
   'a handler that throws keeps nobody else from the next event': async (broker) => {
     const inbox = new Inbox();
     await broker.subscribe('topic', (delivery) => {
@@ -162,6 +188,25 @@ export const brokerSuite = {
       [1, 2, 3],
     );
   },
+  'what a handler throws at comes again with a higher attempt, and not at once without end, where that is promised':
+    async (broker) => {
+      if (!broker.guarantees.redelivery) return;
+      const inbox = new Inbox();
+      const times: number[] = [];
+      await broker.subscribe('topic', (delivery) => {
+        times.push(performance.now());
+        inbox.handler(delivery);
+        if (delivery.attempt < 3) throw new Error('no');
+      });
+      await broker.publish('topic', message('x'));
+      await inbox.holds(3);
+      assert.deepEqual(
+        inbox.deliveries.map(({ attempt }) => attempt),
+        [1, 2, 3],
+      );
+      const [first = 0, , third = 0] = times;
+      assert.ok(third - first >= LEAST_BACKOFF_MS, `three deliveries within ${third - first} ms`);
+    },
   'after unsubscribing nothing more arrives': async (broker) => {
     const gone = new Inbox();
     const stays = new Inbox();
@@ -190,15 +235,144 @@ export const brokerSuite = {
     assert.equal(await ended, true);
     await published;
   },
-  'what a publisher changes afterwards is not seen': async (broker) => {
+  'a handler may end its own subscription, and wait for that': async (broker) => {
+    const gone = new Inbox();
+    const stays = new Inbox();
+    const subscriber = await broker.subscribe('topic', async (delivery) => {
+      await subscriber.unsubscribe();
+      gone.handler(delivery);
+    });
+    await broker.publish('topic', message('x'));
+    assert.deepEqual(await gone.holds(1), ['x']);
+    await broker.subscribe('topic', stays.handler);
+    await broker.publish('topic', message('y'));
+    await stays.holds(1);
+    assert.deepEqual(gone.texts, ['x']);
+  },
+  'what waits for a member of a queue that leaves is for the others, where events reach who is there': async (
+    broker,
+    fresh,
+  ) => {
+    if (!broker.guarantees.queues || broker.guarantees.delivery !== 'at-least-once') return;
+    const other = await fresh();
+    await other.start();
+    const gate = gated();
+    const begun = new Inbox();
+    const got = new Inbox();
+    const leaving = await broker.subscribe(
+      'topic',
+      async (delivery) => {
+        begun.handler(delivery);
+        await gate.open;
+        got.handler(delivery);
+      },
+      { queue: 'q' },
+    );
+    const sent = ['1', '2', '3', '4', '5'];
+    for (const each of sent) await broker.publish('topic', message(each));
+    await begun.holds(1);
+    await other.subscribe('topic', got.handler, { queue: 'q' });
+    const left = leaving.unsubscribe();
+    gate.release();
+    await left;
+    await got.holds(5);
+    assert.deepEqual(new Set(got.texts), new Set(sent));
+  },
+  'stopping waits for the event in hand': async (broker) => {
+    const gate = gated();
+    let finished = false;
+    const begun = new Inbox();
+    await broker.subscribe('topic', async (delivery) => {
+      begun.handler(delivery);
+      await gate.open;
+      finished = true;
+    });
+    const published = broker.publish('topic', message('x'));
+    await begun.holds(1);
+    const stopped = Promise.resolve(broker.stop()).then(() => finished);
+    gate.release();
+    assert.equal(await stopped, true);
+    await published;
+  },
+  'a stop that overtakes a subscribe leaves no subscription behind': async (broker) => {
+    const gone = new Inbox();
+    const stays = new Inbox();
+    const subscribing = broker.subscribe('topic', gone.handler).catch(() => undefined);
+    await broker.stop();
+    await subscribing;
+    await broker.start();
+    await broker.subscribe('topic', stays.handler);
+    await broker.publish('topic', message('x'));
+    await stays.holds(1);
+    assert.equal(gone.deliveries.length, 0);
+  },
+  'a stop that overtakes a publish brings it to an end': async (broker) => {
+    await broker.subscribe('topic', () => {});
+    const publishing = broker.publish('topic', message('x')).catch(() => undefined);
+    await broker.stop();
+    await publishing;
+  },
+  'an aborted publish is cancelled': async (broker) => {
     const inbox = new Inbox();
     await broker.subscribe('topic', inbox.handler);
-    const sent = message('x', { Foo: 'before' });
+    await fails(
+      () => broker.publish('topic', message('aborted'), { signal: AbortSignal.abort() }),
+      'cancelled',
+    );
+    await broker.publish('topic', message('x'));
+    assert.deepEqual(await inbox.holds(1), ['x']);
+  },
+  'an event that is far too large is refused, or arrives, and harms no other': async (broker) => {
+    const inbox = new Inbox();
+    await broker.subscribe('topic', inbox.handler);
+    const large = broker.publish('topic', message(Buffer.alloc(64 * 1024 * 1024)));
+    const arrives = await large.then(
+      () => true,
+      (reason: unknown) => {
+        assert.ok(reason instanceof OctavoError && reason.code === 'resource_exhausted', String(reason));
+        return false;
+      },
+    );
+    if (arrives) await inbox.holds(1);
+    await broker.publish('topic', message('x'));
+    assert.equal((await inbox.holds(arrives ? 2 : 1)).at(-1), 'x');
+  },
+  'a subscriber that publishes to its own topic leaves time for everything else': async (broker) => {
+    let over = false;
+    const inbox = new Inbox();
+    await broker.subscribe('topic', async (delivery) => {
+      inbox.handler(delivery);
+      // Without waiting, as a publish may wait for the handler.
+      if (!over) void broker.publish('topic', message('x')).catch(() => {});
+    });
+    await broker.publish('topic', message('x'));
+    await inbox.holds(2);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    over = true;
+  },
+  'what a publisher changes afterwards is not seen, nor what another subscriber changes': async (broker) => {
+    const inboxes = [new Inbox(), new Inbox()];
+    for (const inbox of inboxes)
+      await broker.subscribe('topic', (delivery) => {
+        inbox.handler({
+          ...delivery,
+          message: {
+            header: new Metadata(delivery.message.header),
+            body: Buffer.from(delivery.message.body),
+          },
+        });
+        delivery.message.header.set('Foo', 'changed');
+        delivery.message.body.fill(0);
+      });
+    const sent = message(Buffer.from('x'), { Foo: 'before' });
     const published = broker.publish('topic', sent);
     sent.header.set('Foo', 'after');
+    sent.body.fill(0);
     await published;
-    await inbox.holds(1);
-    assert.equal(inbox.deliveries[0]?.message.header.get('Foo'), 'before');
+    for (const inbox of inboxes) {
+      assert.deepEqual(await inbox.holds(1), ['x']);
+      assert.equal(inbox.deliveries[0]?.message.header.get('Foo'), 'before');
+    }
   },
   'asking for what the backend cannot keep fails': async (broker) => {
     if (broker.guarantees.durable) return;

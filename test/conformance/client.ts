@@ -13,6 +13,8 @@ export interface CallSubject extends Lifecycle {
   readonly probe: Probe;
   /** Where the service is. */
   readonly address: string;
+  /** An address, of the same form, where nobody is. */
+  readonly nobody: string;
 }
 
 function typed({ client }: CallSubject): ProbeClient {
@@ -125,12 +127,12 @@ export const clientSuite = {
     const reply = await typed(subject).context(
       {},
       {
-        metadata: { 'Foo-Bar': 'é 日本', Many: ['a', 'b'] },
+        metadata: { 'Foo-Bar': 'é 日本', Many: ['a', 'b'], 'Raw-Bin': Uint8Array.of(0, 10, 255) },
         onHeader: (it) => (header = it),
         onTrailer: (it) => (trailer = it),
       },
     );
-    assert.deepEqual(reply.lines, ['foo-bar=é 日本', 'many=a', 'many=b']);
+    assert.deepEqual(reply.lines, ['foo-bar=é 日本', 'many=a', 'many=b', 'raw-bin=AAr/']);
     assert.equal(reply.text, 'Probe.Context');
     assert.deepEqual([header?.get('reply-header'), header?.getAll('many')], ['é', ['1', '2']]);
     assert.deepEqual(
@@ -161,6 +163,57 @@ export const clientSuite = {
       body: { text: 'x' },
     };
     assert.deepEqual(await client.call(request, { address }), { text: 'x' });
+  },
+  'a call that never reached a handler goes elsewhere at once, whatever it does': async (subject) => {
+    const { address, nobody } = subject;
+    const reply = await typed(subject).once({}, { address: [nobody, address], retries: 0 });
+    assert.deepEqual([reply.text, subject.probe.calls], ['done', 1]);
+  },
+  'a stream that never reached a handler goes elsewhere at once, and loses no item': async (subject) => {
+    const { address, nobody } = subject;
+    const options = { address: [nobody, address], retries: 0 };
+    assert.equal((await typed(subject).sum(items(1, 2, 3), options)).count, 6);
+    assert.deepEqual(await all(typed(subject).count({ count: 2 }, options)), [1, 2]);
+  },
+  'the error of a call that failed everywhere lists each attempt with its node and reason': async (
+    subject,
+  ) => {
+    const { nobody } = subject;
+    const call = typed(subject).echo({}, { address: [nobody, `${nobody}0`], retries: 0 });
+    await assert.rejects(call, (reason) => {
+      failing('unavailable', /2 attempts: 1\. \S+ unavailable: .*; 2\. \S+ unavailable: /)(reason);
+      assert.ok((reason as OctavoError).message.includes(nobody));
+      assert.equal((reason as OctavoError).executed, false);
+      return true;
+    });
+  },
+  'what may have been executed is tried again where the endpoint is idempotent, and only there': async (
+    subject,
+  ) => {
+    const quickly = { retries: 3, backoff: () => 0 };
+    subject.probe.failures = 2;
+    assert.equal((await typed(subject).again({}, quickly)).count, 3);
+    subject.probe.calls = 0;
+    await assert.rejects(typed(subject).once({}, quickly), failing('unavailable', /^not now/));
+    assert.equal(subject.probe.calls, 1);
+  },
+  'a call is tried no more often than it is told, and its error says how often': async (subject) => {
+    subject.probe.failures = 9;
+    const call = typed(subject).again({}, { retries: 2, backoff: () => 0 });
+    await assert.rejects(call, failing('unavailable', /for the 3\. time.*3 attempts/));
+    assert.equal(subject.probe.calls, 3);
+  },
+  'a wait that would outlast the deadline is not begun': async (subject) => {
+    subject.probe.failures = 9;
+    const call = typed(subject).again({}, { retries: 2, backoff: () => 60_000, timeoutMs: 30_000 });
+    await assert.rejects(call, failing('unavailable', /no time/));
+  },
+  'an error that another attempt would not change is not wrapped in the attempts before it': async (
+    subject,
+  ) => {
+    const { address, nobody } = subject;
+    const call = typed(subject).fail({ text: 'thing' }, { address: [nobody, address] });
+    await assert.rejects(call, failing('not_found', /^no thing$/));
   },
   'a server stream gives its items and ends': async (subject) => {
     assert.deepEqual(await all(typed(subject).count({ count: 5 })), [1, 2, 3, 4, 5]);

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { Field, MapField, Message, Repeated } from '../../decorators/index.js';
 import type { CallHeader, Codec, MessageKind } from '../../src/codec/codec.js';
 import { OctavoError } from '../../src/core/error.js';
+import { Any } from '../../src/schema/any.js';
+import type { JsonObject, JsonValue } from '../../src/schema/json-value.js';
 import type { Suite } from './conform.js';
 
 @Message('conformance.Part')
@@ -18,6 +20,10 @@ class Whole {
   @Repeated(5, 'double') numbers: number[] = [];
   @MapField(6, 'string', 'int32') counts = new Map<string, number>();
   @Field(7, 'bool') flag = false;
+  @Field(8, 'google.protobuf.Struct') json?: JsonObject;
+  @Field(9, 'google.protobuf.Value') nothing?: JsonValue;
+  @Field(10, Any.of(Part)) any?: Any;
+  @Field(11, 'google.protobuf.Timestamp') at?: Date;
 }
 
 function header(kind: MessageKind): CallHeader {
@@ -33,6 +39,10 @@ function whole(): Whole {
     numbers: [0, -1.5, 1e300],
     counts: new Map([['a', 1]]),
     flag: true,
+    json: { a: [null, 1.5, { b: '' }] },
+    nothing: null,
+    any: Any.pack({ name: 'packed' }, Part),
+    at: new Date(1_500),
   });
 }
 
@@ -106,6 +116,8 @@ export const codecSuite = {
       { numbers: ['x'] },
       { part: 'x' },
       { counts: { a: 1.5 } },
+      { json: { a: Number.NaN } },
+      { any: 'x' },
     ])
       assert.throws(
         () => codec.write(header('request'), value, Whole),
@@ -117,6 +129,43 @@ export const codecSuite = {
   },
   'hostile depth is refused': ({ codec }) => {
     refused(() => codec.readBody(Buffer.from('['.repeat(200_000)), Whole, 'request'));
+  },
+  'hostile depth is refused without a type, too, unless the bytes are left as they are': ({ codec }) => {
+    for (const depth of [101, 200_000]) {
+      const body = Buffer.from('['.repeat(depth) + ']'.repeat(depth));
+      let read: unknown;
+      try {
+        read = codec.readBody(body, undefined, 'request');
+      } catch (reason) {
+        assert.ok(reason instanceof OctavoError && reason.code === 'invalid_argument', String(reason));
+        continue;
+      }
+      assert.ok(read instanceof Uint8Array, 'a value that deep was made');
+    }
+  },
+  'every cut of a message is read or refused without a type': ({ codec }) => {
+    const bytes = codec.write(header('request'), whole(), Whole);
+    for (let length = 0; length < bytes.length; length++)
+      try {
+        codec.readBody(bytes.subarray(0, length), undefined, 'request');
+      } catch (reason) {
+        assert.ok(reason instanceof OctavoError && reason.code === 'invalid_argument', String(reason));
+      }
+  },
+  'what is read without a type does not change with the buffer either': ({ codec }) => {
+    const bytes = Uint8Array.from(codec.write(header('request'), whole(), Whole));
+    const read = codec.readBody(bytes, undefined, 'request');
+    const before = structuredClone(read);
+    bytes.fill(0);
+    assert.deepEqual(read, before);
+  },
+  'without a type, what has no bytes in this codec is refused': ({ codec }) => {
+    const circle: { self?: object } = {};
+    circle.self = circle;
+    let deep: unknown = [];
+    for (let level = 0; level < 100; level++) deep = [deep];
+    for (const value of [() => 1, Symbol('x'), undefined, circle, deep])
+      refused(() => codec.write(header('request'), value, undefined));
   },
   'what is read without a type is written without one': ({ codec }) => {
     const bytes = codec.write(header('request'), whole(), Whole);

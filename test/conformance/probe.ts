@@ -32,6 +32,11 @@ export class Signal<T> {
     else waiting(value);
   }
 
+  /** Forgets what nobody waited for. */
+  clear(): void {
+    this.#values.length = 0;
+  }
+
   next(): Promise<T> {
     if (this.#values.length > 0) return Promise.resolve(this.#values.shift() as T); // its length was just looked at
     return new Promise((resolve) => this.#waiting.push(resolve));
@@ -51,6 +56,25 @@ export class Probe {
   /** Gives what lets a handler go that waits in `wait`. */
   readonly waiting = new Signal<() => void>();
   calls = 0;
+  /** How many of the next calls of `again` and `once` fail with `unavailable`, after they were executed. */
+  failures = 0;
+
+  #shaky(): Told {
+    this.calls++;
+    if (this.calls <= this.failures)
+      throw new OctavoError('unavailable', `not now, for the ${this.calls}. time`);
+    return told('done', this.calls);
+  }
+
+  @Handler(Ask, Told, { idempotent: true })
+  async again(): Promise<Told> {
+    return this.#shaky();
+  }
+
+  @Handler(Ask, Told)
+  async once(): Promise<Told> {
+    return this.#shaky();
+  }
 
   @Handler(Ask, Told)
   async echo({ text, count }: Ask): Promise<Told> {

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
 import type { Node, Registry, RegistryEvent, ServiceRecord } from '../../src/registry/registry.js';
+import { OctavoError } from '../../src/core/error.js';
 import type { Suite } from './conform.js';
 
 function node(id: string, metadata: Readonly<Record<string, string>> = { protocol: 'mucp' }): Node {
@@ -106,6 +108,38 @@ export const registrySuite = {
     );
     assert.deepEqual(found, [changed]);
   },
+  'services that have a node of the same id do not disturb each other': async (registry) => {
+    await registry.register(service('greeter', '1', node('a')));
+    await registry.register(service('other', '1', node('a')));
+    const changes = registry.watch()[Symbol.asyncIterator]();
+    for (const name of ['greeter', 'other'])
+      await eventually(registry, name, (found) => idsOf(found).length === 1);
+    await registry.deregister(service('other', '1', node('a')));
+    await eventually(registry, 'other', (found) => found.length === 0);
+    assert.deepEqual(idsOf(await registry.getService('greeter')), ['a']);
+    assert.deepEqual(await registry.listServices(), ['greeter']);
+    assert.equal((await take(changes, 1)).map(told).join(), 'delete other a');
+    await changes.return?.();
+  },
+  'a node that is registered in another version is in that one alone': async (registry) => {
+    await registry.register(service('greeter', '1', node('a'), node('bb')));
+    await registry.register(service('greeter', '2', node('a')));
+    const found = await eventually(registry, 'greeter', (each) => each.length === 2);
+    assert.deepEqual(found.map((each) => `${each.version}: ${idsOf([each]).join()}`).sort(), [
+      '1: bb',
+      '2: a',
+    ]);
+  },
+  'a record without a name, a version or an id is refused, and nothing of it is registered': async (
+    registry,
+  ) => {
+    const invalid = (error: unknown): boolean =>
+      error instanceof OctavoError && error.code === 'invalid_argument';
+    await assert.rejects(registry.register(service('', '1', node('a'))), invalid);
+    await assert.rejects(registry.register(service('greeter', '', node('a'))), invalid);
+    await assert.rejects(registry.register(service('greeter', '1', node('a'), node(''))), invalid);
+    assert.deepEqual(await registry.listServices(), []);
+  },
   'deregistering takes these nodes and no others': async (registry) => {
     await registry.register(service('greeter', '1', node('a'), node('bb')));
     await eventually(registry, 'greeter', (found) => idsOf(found).length === 2);
@@ -138,6 +172,20 @@ export const registrySuite = {
       Object.isFrozen(found) && Object.isFrozen(found?.nodes) && Object.isFrozen(found?.nodes[0]?.metadata),
     );
     assert.deepEqual(await registry.getService('greeter'), [GREETER]);
+  },
+  'what a watch gives cannot be changed for others': async (registry) => {
+    const first = registry.watch()[Symbol.asyncIterator]();
+    const second = registry.watch()[Symbol.asyncIterator]();
+    await registry.register(GREETER);
+    const [given] = await take(first, 1);
+    try {
+      Object.assign(given?.service.nodes[0]?.metadata ?? {}, { broken: 'yes' });
+    } catch {
+      // It is frozen; a copy may be changed.
+    }
+    assert.deepEqual(await take(second, 1), [{ action: 'create', service: GREETER }]);
+    assert.deepEqual(await eventually(registry, 'greeter', (found) => found.length > 0), [GREETER]);
+    for (const changes of [first, second]) await changes.return?.();
   },
   'what is changed after it was registered is not seen': async (registry) => {
     const metadata = { before: 'yes' };
@@ -192,18 +240,34 @@ export const registrySuite = {
     await registry.stop();
     assert.equal((await second).done, true);
   },
+  'a watch that ended leaves nothing on its signal': async (registry) => {
+    const { signal } = new AbortController();
+    await registry.watch({ signal })[Symbol.asyncIterator]().return?.();
+    const changes = registry.watch({ signal })[Symbol.asyncIterator]();
+    const end = changes.next();
+    await registry.stop();
+    assert.equal((await end).done, true);
+    assert.equal(getEventListeners(signal, 'abort').length, 0);
+  },
+  'starting twice at once is starting once': async (_, fresh) => {
+    const registry = await fresh();
+    await Promise.all([registry.start(), registry.start()]);
+    await registry.register(GREETER);
+    await eventually(registry, 'greeter', (found) => found.length > 0);
+    await Promise.all([registry.stop(), registry.stop()]);
+  },
   'another registry of the same kind sees what this one registered': async (registry, fresh) => {
     const other = await fresh();
     await other.start();
     await registry.register(GREETER);
     assert.deepEqual(await eventually(other, 'greeter', (found) => found.length > 0), [GREETER]);
   },
-  'many nodes are found': async (registry) => {
+  'many nodes are found, also by another registry': async (registry, fresh) => {
+    const other = await fresh();
+    await other.start();
     const nodes = Array.from({ length: 100 }, (_, n) => node(`node-${n}`));
     await registry.register(service('greeter', '1', ...nodes));
-    assert.equal(
-      idsOf(await eventually(registry, 'greeter', (found) => idsOf(found).length === 100)).length,
-      100,
-    );
+    for (const each of [registry, other])
+      await eventually(each, 'greeter', (found) => idsOf(found).length === 100);
   },
 } satisfies Suite<Registry>;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { OctavoError } from '../../src/core/error.js';
 import type { TestLogger } from '../../src/testing/test-logger.js';
 import type { Subscriber } from '../../src/broker/broker.js';
-import type { Server } from '../../src/server/server.js';
+import type { Server, ServerOptions } from '../../src/server/server.js';
 import type { CallSubject } from './client.js';
 import type { Suite } from './conform.js';
 import { Ask, ProbeClient } from './probe.js';
@@ -13,6 +13,23 @@ export interface ServerSubject extends CallSubject {
   readonly logs: TestLogger;
   /** The nodes of the service that its registry knows. */
   nodes(): Promise<number>;
+  /** Another subject, not started, whose server has these options. */
+  another(options: ServerOptions): ServerSubject;
+}
+
+/** Runs with a server of these options. */
+async function having(
+  subject: ServerSubject,
+  options: ServerOptions,
+  run: (subject: ServerSubject) => Promise<void>,
+): Promise<void> {
+  const other = subject.another(options);
+  await other.start?.();
+  try {
+    await run(other);
+  } finally {
+    await other.stop?.();
+  }
 }
 
 function typed({ client }: ServerSubject): ProbeClient {
@@ -105,6 +122,64 @@ export const serverSuite = {
     assert.equal((await call).text, 'released');
     await stopped;
   },
+  'one call more than it takes is refused at once, unexecuted, and the others are not harmed': (subject) =>
+    having(subject, { maxInFlight: 1 }, async (limited) => {
+      const first = typed(limited).wait({});
+      const release = await limited.probe.waiting.next();
+      const { code, executed } = await reasonOf(typed(limited).echo({}, { retries: 0 }));
+      assert.deepEqual([code, executed, limited.probe.calls], ['resource_exhausted', false, 0]);
+      release();
+      assert.equal((await first).text, 'released');
+      await typed(limited).echo({});
+    }),
+  'one stream more than it takes is refused at once, unexecuted, and calls still go through': (subject) =>
+    having(subject, { maxStreams: 1 }, async (limited) => {
+      const { address } = limited;
+      const first = typed(limited).count({ text: 'wait', count: 1 })[Symbol.asyncIterator]();
+      await first.next();
+      const second = typed(limited).sum([], { address, retries: 0 });
+      const { code, executed } = await reasonOf(second);
+      assert.deepEqual([code, executed], ['resource_exhausted', false]);
+      await typed(limited).echo({});
+      await first.return?.();
+      assert.equal(await limited.probe.cancelled.next(), 'cancelled');
+      assert.equal((await typed(limited).sum([])).count, 0);
+    }),
+  'a stream that carries no item is ended after its idle time': (subject) =>
+    having(subject, { streamIdleMs: 60 }, async (limited) => {
+      const reading = async (): Promise<void> => {
+        for await (const _ of typed(limited).count({ text: 'wait', count: 1 }));
+      };
+      const { code, message } = await reasonOf(reading());
+      assert.equal(code, 'deadline_exceeded');
+      assert.match(message, /no item for 60 ms/);
+      assert.equal(await limited.probe.cancelled.next(), 'deadline_exceeded');
+    }),
+  'while it stops it refuses new calls, unexecuted, and finishes those in flight': async (subject) => {
+    const first = typed(subject).wait({});
+    const release = await subject.probe.waiting.next();
+    const { address } = subject;
+    const stopped = subject.server.stop();
+    for (let refused = false; !refused;)
+      await typed(subject)
+        .echo({}, { address, retries: 0 })
+        .catch((reason: unknown) => {
+          assert.ok(reason instanceof OctavoError && reason.executed === false, String(reason));
+          assert.equal(reason.code, 'unavailable');
+          refused = true;
+        });
+    release();
+    assert.equal((await first).text, 'released');
+    await stopped;
+  },
+  'what outlasts its drain time is cancelled, and its caller is told': (subject) =>
+    having(subject, { drainMs: 30 }, async (limited) => {
+      const failed = reasonOf(typed(limited).wait({}));
+      await limited.probe.waiting.next();
+      await limited.server.stop();
+      assert.equal((await failed).code, 'unavailable');
+      assert.equal(await limited.probe.cancelled.next(), 'unavailable');
+    }),
   'an event that is refused comes again, up to its attempts': async ({ client, probe }) => {
     await client.publish({ topic: 'things', type: Ask, body: { text: 'later' } });
     for (const attempt of [1, 2, 3]) assert.equal((await probe.events.next()).attempt, attempt);

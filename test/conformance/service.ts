@@ -11,8 +11,9 @@ async function nodesOf(service: Service): Promise<number> {
 
 /** The promises of `Service`, of one that runs the probe. */
 export const serviceSuite = {
-  'has a name and a version': (service) => {
+  'has a name, a version and options': (service) => {
     assert.deepEqual([service.name, service.version], ['probe', '1.0.0']);
+    assert.equal(typeof service.options, 'object');
   },
   'stopping twice, without a start, and starting again are fine': async (service, fresh) => {
     await (await fresh()).stop();

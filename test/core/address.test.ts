@@ -16,7 +16,18 @@ describe('an address', () => {
       assert.equal(formatAddress(host, port), text);
     });
 
-  for (const text of ['', '80', 'host', 'host:', 'host:x', 'host:65536', '::1:80', 'a:b:1'])
+  for (const text of [
+    '',
+    '80',
+    'host',
+    'host:',
+    'host:x',
+    'host:65536',
+    '::1:80',
+    'a:b:1',
+    '[a\nb]:1',
+    'a b:1',
+  ])
     it(`refuses ${JSON.stringify(text)}, and names it`, () => {
       assert.throws(
         () => parseAddress(text),

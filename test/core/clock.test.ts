@@ -22,6 +22,21 @@ describe('SystemClock', () => {
     execFileSync(process.execPath, ['--input-type=module', '-e', script], { timeout: 10_000 });
   });
 
+  it('waits longer than a timer of Node’s can', (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const month = 31 * 24 * 3_600_000;
+    let runs = 0;
+    const clock = new SystemClock();
+    clock.after(month, () => runs++);
+    clock.after(month, () => runs++).cancel();
+    // Each part begins when the one before is over.
+    t.mock.timers.tick(2 ** 31 - 1);
+    t.mock.timers.tick(month - 2 ** 31);
+    assert.equal(runs, 0);
+    t.mock.timers.tick(1);
+    assert.equal(runs, 1);
+  });
+
   it('counts from the wall’s time', () => {
     assert.ok(Math.abs(new SystemClock().now() - Date.now()) < 60_000);
   });

@@ -55,6 +55,34 @@ describe('HttpReader', () => {
     assert.deepEqual(read('HTTP/1.1 200 OK\r\n\r\nabc').map(text), []);
   });
 
+  it('takes no body for a response that has none, whatever its header says', () => {
+    for (const status of ['100 Continue', '204 No Content', '304 Not Modified'])
+      for (const framing of ['Content-Length: 3', 'Transfer-Encoding: chunked'])
+        assert.deepEqual(
+          read(`HTTP/1.1 ${status}\r\n${framing}\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na`).map(
+            text,
+          ),
+          ['', 'a'],
+        );
+  });
+
+  it('skips a few empty lines between messages', () => {
+    const one = 'GET / HTTP/1.1\r\n\r\n\r\n\r\n';
+    assert.equal(read(one.repeat(20)).length, 20);
+  });
+
+  for (const by of [1, 7, Infinity])
+    it(`takes a header of just the limit, in pieces of ${by}`, () => {
+      const start = 'GET / HTTP/1.1\r\nA: ';
+      const head = start + 'a'.repeat(LIMITS.maxHeaderBytes - start.length);
+      assert.equal(read(`${head}\r\n\r\n`, { by }).length, 1);
+    });
+
+  it('names what speaks something else', () => {
+    assert.throws(() => read('\x16\x03\x01'), /TLS/);
+    assert.throws(() => read('PRI * HTTP/2.0\r\n\r\n'), /HTTP\/2/);
+  });
+
   it('knows who closes the connection after a message', () => {
     const last = (head: string): boolean | undefined => read(`${head}\r\n\r\n`)[0]?.last;
     assert.equal(last('GET / HTTP/1.1'), false);
@@ -115,6 +143,18 @@ describe('HttpReader', () => {
       'POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nab\r\n0\r\n\r\n',
     ],
     ['trailers', 'POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nA: 1\r\n\r\n'],
+    ['an encoding of HTTP/1.0', 'POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'],
+    [
+      'an encoding with the Kelvin sign for a k',
+      Buffer.from('POST / HTTP/1.1\r\nTransfer-Encoding: chun\u212aed\r\n\r\n').toString('latin1'),
+    ],
+    ['a bare LF behind the start line, at once', 'GET / HTTP/1.1\n'],
+    ['a bare LF in the words of a status', 'HTTP/1.1 200 O\nA: 1\r\n\r\n'],
+    ['HTTP/0.9, at once', 'GET /\r\n'],
+    ['the preface of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
+    ['TLS, by its first byte', '\x16'],
+    ['what cannot become a start line, by its first byte', '{'],
+    ['nothing but empty lines', '\r\n'.repeat(9)],
   ];
   for (const [what, bytes] of malformed)
     for (const by of [1, Infinity])
@@ -165,7 +205,15 @@ describe('writeHttp', () => {
     assert.equal(text(message), 'body');
   });
 
-  for (const value of ['a\r\nB: 1', 'a\nb', 'a\rb', 'a\0b'])
+  for (const name of ['', 'a b', 'a:', 'é'])
+    it(`refuses the header name ${JSON.stringify(name)}`, () => {
+      assert.throws(
+        () => writeHttp('POST / HTTP/1.1', new Metadata([[name, 'a']]), Buffer.alloc(0)),
+        (error) => error instanceof OctavoError && error.code === 'invalid_argument',
+      );
+    });
+
+  for (const value of ['a\r\nB: 1', 'a\nb', 'a\rb', 'a\0b', 'a\x1bb', 'a\x7fb'])
     it(`refuses the header value ${JSON.stringify(value)}`, () => {
       assert.throws(
         () => writeHttp('POST / HTTP/1.1', new Metadata([['A', value]]), Buffer.alloc(0)),

@@ -13,6 +13,20 @@ describe('an inbox', () => {
     assert.equal(await waiting, 3);
   });
 
+  it('measures its room in what items weigh', () => {
+    let drained = 0;
+    const inbox = new Inbox<number>(
+      10,
+      () => drained++,
+      undefined,
+      (item) => item,
+    );
+    assert.deepEqual([inbox.push(4), inbox.push(5), inbox.push(100)], [true, true, false]);
+    assert.deepEqual([inbox.take(), inbox.take(), drained], [4, 5, 0]);
+    assert.deepEqual([inbox.take(), drained], [100, 1]);
+    assert.deepEqual([inbox.push(9), inbox.push(1)], [true, false]);
+  });
+
   it('says when it is full, keeps what came all the same, and tells when half is free', () => {
     let drained = 0;
     const inbox = new Inbox<number>(4, () => drained++);

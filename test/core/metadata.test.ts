@@ -31,6 +31,20 @@ describe('Metadata', () => {
     assert.deepEqual([first.getAll('a'), second.getAll('a')], [['1', '2'], ['3']]);
   });
 
+  it('carries bytes under names that end in -bin, also when its values were joined', () => {
+    const bytes = [Uint8Array.of(0, 255, 13, 10), Uint8Array.of(), Uint8Array.of(44)];
+    const metadata = new Metadata({ 'Token-Bin': bytes }).append('other-bin', Uint8Array.of(1));
+    assert.equal(metadata.get('other-bin'), 'AQ==');
+    assert.deepEqual(metadata.getBytes('token-bin'), bytes);
+    assert.deepEqual(new Metadata(metadata.toObject()).getBytes('token-bin'), bytes);
+    assert.deepEqual(metadata.getBytes('nothing-bin'), []);
+    assert.deepEqual(metadata.set('other-bin', Uint8Array.of(2)).getBytes('other-bin'), [Uint8Array.of(2)]);
+    assert.throws(
+      () => new Metadata({ token: Uint8Array.of(1) }),
+      (error) => error instanceof OctavoError && /token-bin/.test(error.message),
+    );
+  });
+
   it('tells whether it takes more bytes than a limit, as lines in UTF-8', () => {
     const metadata = new Metadata({ Foo: 'bar', é: '日本' });
     const bytes = Buffer.byteLength('Foo: bar\r\né: 日本\r\n');
@@ -90,7 +104,7 @@ describe('Metadata', () => {
       assert.throws(() => checkMetadata(new Metadata([[name, 'x']])), OctavoError);
     });
 
-  for (const value of ['a\rb', 'a\nb', 'a\0b'])
+  for (const value of ['a\rb', 'a\nb', 'a\0b', 'a\x1bb', 'a\x7fb'])
     it(`refuses the value ${JSON.stringify(value)}`, () => {
       assert.throws(() => checkMetadata(new Metadata([['a', value]])), OctavoError);
     });

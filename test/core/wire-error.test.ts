@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { CODES, OctavoError, invalidArgument, type Code } from '../../src/core/error.js';
+import { writeHttp } from '../../src/core/http-message.js';
+import { EMPTY } from '../../src/core/message.js';
+import { Metadata } from '../../src/core/metadata.js';
 import { readError, writeError } from '../../src/core/wire-error.js';
 
 describe('an error on the wire', () => {
@@ -24,6 +27,24 @@ describe('an error on the wire', () => {
 
   it('has no line break, whatever is in the message', () => {
     assert.doesNotMatch(writeError(new OctavoError('internal', 'a\r\nb\0'), 'x', true), /[\r\n\0]/);
+  });
+
+  it('fits a header, whatever is in the message', () => {
+    const header = new Metadata([
+      ['Micro-Error', writeError(new OctavoError('internal', 'a\x7f\u2028é'), 'x', true)],
+    ]);
+    writeHttp('HTTP/1.1 200 OK', header, EMPTY);
+    assert.equal(readError(header.get('Micro-Error') ?? '').message, 'a\x7f\u2028é');
+  });
+
+  it('takes 16 KiB at most, however long message and id are', () => {
+    for (const octavo of [true, false])
+      for (const long of ['日'.repeat(9_000), '\0'.repeat(9_000), '"'.repeat(90_000)]) {
+        const told = writeError(new OctavoError('not_found', long, { id: long }), 'x', octavo);
+        assert.ok(Buffer.byteLength(told) <= 16_384);
+        assert.equal(readError(told).code, 'not_found');
+        assert.ok(readError(told).message.length >= 2_000);
+      }
   });
 
   it('leaves details at home that are too large or hold themselves', () => {
@@ -54,6 +75,7 @@ describe('an error on the wire', () => {
     '{',
     '{}',
     '{"code":"x"}',
+    '{"code":{"valueOf":1,"toString":1}}',
     '{"grpc":"__proto__","code":0}',
     '{"details":1,"code":400}',
     '[]',

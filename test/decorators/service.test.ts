@@ -74,6 +74,28 @@ describe('what is declared of a service', () => {
     );
   });
 
+  it('may limit the time of unary calls that name no limit', () => {
+    @Service({ timeoutMs: 50 })
+    class Hasty {
+      @Handler(Text, Text)
+      async first(text: Text): Promise<Text> {
+        return text;
+      }
+      @Handler(Text, Text, { timeoutMs: 100 })
+      async second(text: Text): Promise<Text> {
+        return text;
+      }
+      @Handler(Text, Text, { stream: 'bidi' })
+      third(texts: AsyncIterable<Text>): AsyncIterable<Text> {
+        return texts;
+      }
+    }
+    assert.deepEqual(
+      declarationOf(Hasty).methods.map(({ options }) => options.timeoutMs),
+      [50, 100, undefined],
+    );
+  });
+
   it('is inherited, and what is said anew wins', () => {
     const { name, version, package: pack, endpoint, methods, metadata } = declarationOf(Child);
     assert.deepEqual([name, version, pack, endpoint], ['my-shop', '2', 'my_shop', 'Child']);

@@ -32,6 +32,10 @@ describe('decoding makes at most a million elements', () => {
       Buffer.concat([hex('2ac1843d'), bomb('01', 1_000_001)]),
       /\.bools\[1000000\]: more than/,
     ],
+    ['of empty bytes, which count twice', Lists, bomb('3a00', 500_001), /\.blobs\[500000\]: more than/],
+    ['of bytes in maps', Maps, bomb('1a00', 500_001), /\.blobs\[false\]: more than/],
+    // Three each: an instance, its bytes and fifteen fields; and one more as an item.
+    ['of messages with bytes', Lists, bomb('4a00', 250_001), /\.messages\[250000\]: more than/],
     ['of map entries', Maps, bomb('0a00', 1_000_001), /\.counts\[""\]: more than/],
     // Seven each: an instance, five lists and maps, eight fields; and one more as an item.
     ['of messages, which count for what they hold', Heavy, bomb('2a00', 125_001), /\.e\[125000\]: more than/],

@@ -11,7 +11,7 @@ import { protoEnum } from '../../src/schema/proto-enum.js';
 import { protoFiles, protoText } from '../../src/schema/proto-text.js';
 import { Protoc, withoutProtoc } from './protoc.js';
 import { refused } from './refused.js';
-import { Choices, Maps, Scalars, samples } from './sample-messages.js';
+import { Choices, Envelope, Free, Maps, Scalars, samples } from './sample-messages.js';
 
 @Message('money.v1.Amount')
 class Amount {
@@ -101,6 +101,17 @@ describe('.proto text', () => {
     assert.ok(text.includes('  map<string, int32> counts = 1;\n'), text);
     assert.ok(text.includes('  map<fixed64, google.protobuf.Duration> spans = 6;\n'), text);
     assert.ok(text.includes('\nimport "google/protobuf/duration.proto";\n'), text);
+    assert.match(
+      protoText([Free]),
+      /^syntax = "proto3";\n\npackage sample;\n\nimport "google\/protobuf\/struct\.proto";\n\nmessage/,
+    );
+    const any = protoText([Envelope]);
+    assert.match(
+      any,
+      /;\n\nimport "google\/protobuf\/any\.proto";\n\nmessage Envelope {\n  google\.protobuf\.Any content = 1;\n/,
+    );
+    // What an Any may hold is no part of its message.
+    assert.doesNotMatch(any, /Scalars/);
   });
 
   it('has all that is referred to, once', () =>

@@ -1,7 +1,9 @@
 import { Field, MapField, OneOf, Repeated } from '../../decorators/field.js';
 import { Message } from '../../decorators/message.js';
+import { Any } from '../../src/schema/any.js';
 import type { Duration } from '../../src/schema/duration.js';
 import type { Empty } from '../../src/schema/empty.js';
+import type { JsonObject, JsonValue } from '../../src/schema/json-value.js';
 import { protoEnum } from '../../src/schema/proto-enum.js';
 import type { EnumValue } from '../../src/schema/proto-enum.js';
 
@@ -86,4 +88,33 @@ export class WellKnown {
   @Field(12, 'google.protobuf.UInt64Value') uint64?: bigint;
 }
 
-export const samples = [Scalars, Lists, Maps, Choices, WellKnown];
+/** The types that hold JSON. */
+@Message('sample.Free')
+export class Free {
+  @Field(1, 'google.protobuf.Struct') object?: JsonObject;
+  @Field(2, 'google.protobuf.Value') value?: JsonValue;
+  @Field(3, 'google.protobuf.ListValue') list?: JsonValue[];
+  @Field(4, 'google.protobuf.NullValue') none: null = null;
+  @Repeated(5, 'google.protobuf.Value') values: JsonValue[] = [];
+  @MapField(6, 'string', 'google.protobuf.Value') named = new Map<string, JsonValue>();
+  @Repeated(7, 'google.protobuf.NullValue') nones: null[] = [];
+  @MapField(8, 'int32', 'google.protobuf.NullValue') noneOf = new Map<number, null>();
+  @Field(9, 'google.protobuf.NullValue', { optional: true }) known?: null;
+  @OneOf('kind') @Field(10, 'google.protobuf.NullValue') asNull?: null;
+  @OneOf('kind') @Field(11, 'google.protobuf.Value') asValue?: JsonValue;
+  @OneOf('kind') @Field(12, 'string') asText?: string;
+  @Repeated(13, 'google.protobuf.Struct') objects: JsonObject[] = [];
+  @Repeated(14, 'google.protobuf.ListValue') lists: JsonValue[][] = [];
+}
+
+/** Messages of any class. */
+@Message('sample.Envelope')
+export class Envelope {
+  @Field(1, Any.of(Scalars, Choices, () => Envelope)) content?: Any;
+  @Repeated(2, Any.of(Scalars)) list: Any[] = [];
+  @MapField(3, 'string', Any.of(Scalars)) map = new Map<string, Any>();
+  @OneOf('which') @Field(4, Any) plain?: Any;
+  @OneOf('which') @Field(5, 'string') text?: string;
+}
+
+export const samples = [Scalars, Lists, Maps, Choices, WellKnown, Free, Envelope];

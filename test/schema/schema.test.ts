@@ -6,11 +6,13 @@ import fc from 'fast-check';
 import protobuf from 'protobufjs';
 
 import { OctavoError } from '../../src/core/error.js';
+import { Any } from '../../src/schema/any.js';
 import { Duration } from '../../src/schema/duration.js';
+import type { JsonValue } from '../../src/schema/json-value.js';
 import type { MessageType } from '../../src/schema/message-type.js';
 import { protoText } from '../../src/schema/proto-text.js';
 import { schemaOf } from '../../src/schema/schema.js';
-import { Choices, Lists, Maps, Scalars, WellKnown, samples } from './sample-messages.js';
+import { Choices, Envelope, Free, Lists, Maps, Scalars, WellKnown, samples } from './sample-messages.js';
 
 // fast-check prints the seed of a failure; put it here to run the same again.
 const RUNS = { numRuns: 150 };
@@ -132,8 +134,42 @@ const wellKnown = instances(WellKnown, {
   uint64,
 });
 
+// fast-check's own type of JSON is this one, but for what may be written to.
+const json = fc.jsonValue({ maxDepth: 3, stringUnit: 'grapheme' }) as fc.Arbitrary<JsonValue>;
+const object = fc.dictionary(text, json, { noNullPrototype: true, maxKeys: 5 });
+const list = fc.array(json, { maxLength: 5 });
+
+const free = instances(Free, {
+  object,
+  value: json,
+  list,
+  values: list,
+  named: mapOf(text, json),
+  nones: fc.array(fc.constant(null)),
+  known: fc.constant(null),
+  asValue: json,
+  objects: fc.array(object, { maxLength: 2 }),
+  lists: fc.array(list, { maxLength: 2 }),
+});
+
+const { packed } = fc.letrec<{ packed: Any; envelope: Envelope }>((tie) => ({
+  envelope: instances(Envelope, {
+    content: tie('packed'),
+    list: fc.array(scalars.map((each) => Any.pack(each))),
+  }),
+  packed: fc.oneof(
+    { depthSize: 'small', withCrossShrink: true },
+    time.map((each) => Any.pack(each, 'google.protobuf.Timestamp')),
+    json.map((each) => Any.pack(each, 'google.protobuf.Value')),
+    scalars.map((each) => Any.pack(each)),
+    tie('envelope').map((each) => Any.pack(each)),
+    tie('packed').map((each) => Any.pack(each)),
+  ),
+}));
+const envelope = instances(Envelope, { content: packed, text });
+
 const root = new protobuf.Root();
-for (const name of ['timestamp', 'duration', 'empty', 'wrappers'])
+for (const name of ['timestamp', 'duration', 'empty', 'wrappers', 'struct', 'any'])
   root.addJSON(protobuf.common.get(`google/protobuf/${name}.proto`)?.nested ?? {});
 protobuf.parse(protoText(samples), root);
 root.resolveAll();
@@ -158,6 +194,14 @@ function forAll(check: <T extends object>(type: MessageType<T>, message: T) => v
   );
   fc.assert(
     fc.property(wellKnown, (message) => check(WellKnown, message)),
+    RUNS,
+  );
+  fc.assert(
+    fc.property(free, (message) => check(Free, message)),
+    RUNS,
+  );
+  fc.assert(
+    fc.property(envelope, (message) => check(Envelope, message)),
     RUNS,
   );
 }
@@ -196,7 +240,7 @@ describe('random messages', () => {
       const theirs = oracle.encode(oracle.decode(own)).finish();
       assert.equal(own.length, theirs.length);
       // protobufjs has maps as objects, which sort their integer keys.
-      if (message instanceof Maps) assert.deepEqual(decode(theirs), message);
+      if (message instanceof Maps || message instanceof Free) assert.deepEqual(decode(theirs), message);
       else assert.equal(Buffer.from(own).toString('hex'), Buffer.from(theirs).toString('hex'));
     }));
 
@@ -255,11 +299,16 @@ describe('random garbage', () => {
       'scalars',
       'at',
       'span',
+      'object',
+      'value',
+      'list',
+      'content',
+      'plain',
     ];
-    const json = fc.dictionary(fc.constantFrom(...names), fc.jsonValue({ maxDepth: 3 }));
+    const members = fc.dictionary(fc.constantFrom(...names), fc.jsonValue({ maxDepth: 3 }));
     fc.assert(
-      fc.property(json, fc.constantFrom(...samples), (members, type) =>
-        survives(() => schemaOf<object>(type).fromJson(members)),
+      fc.property(members, fc.constantFrom(...samples), (given, type) =>
+        survives(() => schemaOf<object>(type).fromJson(given)),
       ),
       { numRuns: 1_000 },
     );
@@ -278,6 +327,10 @@ describe('random garbage', () => {
             scalars: value,
             at: value,
             span: value,
+            object: value,
+            value,
+            list: value,
+            content: value,
           };
           survives(() => schemaOf<object>(type).encode(given));
           survives(() => schemaOf<object>(type).toJson(given));

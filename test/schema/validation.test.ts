@@ -113,6 +113,16 @@ describe('validating', () => {
     schemaOf(Wrap).validate(schemaOf(Wrap).fromJson({ wrap: { wrap: {} } }));
   });
 
+  it('checks 100,000 messages at most', () => {
+    const order = decode(encode({ name: 'Ada', lines: [{ count: 1 }] }));
+    const [line = new Line()] = order.lines;
+    // With the order itself one too many.
+    order.lines = Array.from({ length: 100_000 }, () => line);
+    refused(() => validate(order), 'rules.Order: more than 100000 messages with rules in one message');
+    order.lines.pop();
+    validate(order);
+  });
+
   it('lists 100 violations at most', () => {
     const lines = Array.from({ length: 1_000 }, () => ({}));
     assert.equal(violations(() => validate(fromJson({ name: 'Ada', lines }))).length, 100);

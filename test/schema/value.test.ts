@@ -5,7 +5,7 @@ import { Field, MapField, Repeated } from '../../decorators/field.js';
 import { Message } from '../../decorators/message.js';
 import type { Ref } from '../../src/schema/message-type.js';
 import { schemaValue } from '../../src/schema/value.js';
-import { Color, Scalars } from './sample-messages.js';
+import { Color, Envelope, Free, Scalars } from './sample-messages.js';
 import type { ColorValue } from './sample-messages.js';
 
 @Message('x.v1.Tree')
@@ -39,6 +39,29 @@ describe('the value for the registry', () => {
         ...leaves,
       ],
     }));
+
+  it('names the types that hold JSON, or any message', () => {
+    assert.deepEqual(
+      schemaValue(Free)
+        .values.slice(0, 5)
+        .map(({ type, values }) => [type, values.length]),
+      [
+        ['Struct', 0],
+        ['Value', 0],
+        ['ListValue', 0],
+        ['NullValue', 0],
+        ['[]Value', 0],
+      ],
+    );
+    assert.deepEqual(schemaValue(Envelope).values[0], {
+      name: 'content',
+      type: 'Any',
+      values: [
+        { name: 'typeUrl', type: 'string', values: [] },
+        { name: 'value', type: '[]uint8', values: [] },
+      ],
+    });
+  });
 
   it("has Go's names of the scalar types", () =>
     assert.deepEqual(

@@ -1,14 +1,33 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 
+import { Field } from '../../decorators/field.js';
+import { Message } from '../../decorators/message.js';
+import { Any } from '../../src/schema/any.js';
 import { Duration } from '../../src/schema/duration.js';
 import { Empty } from '../../src/schema/empty.js';
-import type { Init, MessageType } from '../../src/schema/message-type.js';
+import type { Init, MessageType, Ref } from '../../src/schema/message-type.js';
 import { protoFiles } from '../../src/schema/proto-text.js';
 import { schemaOf } from '../../src/schema/schema.js';
 import { Protoc, withoutProtoc } from './protoc.js';
-import { hex, toHex } from './refused.js';
-import { Choices, Color, Lists, Maps, Scalars, WellKnown, samples } from './sample-messages.js';
+import { hex, refused, toHex } from './refused.js';
+import {
+  Choices,
+  Color,
+  Envelope,
+  Free,
+  Lists,
+  Maps,
+  Scalars,
+  WellKnown,
+  samples,
+} from './sample-messages.js';
+
+@Message('sample.Deep')
+class Deep {
+  @Field(1, () => Deep) deep?: Ref<Deep>;
+  @Field(2, 'google.protobuf.StringValue') text?: string;
+}
 
 /** A value, the same in protoc's text format, and the bytes that protoc 3.21.12 wrote for it. */
 interface Golden {
@@ -81,6 +100,13 @@ const goldens: readonly Golden[] = [
     },
     'double: -5e-324 float: -1.5 int32: -2147483648 int64: -9223372036854775808 sint32: -2147483648 sint64: -9223372036854775808 sfixed32: -2147483648 sfixed64: -9223372036854775808',
     '090100000000000080150000c0bf1880808080f8ffffffff01208080808080808080800138ffffffff0f40ffffffffffffffffff015d00000080610000000000000080',
+  ),
+  golden(
+    'numbers below the normal ones',
+    Scalars,
+    { double: Number.MIN_VALUE, float: 2 ** -149 },
+    'double: 5e-324 float: 1e-45',
+    '0901000000000000001501000000',
   ),
   golden(
     'small negative integers in ten bytes',
@@ -216,6 +242,54 @@ const goldens: readonly Golden[] = [
     '0a0012001a0022002a0032003a004200',
   ),
   golden(
+    'JSON of every kind',
+    Free,
+    {
+      object: { '': null, a: 1.5, b: 'é', c: [true, {}], d: {} },
+      value: { x: [[]] },
+      list: [null, -0, '', false, {}, []],
+      values: [null, 'a', 0],
+      named: { k: null },
+      objects: [{}, { a: 1 }],
+      lists: [[], [1]],
+    },
+    'object: {fields: {key: "" value: {null_value: NULL_VALUE}} fields: {key: "a" value: {number_value: 1.5}} fields: {key: "b" value: {string_value: "é"}} fields: {key: "c" value: {list_value: {values: {bool_value: true} values: {struct_value: {}}}}} fields: {key: "d" value: {struct_value: {}}}} value: {struct_value: {fields: {key: "x" value: {list_value: {values: {list_value: {}}}}}}} list: {values: {null_value: NULL_VALUE} values: {number_value: -0.0} values: {string_value: ""} values: {bool_value: false} values: {struct_value: {}} values: {list_value: {}}} values: {null_value: NULL_VALUE} values: {string_value: "a"} values: {number_value: 0} named: {key: "k" value: {null_value: NULL_VALUE}} objects: {} objects: {fields: {key: "a" value: {number_value: 1}}} lists: {} lists: {values: {number_value: 1}}',
+    '0a3d0a060a00120208000a0e0a0161120911000000000000f83f0a090a016212041a02c3a90a0f0a0163120a32080a0220010a022a000a070a016412022a00120f2a0d0a0b0a0178120632040a0232001a1f0a0208000a091100000000000000800a021a000a0220000a022a000a0232002a0208002a031a01612a0911000000000000000032070a016b120208006a006a100a0e0a0161120911000000000000f03f7200720b0a0911000000000000f03f',
+  ),
+  golden(
+    'nulls that are values',
+    Free,
+    {
+      object: {},
+      value: null,
+      list: [],
+      none: null,
+      nones: [null, null],
+      noneOf: new Map([[5, null]]),
+      known: null,
+      asNull: null,
+    },
+    'object: {} value: {null_value: NULL_VALUE} list: {} nones: [NULL_VALUE, NULL_VALUE] none_of: {key: 5 value: NULL_VALUE} known: NULL_VALUE as_null: NULL_VALUE',
+    '0a00120208001a003a02000042040805100048005000',
+  ),
+  golden(
+    'a oneof whose member is JSON',
+    Free,
+    { asValue: null },
+    'as_value: {null_value: NULL_VALUE}',
+    '5a020800',
+  ),
+  golden(
+    'messages of any class',
+    Envelope,
+    {
+      content: Any.pack({ int32: 5 }, Scalars),
+      list: [{}, Any.pack(new Date(1_000), 'google.protobuf.Timestamp')],
+    },
+    'content: {type_url: "type.googleapis.com/sample.Scalars" value: "\\030\\005"} list: {} list: {[type.googleapis.com/google.protobuf.Timestamp] {seconds: 1}}',
+    '0a280a22747970652e676f6f676c65617069732e636f6d2f73616d706c652e5363616c61727312021805120012330a2d747970652e676f6f676c65617069732e636f6d2f676f6f676c652e70726f746f6275662e54696d657374616d7012020801',
+  ),
+  golden(
     'a time before 1970',
     WellKnown,
     { at: new Date(-1) },
@@ -239,6 +313,19 @@ describe('encoding', () => {
 
   it('takes a Buffer where bytes are wanted', () =>
     assert.equal(toHex(schemaOf(Scalars).encode({ bytes: Buffer.from('ab') })), '7a026162'));
+
+  it('refuses a well-known type that the other side would find too deep, as decoding does', () => {
+    let deep: Init<Deep> = { text: '' };
+    for (let depth = 0; depth < 99; depth++) deep = { deep };
+    const { encode, decode, toJson, fromJson } = schemaOf(Deep);
+    assert.deepEqual(toJson(decode(encode(deep))), deep);
+    assert.deepEqual(toJson(fromJson(toJson(deep))), deep);
+    const deeper = { deep };
+    const message = /^sample\.Deep(\.deep){100}\.text: more than 100 messages inside each other$/;
+    refused(() => encode(deeper), message);
+    refused(() => toJson(deeper), message);
+    refused(() => fromJson(deeper), message);
+  });
 
   it('grows its buffer for large messages', () => {
     const string = 'x'.repeat(1_000_000);

@@ -5,9 +5,12 @@ import { OctavoError } from '../../src/core/error.js';
 import { MemoryRegistry, memory as memoryRegistry } from '../../src/registry/memory.js';
 import { Registry } from '../../src/registry/registry.js';
 import { RpcServer, rpc } from '../../src/server/rpc.js';
-import { advertised } from '../../src/server/rpc/advertise.js';
+import { advertised } from '../../src/core/advertise.js';
 import { createService } from '../../src/service/run.js';
 import { TestLogger } from '../../src/testing/test-logger.js';
+import { VirtualClock } from '../../src/testing/virtual-clock.js';
+import { http } from '../../src/transport/http.js';
+import { Raw } from '../support/raw.js';
 import { memory as memoryTransport } from '../../src/transport/memory.js';
 import { Probe } from '../conformance/probe.js';
 import { parts } from '../support/parts.js';
@@ -41,6 +44,32 @@ describe('the rpc server', () => {
     }
     await service.stop();
     assert.equal(server.adminAddress, undefined);
+  });
+
+  it('refuses a request whose time was over before it was whole, and its handler does not run', async () => {
+    const clock = new VirtualClock();
+    const service = createService({ ...STACK, transport: http(), clock: () => clock });
+    await service.start();
+    const raw = await Raw.open(service.server.node?.address ?? '');
+    const body = '{"text":"late"}';
+    const head =
+      'POST / HTTP/1.1\r\nContent-Type: application/json\r\nMicro-Service: probe\r\nMicro-Endpoint: Probe.Echo\r\n' +
+      `Octavo: 1\r\nTimeout: 1000000000\r\nExpect: 100-continue\r\nContent-Length: ${body.length}\r\n\r\n`;
+    raw.write(head);
+    await raw.until((text) => text.includes('100 Continue'));
+    await clock.advance(999);
+    raw.write(body);
+    await raw.until((text) => text.includes(body));
+    raw.write(head);
+    await raw.until((text) => text.split('100 Continue').length === 3);
+    await clock.advance(1_001);
+    raw.write(body);
+    const answer = await raw.until((text) => /Micro-Error: .*\r\n\r\n$/s.test(text));
+    assert.match(answer, /"detail":"the request came too late: it had 1000 ms, and was taken up 1001 ms/);
+    assert.match(answer, /"grpc":"deadline_exceeded","executed":false/);
+    assert.equal(service.resolve(Probe).calls, 1);
+    raw.close();
+    await service.stop();
   });
 
   it('registers what go-micro’s tools show: endpoints with their types, and subscribers by topic', async () => {

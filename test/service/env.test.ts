@@ -3,14 +3,17 @@ import { describe, it } from 'node:test';
 import { OctavoError } from '../../src/core/error.js';
 import { memory as memoryBroker } from '../../src/broker/memory.js';
 import { memory as memoryRegistry } from '../../src/registry/memory.js';
+import { Registry } from '../../src/registry/registry.js';
 import { rpc } from '../../src/server/rpc.js';
 import { readDuration } from '../../src/service/duration.js';
-import { Environment, type Env } from '../../src/service/env.js';
+import { Environment } from '../../src/service/env.js';
+import type { Env } from '../../src/service/service.js';
 import { createService, run } from '../../src/service/run.js';
 import { VARIABLES, type Variable } from '../../src/service/variables.js';
 import { memory as memoryTransport } from '../../src/transport/memory.js';
 import { Service } from '../../decorators/index.js';
 import { TestLogger } from '../../src/testing/test-logger.js';
+import { freeUdpPort } from '../support/udp-port.js';
 
 @Service({ name: 'thing', version: '1' })
 class Thing {}
@@ -50,6 +53,7 @@ describe('a duration', () => {
     ['-1', undefined],
     ['5 s', undefined],
     ['x', undefined],
+    [`${'9'.repeat(400)}h`, undefined],
   ];
   for (const [text, ms] of read)
     it(`reads ${JSON.stringify(text)} as ${ms}`, () => {
@@ -126,6 +130,21 @@ describe('the environment', () => {
       ['memory', 'memory', 'memory'],
     );
     await service.stop();
+  });
+
+  it('says on which interfaces mDNS is, and on which port', async () => {
+    const port = await freeUdpPort();
+    const env = { MICRO_REGISTRY_ADDRESS: `127.0.0.1:${port}`, MICRO_LOG_LEVEL: 'error' };
+    const service = createService({ services: [Thing], env });
+    await service.start();
+    assert.deepEqual(service.resolve(Registry).options, { interfaces: ['127.0.0.1'], port });
+    await service.stop();
+  });
+
+  it('refuses several ports for mDNS', async () => {
+    const address = '127.0.0.1:5353,127.0.0.1:5454';
+    const service = createService({ services: [Thing], env: { MICRO_REGISTRY_ADDRESS: address } });
+    await assert.rejects(service.start(), saying('MICRO_REGISTRY_ADDRESS', address));
   });
 
   it('gives way to an option, and wins over a default', async () => {

@@ -25,6 +25,8 @@ const SHARED = new Set([
   'src/codec/codecs.ts',
   'src/transport/limits.ts',
   'src/registry/cache.ts',
+  'src/registry/record.ts',
+  'src/registry/watches.ts',
   'src/selector/strategy.ts',
   'src/selector/filter.ts',
   'src/client/proxy.ts',

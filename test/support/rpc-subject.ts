@@ -3,6 +3,8 @@ import { rpc as rpcClient } from '../../src/client/rpc.js';
 import type { Provider } from '../../src/core/provider.js';
 import { memory as memoryRegistry } from '../../src/registry/memory.js';
 import { Registry } from '../../src/registry/registry.js';
+import { rpc as rpcServer } from '../../src/server/rpc.js';
+import type { ServerOptions } from '../../src/server/server.js';
 import { createService } from '../../src/service/run.js';
 import { TestLogger } from '../../src/testing/test-logger.js';
 import type { Transport } from '../../src/transport/transport.js';
@@ -10,7 +12,11 @@ import { Probe } from '../conformance/probe.js';
 import type { ServerSubject } from '../conformance/server.js';
 
 /** The probe service and a client of it, by the rpc server and client over a transport. */
-export function rpcSubject(transport: Provider<Transport>, contentType: string): ServerSubject {
+export function rpcSubject(
+  transport: Provider<Transport>,
+  contentType: string,
+  options: ServerOptions = {},
+): ServerSubject {
   const logs = new TestLogger();
   const service = createService({
     services: [Probe],
@@ -18,6 +24,7 @@ export function rpcSubject(transport: Provider<Transport>, contentType: string):
     registry: memoryRegistry(),
     broker: memoryBroker(),
     client: rpcClient({ contentType }),
+    server: rpcServer(options),
     logger: () => logs,
     env: {},
   });
@@ -34,6 +41,9 @@ export function rpcSubject(transport: Provider<Transport>, contentType: string):
     get address() {
       return service.server.node?.address ?? '';
     },
+    // Port 1 is privileged and belongs to nobody.
+    nobody: '127.0.0.1:1',
+    another: (more) => rpcSubject(transport, contentType, more),
     logs,
     async nodes() {
       const found = await service.resolve(Registry).getService('probe');

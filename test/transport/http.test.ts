@@ -3,9 +3,9 @@ import { describe, it } from 'node:test';
 import { OctavoError } from '../../src/core/error.js';
 import { EMPTY, type Message } from '../../src/core/message.js';
 import { Metadata } from '../../src/core/metadata.js';
-import { SystemClock } from '../../src/core/system-clock.js';
 import { HttpTransport, type HttpTransportOptions } from '../../src/transport/http.js';
 import type { Listener, Socket } from '../../src/transport/transport.js';
+import { parts } from '../support/parts.js';
 import { Raw } from '../support/raw.js';
 
 const PROBES = { healthy: () => true, ready: () => false };
@@ -29,7 +29,7 @@ async function withListener(
   options: HttpTransportOptions = {},
   accept: (socket: Socket) => void = (socket) => void echo(socket),
 ): Promise<void> {
-  const transport = new HttpTransport(options, { clock: new SystemClock() });
+  const transport = new HttpTransport(options, parts());
   const listener = await transport.listen('127.0.0.1:0', accept, { probes: PROBES });
   try {
     await run(listener, transport);
@@ -215,6 +215,46 @@ describe('a hostile peer of the http transport', () => {
   });
 });
 
+describe('a connection over which much has come at once', () => {
+  it('leaves a turn to others after each small part of it', async () => {
+    let accepted = (_socket: Socket): void => {};
+    const far = new Promise<Socket>((resolve) => (accepted = resolve));
+    await withListener(
+      async ({ address }, transport) => {
+        const near = await transport.dial(address, { stream: true });
+        const item = {
+          header: new Metadata({ 'Micro-Service': 'x', 'Micro-Stream': '1' }),
+          body: Buffer.alloc(1_000),
+        };
+        let sent = 0;
+        for (let waiting = false; !waiting; sent++) {
+          const soon = new Promise<'soon'>((resolve) => setTimeout(resolve, 100, 'soon'));
+          waiting = (await Promise.race([near.send(item), soon])) === 'soon';
+        }
+        const socket = await far;
+        let inTurn = 0;
+        let most = 0;
+        let immediate = setImmediate(function turn() {
+          most = Math.max(most, inTurn);
+          inTurn = 0;
+          immediate = setImmediate(turn);
+        });
+        for (let n = 0; n < sent; n++) {
+          const message = await socket.receive();
+          inTurn += message?.body.length ?? 0;
+        }
+        clearImmediate(immediate);
+        assert.ok(sent * 1_000 > 1_000_000, `only ${sent} messages were under way`);
+        assert.ok(most < 400_000, `${most} bytes came in one turn`);
+        near.close();
+        socket.close();
+      },
+      {},
+      (socket) => accepted(socket),
+    );
+  });
+});
+
 describe('a connection that the http transport opened', () => {
   it('carries one call after the other', () =>
     withListener(async ({ address }, transport) => {
@@ -247,7 +287,7 @@ describe('a connection that the http transport opened', () => {
     const { createServer } = await import('node:http');
     const server = createServer((_, response) => void response.writeHead(503).end('overloaded'));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const transport = new HttpTransport({}, { clock: new SystemClock() });
+    const transport = new HttpTransport({}, parts());
     try {
       const address = server.address();
       assert.ok(typeof address === 'object' && address !== null);
@@ -264,4 +304,43 @@ describe('a connection that the http transport opened', () => {
       server.close();
     }
   });
+});
+
+describe('the end of a listener', () => {
+  const OCTAVO = `${MICRO}Octavo: 1\r\n`;
+
+  it('tells an Octavo peer on a connection that is free, and answers what it had sent', () =>
+    withListener(async (listener) => {
+      const raw = await Raw.open(listener.address);
+      raw.write(request(OCTAVO, 'one'));
+      await raw.until((all) => all.endsWith('one'));
+      const closed = listener.close();
+      await raw.until((all) => /Octavo-Frame: goaway\r\n/.test(all));
+      raw.write(request(OCTAVO, 'two'));
+      const all = await raw.end();
+      assert.match(all, /two$/);
+      raw.close();
+      await closed;
+    }));
+
+  it('closes a connection that is free to anybody else at once', () =>
+    withListener(async (listener) => {
+      const raw = await Raw.open(listener.address);
+      raw.write(request(MICRO, 'one'));
+      await raw.until((all) => all.endsWith('one'));
+      await listener.close();
+      assert.doesNotMatch(await raw.end(), /goaway/);
+      raw.close();
+    }));
+
+  it('waits for an Octavo peer that does not go no longer than a moment', () =>
+    withListener(async (listener) => {
+      const raw = await Raw.open(listener.address);
+      raw.write(request(OCTAVO, 'one'));
+      await raw.until((all) => all.endsWith('one'));
+      await listener.close();
+      await raw.until((all) => /goaway/.test(all));
+      await raw.end();
+      raw.close();
+    }));
 });

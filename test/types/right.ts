@@ -1,13 +1,19 @@
 // What must compile.
 import {
+  Any,
   ClientOf,
   type Context,
   Field,
   Handler,
+  type HandlersOf,
   type Init,
+  type JsonObject,
+  type JsonValue,
   Injectable,
+  MapField,
   Message,
   PublisherOf,
+  Repeated,
   Service,
   Subscribe,
   topic,
@@ -27,6 +33,30 @@ export class Ask {
 export class Told {
   @Field(1, 'string') text = '';
 }
+
+@Message('right.Loose')
+export class Loose {
+  @Field(1, 'google.protobuf.Struct') object?: JsonObject;
+  @Field(2, 'google.protobuf.Value') value?: JsonValue;
+  @Field(3, 'google.protobuf.ListValue') list?: JsonValue[];
+  @Field(4, 'google.protobuf.NullValue') none: null = null;
+  @Field(5, Any.of(Ask, () => Told)) any?: Any;
+  @Repeated(6, Any) anys: Any[] = [];
+  @MapField(7, 'string', Any.of(Ask)) named = new Map<string, Any>();
+  @Repeated(8, 'google.protobuf.Value') values: JsonValue[] = [];
+}
+
+export const loose: Init<Loose> = {
+  object: { a: [1, null, { b: 'x' }] },
+  value: null,
+  list: [1, [true]],
+  any: Any.pack({ text: 'x' }, Ask),
+  anys: [{ typeUrl: 'x', value: new Uint8Array() }, Any.pack(new Told())],
+  named: { a: Any.pack(new Date(), 'google.protobuf.Timestamp') },
+  values: [null, 1],
+};
+export const asked: Ask = new Any().unpack(Ask);
+export const time: Date = new Any().unpack('google.protobuf.Timestamp');
 
 const Asks = topic('asks', Ask);
 const nothing: Wrapper = (call, next) => next(call);
@@ -66,6 +96,50 @@ export class Right {
 
   helper(): number {
     return 1;
+  }
+}
+
+@Service({ name: 'contract' })
+export class Contract {
+  @Handler(Ask, Told)
+  one(_ask: Ask): Promise<Told> {
+    return unimplemented();
+  }
+
+  @Handler(Ask, Told, { stream: 'bidi' })
+  many(_asks: AsyncIterable<Ask>): AsyncIterable<Told> {
+    return unimplemented();
+  }
+
+  @Handler(Ask, Told)
+  bare(): Promise<Told> {
+    return unimplemented();
+  }
+}
+
+@Service(Contract)
+export class Implementation implements HandlersOf<Contract> {
+  async one(ask: Ask, { endpoint }: Context): Promise<Told> {
+    return { text: `${endpoint} ${ask.text}` };
+  }
+
+  async *many(_asks: AsyncIterable<Ask>): AsyncIterable<Told> {}
+
+  async bare(): Promise<Told> {
+    return { text: '' };
+  }
+}
+
+@Service(Contract)
+export class PlainImplementation implements Contract {
+  async one(_ask: Ask): Promise<Told> {
+    return { text: '' };
+  }
+
+  async *many(_asks: AsyncIterable<Ask>): AsyncIterable<Told> {}
+
+  async bare(): Promise<Told> {
+    return { text: '' };
   }
 }
 

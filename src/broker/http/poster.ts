@@ -1,71 +1,136 @@
-import { Agent, request } from 'node:http';
-import { parseAddress } from '../../core/address.js';
-import { OctavoError } from '../../core/error.js';
+import { Agent, request, type ClientRequest, type IncomingMessage } from 'node:http';
+import { parseAddress, type HostPort } from '../../core/address.js';
+import type { Clock } from '../../core/clock.js';
+import { OctavoError, type Code } from '../../core/error.js';
 
 /** How many connections to one subscriber there are at most; further posts wait for one. */
 const MOST_SOCKETS = 32;
+/** For how long a connection is kept for the next post, in milliseconds: less than the 72 s that a subscriber keeps it. */
+const IDLE_MS = 30_000;
+/** A subscriber says nothing that matters, so little of it is read. */
+const MOST_REPLY_BYTES = 64 * 1024;
+const MOST_PRELIMINARIES = 8;
+
+/** Fails one post. */
+export type Fail = (error: OctavoError) => void;
 
 /** Posts events, over connections that are used again. */
 export class Poster {
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: MOST_SOCKETS, maxFreeSockets: 4 });
+  readonly #agent = new Agent({
+    keepAlive: true,
+    maxSockets: MOST_SOCKETS,
+    maxFreeSockets: MOST_SOCKETS,
+    timeout: IDLE_MS,
+  });
+  readonly #underWay = new Set<Fail>();
   readonly #timeoutMs: number;
+  readonly #clock: Clock;
 
-  constructor(timeoutMs: number) {
+  constructor(timeoutMs: number, clock: Clock) {
     this.#timeoutMs = timeoutMs;
+    this.#clock = clock;
   }
 
+  /** Fails what is under way. */
   close(): void {
+    for (const fail of [...this.#underWay])
+      fail(new OctavoError('unavailable', 'the http broker was stopped during a post'));
     this.#agent.destroy();
   }
 
-  /** Resolves when the subscriber has answered. Rejects with `executed: false` when it was not reached. */
-  post(address: string, path: string, body: Buffer, signal?: AbortSignal): Promise<void> {
-    const { host, port } = parseAddress(address);
+  /**
+   * Resolves when the subscriber has answered, which it has `timeoutMs` for, however it spends them.
+   *
+   * Rejects with `executed: false` when it was not reached or has refused the event. What fails it is among `siblings` as long as it lasts.
+   */
+  post(address: string, path: string, body: Buffer, siblings: Set<Fail>): Promise<void> {
     return new Promise((resolve, reject) => {
-      const headers = { 'Content-Type': 'application/json', 'Content-Length': body.length };
-      const post = request({
-        agent: this.#agent,
-        host,
-        port,
-        path,
-        method: 'POST',
-        headers,
-        timeout: this.#timeoutMs,
-        ...(signal && { signal }),
-      });
-      post.on('response', (response) => {
-        response.resume();
-        response.on('end', () =>
-          response.statusCode === 200
-            ? resolve()
-            : reject(
-                new OctavoError(
-                  'unavailable',
-                  `${address} answered a post with the status ${response.statusCode}`,
-                ),
-              ),
-        );
-        response.on('error', reject);
-      });
-      post.on('timeout', () =>
-        post.destroy(
+      const post = this.#open(target(address), path, body);
+      const fail: Fail = (error) => {
+        // What is rejected is what happened first; the rest comes of destroying.
+        reject(error);
+        post.destroy();
+      };
+      const timer = this.#clock.after(this.#timeoutMs, () =>
+        fail(
           new OctavoError(
             'deadline_exceeded',
             `${address} did not answer a post within ${this.#timeoutMs} ms`,
           ),
         ),
       );
-      post.on('error', (cause: NodeJS.ErrnoException) => {
-        if (cause instanceof OctavoError) return reject(cause);
-        const refused = cause.code === 'ECONNREFUSED';
-        reject(
-          new OctavoError('unavailable', `${address} cannot be posted to: ${cause.message}`, {
-            cause,
-            ...(refused && { executed: false }),
-          }),
-        );
+      this.#underWay.add(fail);
+      siblings.add(fail);
+      let answered = false;
+      post.once('close', () => {
+        timer.cancel();
+        this.#underWay.delete(fail);
+        siblings.delete(fail);
+        if (!answered) fail(new OctavoError('unavailable', `${address} did not answer a post`));
       });
+      post.on('error', (cause: NodeJS.ErrnoException) => fail(unreachable(address, cause)));
+      let preliminaries = 0;
+      post.on('information', () => {
+        if (++preliminaries > MOST_PRELIMINARIES) fail(excessive(address));
+      });
+      const done = (): void => {
+        answered = true;
+        resolve();
+      };
+      post.on('response', (response) => read(response, address, done, fail));
       post.end(body);
     });
+  }
+
+  #open({ host, port }: HostPort, path: string, body: Buffer): ClientRequest {
+    const headers = { 'Content-Type': 'application/json', 'Content-Length': body.length };
+    return request({ agent: this.#agent, host, port, path, method: 'POST', headers });
+  }
+}
+
+function read(response: IncomingMessage, address: string, done: () => void, fail: Fail): void {
+  let bytes = 0;
+  response.on('data', (chunk: Buffer) => {
+    bytes += chunk.length;
+    if (bytes > MOST_REPLY_BYTES) fail(excessive(address));
+  });
+  response.on('error', (cause) => fail(unreachable(address, cause)));
+  response.on('end', () => {
+    const { statusCode = 0 } = response;
+    if (statusCode === 200) done();
+    else fail(refusal(address, statusCode));
+  });
+}
+
+/** An error for a status. Neither go-micro's broker nor this one runs a handler before it answers 4xx. */
+function refusal(address: string, status: number): OctavoError {
+  const code: Code = status === 413 || status === 429 ? 'resource_exhausted' : 'unavailable';
+  const refused = status >= 400 && status < 500;
+  return new OctavoError(code, `${address} answered a post with the status ${status}`, {
+    ...(refused && { executed: false }),
+  });
+}
+
+function excessive(address: string): OctavoError {
+  return new OctavoError(
+    'resource_exhausted',
+    `${address} answered a post with more than ${MOST_REPLY_BYTES} bytes or ${MOST_PRELIMINARIES} preliminary responses`,
+  );
+}
+
+function unreachable(address: string, cause: NodeJS.ErrnoException): OctavoError {
+  const refused = cause.code === 'ECONNREFUSED';
+  return new OctavoError('unavailable', `${address} cannot be posted to: ${cause.message}`, {
+    cause,
+    ...(refused && { executed: false }),
+  });
+}
+
+/** What a registry says may be anything. */
+function target(address: string): HostPort {
+  try {
+    return parseAddress(address);
+  } catch (cause) {
+    throw new OctavoError('unavailable', `"${address}" is no address to post to`, { cause, executed: false });
   }
 }

@@ -2,7 +2,7 @@ import { Context } from '../../core/context.js';
 import type { Clock } from '../../core/clock.js';
 import { OctavoError } from '../../core/error.js';
 import type { Logger } from '../../core/logger.js';
-import { checkMetadata, Metadata } from '../../core/metadata.js';
+import { checkMetadata, Metadata, type MetadataInit } from '../../core/metadata.js';
 import type { CallOptions } from '../client.js';
 
 const UNKNOWN_PEER = { address: '', octavo: false };
@@ -38,7 +38,7 @@ export function outgoing(
     endpoint: init.endpoint,
     clock,
     logger: init.logger,
-    metadata: outgoingMetadata(options, parent, init.forward),
+    metadata: outgoingMetadata(options.metadata, parent, init.forward),
     peer: UNKNOWN_PEER,
     deadline,
   });
@@ -60,16 +60,19 @@ export function outgoing(
   };
 }
 
-function outgoingMetadata(
-  options: CallOptions,
+/** The trace that a call is a part of goes on with the calls made inside it. Source: W3C Trace Context. */
+const TRACE = ['traceparent', 'tracestate'];
+
+/** What travels with a call or an event: what it is given, the trace around it, and of the rest what is listed. */
+export function outgoingMetadata(
+  given: MetadataInit | undefined,
   parent: Context | undefined,
   forward: readonly string[],
 ): Metadata {
-  const metadata =
-    options.metadata === undefined ? new Metadata() : checkMetadata(new Metadata(options.metadata));
-  if (parent !== undefined)
-    for (const name of forward)
-      if (!metadata.has(name)) for (const value of parent.metadata.getAll(name)) metadata.append(name, value);
+  const metadata = given === undefined ? new Metadata() : checkMetadata(new Metadata(given));
+  if (parent === undefined) return metadata;
+  for (const name of [...TRACE, ...forward])
+    if (!metadata.has(name)) for (const value of parent.metadata.getAll(name)) metadata.append(name, value);
   return metadata;
 }
 

@@ -3,6 +3,7 @@ import type { Metadata } from '../../core/metadata.js';
 import type { Method, StreamKind } from '../../schema/method.js';
 import type { Call } from '../../wrapper/wrapper.js';
 import type { CallOptions } from '../client.js';
+import type { History } from './history.js';
 
 export interface ClientCallInit {
   readonly kind: StreamKind;
@@ -31,6 +32,8 @@ export class ClientCall implements Call {
   readonly idempotent: boolean;
   readonly done: () => void;
   peer?: Peer;
+  /** The attempts that failed, where any did. */
+  history?: History;
   #waitsFor = 'a node';
   #waitsAt = '';
 
@@ -49,7 +52,8 @@ export class ClientCall implements Call {
 
   /** What the call waits for, and where, for the error of a deadline. */
   get waiting(): string {
-    return this.#waitsAt === '' ? this.#waitsFor : `${this.#waitsFor} ${this.#waitsAt}`;
+    const place = this.#waitsAt === '' ? this.#waitsFor : `${this.#waitsFor} ${this.#waitsAt}`;
+    return this.history === undefined ? place : `${place}, after ${this.history.text}`;
   }
 
   waitsFor(what: string, where = ''): void {

@@ -1,8 +1,10 @@
 import type { Codec } from '../../codec/codec.js';
 import { OctavoError } from '../../core/error.js';
-import { isPromise, type MaybePromise } from '../../core/lifecycle.js';
+import type { MaybePromise } from '../../core/lifecycle.js';
 import { EMPTY, type Message } from '../../core/message.js';
 import * as mucp from '../../core/mucp.js';
+import { Pulse } from '../../core/pulse.js';
+import { quietly } from '../../core/quietly.js';
 import type { Socket } from '../../transport/transport.js';
 import type { ClientCall } from './client-call.js';
 import { errorOf, requestHeader, showMetadata, showTrailer } from './wire.js';
@@ -14,9 +16,11 @@ export interface ExchangeInit {
   readonly id: string;
   /** Whether the node says that it is an Octavo peer; `undefined` while nobody knows. */
   readonly octavo: boolean | undefined;
+  /** After which silence an Octavo peer is taken for dead, in milliseconds; `0` is never. */
+  readonly keepaliveMs: number;
   readonly read: (message: Message) => unknown;
-  /** Called once, when nothing more will happen, with an error where it did not end in order. */
-  readonly onEnd: (error: OctavoError | undefined) => void;
+  /** Called once, when nothing more will happen on a stream that was opened. */
+  readonly onEnd: () => void;
 }
 
 /**
@@ -28,10 +32,12 @@ export class Exchange implements AsyncIterableIterator<unknown> {
   readonly #init: ExchangeInit;
   /** The first message, read ahead: it tells whether the other side understands a half-close. */
   #first: Promise<Message | undefined> | undefined;
-  /** Settles when the first message has told it, whoever takes that. */
-  #told: Promise<void> | undefined;
   #octavo: boolean | undefined;
+  /** Settled when it is known whom the stream goes to. */
+  #known: Promise<void> | undefined;
   #shown = false;
+  #opened = false;
+  #pulse: Pulse | undefined;
   #over: { readonly error: OctavoError | undefined } | undefined;
   #source: AsyncIterator<unknown> | undefined;
   readonly #forget: () => void;
@@ -42,18 +48,36 @@ export class Exchange implements AsyncIterableIterator<unknown> {
     this.#forget = init.call.context.onCancel((reason) => this.#fail(reason));
   }
 
-  /** Opens the stream, and begins to send what there is to send. */
+  /**
+   * Opens the stream, and begins to send what there is to send.
+   *
+   * An Octavo server says first whether it takes the stream, and no item of the caller's is touched before: so a stream that is refused can be
+   * opened elsewhere. Rejects with the refusal.
+   */
   async open(): Promise<void> {
-    const { call } = this.#init;
-    await this.#send(EMPTY);
-    if (this.#over !== undefined) return;
+    const { call, keepaliveMs } = this.#init;
+    await this.#send(EMPTY, [[mucp.KEEPALIVE, String(keepaliveMs)]]);
     this.#first = this.#receive();
-    this.#told = this.#first.then(
+    this.#known = this.#first.then(
       (message) => void (this.#octavo ??= message?.header.has(mucp.OCTAVO) === true),
       () => {},
     );
-    if (call.kind === 'server') await this.#item(call.request);
-    else void this.#pump(call.request);
+    if (call.kind === 'server' && this.#over === undefined) await this.#item(call.request);
+    if (this.#octavo === true) await this.#greeted();
+    if (this.#over?.error !== undefined) throw this.#over.error;
+    this.#opened = true;
+    if (call.kind !== 'server') void this.#pump(call.request);
+  }
+
+  /** Waits for the greeting. What came instead of it is kept to be read. */
+  async #greeted(): Promise<void> {
+    const message = await this.#next();
+    if (this.#over !== undefined) return;
+    if (message === undefined) return this.#fail(this.#brokeOff());
+    if (message.header.has(mucp.FRAME)) return this.#frame(message);
+    const error = errorOf(message);
+    if (error === undefined) this.#first = Promise.resolve(message);
+    else this.#finish(error);
   }
 
   async next(): Promise<IteratorResult<unknown>> {
@@ -62,10 +86,7 @@ export class Exchange implements AsyncIterableIterator<unknown> {
       const message = await this.#next();
       if (this.#over !== undefined) return this.#ended();
       if (message === undefined) {
-        const { service, endpoint } = this.#init.call;
-        this.#fail(
-          new OctavoError('unavailable', `${service} ${endpoint}: the stream broke off before its end`),
-        );
+        this.#fail(this.#brokeOff());
         continue;
       }
       try {
@@ -83,7 +104,7 @@ export class Exchange implements AsyncIterableIterator<unknown> {
     if (this.#over === undefined) {
       const go = this.#octavo === false;
       // A go-micro server wants to be told; an Octavo one sees the connection go.
-      if (go) await this.#send(EMPTY, mucp.EOS);
+      if (go) await this.#send(EMPTY, [[mucp.ERROR, mucp.EOS]]);
       this.#finish(undefined, go ? undefined : new OctavoError('cancelled', 'the reader left'));
     }
     return { done: true, value: undefined };
@@ -96,7 +117,11 @@ export class Exchange implements AsyncIterableIterator<unknown> {
   #take(message: Message): IteratorResult<unknown> | undefined {
     const { call, read } = this.#init;
     const { header } = message;
-    if (header.has(mucp.FRAME)) return undefined;
+    if (header.has(mucp.FRAME)) {
+      this.#frame(message);
+      return undefined;
+    }
+    this.#pulse?.active();
     const error = header.get(mucp.ERROR);
     if (!this.#shown) {
       this.#shown = true;
@@ -119,12 +144,44 @@ export class Exchange implements AsyncIterableIterator<unknown> {
   async #next(): Promise<Message | undefined> {
     const first = this.#first;
     this.#first = undefined;
+    this.#pulse?.listen();
     try {
-      return await (first ?? this.#receive());
+      const message = await (first ?? this.#receive());
+      this.#pulse?.heard();
+      return message;
     } catch (reason) {
       this.#fail(OctavoError.from(reason));
       return undefined;
     }
+  }
+
+  /** What is no item: the greeting says how the other end is kept alive. */
+  #frame({ header }: Message): void {
+    if (header.get(mucp.FRAME) !== 'open' || this.#pulse !== undefined) return;
+    const { call, keepaliveMs } = this.#init;
+    this.#pulse = new Pulse({
+      clock: call.context.clock,
+      beatMs: mucp.readKeepalive(header) / 3,
+      silenceMs: keepaliveMs,
+      idleMs: 0,
+      beat: () => quietly(() => this.#send(EMPTY, [[mucp.FRAME, 'beat']])),
+      silent: () => this.#fail(this.#silence()),
+      idle: () => {},
+    });
+  }
+
+  #silence(): OctavoError {
+    const { call, keepaliveMs } = this.#init;
+    const { service, endpoint, peer } = call;
+    return new OctavoError(
+      'unavailable',
+      `${service} ${endpoint}: ${peer?.address ?? 'the other end'} was silent for ${keepaliveMs} ms (keepaliveMs)`,
+    );
+  }
+
+  #brokeOff(): OctavoError {
+    const { service, endpoint } = this.#init.call;
+    return new OctavoError('unavailable', `${service} ${endpoint}: the stream broke off before its end`);
   }
 
   async #receive(): Promise<Message | undefined> {
@@ -153,23 +210,24 @@ export class Exchange implements AsyncIterableIterator<unknown> {
 
   /** Towards a go-micro server nothing is said: it would take it for the end of everything. */
   async #halfClose(): Promise<void> {
-    if (this.#octavo === undefined) await this.#told;
-    if (this.#octavo === true && this.#over === undefined) await this.#send(EMPTY, mucp.EOS);
+    if (this.#octavo === undefined) await this.#known;
+    if (this.#octavo === true && this.#over === undefined) await this.#send(EMPTY, [[mucp.ERROR, mucp.EOS]]);
   }
 
   #item(value: unknown): MaybePromise<void> {
     const { call, codec, id } = this.#init;
     const { service, endpoint, method } = call;
     const body = codec.write({ kind: 'request', id, service, endpoint }, value, method?.request);
+    this.#pulse?.active();
     return this.#send(body);
   }
 
-  #send(body: Uint8Array, error?: string): MaybePromise<void> {
+  #send(body: Uint8Array, more: readonly (readonly [string, string])[] = []): MaybePromise<void> {
     const { call, socket, id } = this.#init;
     const header = requestHeader(call, id, true);
-    if (error !== undefined) header.append(mucp.ERROR, error);
-    const sent = socket.send({ header, body });
-    return isPromise(sent) ? sent : undefined;
+    for (const [name, value] of more) header.append(name, value);
+    this.#pulse?.sent();
+    return socket.send({ header, body });
   }
 
   #fail(error: OctavoError): void {
@@ -180,10 +238,11 @@ export class Exchange implements AsyncIterableIterator<unknown> {
   #finish(error: OctavoError | undefined, cut?: OctavoError): void {
     if (this.#over !== undefined) return;
     this.#over = { error };
+    this.#pulse?.stop();
     this.#forget();
     this.#init.socket.close(cut);
     void leave(this.#source);
-    this.#init.onEnd(error);
+    if (this.#opened) this.#init.onEnd();
   }
 }
 

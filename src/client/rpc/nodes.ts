@@ -9,6 +9,8 @@ import type { ClientCall } from './client-call.js';
 /** How long a call with `waitForReady` waits before it asks for a node again. */
 const ASK_AGAIN_MS = 100;
 
+const NONE: ReadonlySet<string> = new Set();
+
 /** Finds the node for each attempt of a call: among those that speak mucp on this transport, or where the call says. */
 export class Nodes {
   readonly #selector: Selector;
@@ -24,7 +26,7 @@ export class Nodes {
   }
 
   /** A node, at once where the registry remembers some. */
-  next(call: ClientCall, tried: ReadonlySet<string>): MaybePromise<Node> {
+  next(call: ClientCall, tried: ReadonlySet<string> = NONE): MaybePromise<Node> {
     const { address, waitForReady } = call.options;
     if (address !== undefined) return this.#addressed(address, tried);
     if (waitForReady === true) return this.#patiently(call, tried);
@@ -34,7 +36,8 @@ export class Nodes {
 
   /** Whether there is a node that this call has not tried. */
   async others(call: ClientCall, tried: ReadonlySet<string>): Promise<boolean> {
-    if (call.options.address !== undefined) return false;
+    const { address } = call.options;
+    if (address !== undefined) return listed(address).some((each) => !tried.has(each));
     try {
       return !tried.has((await this.#select(call))(tried).id);
     } catch {
@@ -61,11 +64,12 @@ export class Nodes {
     return this.#selector.select(service, { filters: all, ...(strategy !== undefined && { strategy }) });
   }
 
-  /** One of the addresses that the caller gave, in turn. */
+  /** One of the addresses that the caller gave, in turn, and one that was not tried where there is any. */
   #addressed(address: string | readonly string[], tried: ReadonlySet<string>): Node {
-    const all = typeof address === 'string' ? [address] : address;
-    const turn = this.#turn++;
-    const one = all.find((each) => !tried.has(each)) ?? all[turn % all.length];
+    const all = listed(address);
+    const untried = all.filter((each) => !tried.has(each));
+    const left = untried.length > 0 ? untried : all;
+    const one = left[this.#turn++ % left.length];
     if (one === undefined)
       throw new OctavoError(
         'invalid_argument',
@@ -73,6 +77,10 @@ export class Nodes {
       );
     return { id: one, address: one, metadata: {} };
   }
+}
+
+function listed(address: string | readonly string[]): readonly string[] {
+  return typeof address === 'string' ? [address] : address;
 }
 
 /** Keeps the nodes that speak mucp on this transport. Nodes that do not say what they speak are old, and speak it. */

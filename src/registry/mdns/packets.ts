@@ -1,9 +1,10 @@
+import { createHash } from 'node:crypto';
 import { isIP } from 'node:net';
 import { AUTHORITATIVE_ANSWER, decode, encode, type Answer, type DecodedPacket } from 'dns-packet';
 import { formatAddress, parseAddress } from '../../core/address.js';
 import { OctavoError } from '../../core/error.js';
 import type { Node, ServiceRecord } from '../registry.js';
-import { packPayload, unpackPayload, type Payload } from './payload.js';
+import { LONGEST_VERSION, packPayload, payloadFits, Unpacker, type Payload } from './payload.js';
 
 /** go-micro's seconds to live of every record. */
 const TTL = 120;
@@ -27,6 +28,16 @@ export interface Announcement {
 export interface Heard extends Announcement {
   /** Whether the node says that it goes. */
   readonly goodbye: boolean;
+  /** The same for the same announcement. */
+  readonly digest: string;
+  /** About how much of memory it takes. */
+  readonly bytes: number;
+}
+
+export function heard(announcement: Announcement, goodbye: boolean): Heard {
+  const text = JSON.stringify([announcement.service, announcement.node]);
+  const digest = createHash('sha1').update(text).digest('base64');
+  return { ...announcement, goodbye, digest, bytes: text.length };
 }
 
 /** How the names of one domain are made: `<node>.<service>.<domain>`. */
@@ -54,6 +65,12 @@ export class Names {
   check(announcement: Announcement): void {
     const name = this.node(announcement);
     const long = name.split('.').find((label) => Buffer.byteLength(label) > LONGEST_LABEL || label === '');
+    const { service } = announcement;
+    if (service.version.length > LONGEST_VERSION)
+      throw new OctavoError(
+        'invalid_argument',
+        `the version of the service "${service.name}" is longer than ${LONGEST_VERSION} characters: give it a shorter one`,
+      );
     if (long !== undefined || Buffer.byteLength(name) > 253)
       throw new OctavoError(
         'invalid_argument',
@@ -64,7 +81,7 @@ export class Names {
 
 /** The records of a node, in the order that go-micro reads them: A right behind its SRV. */
 export function nodeRecords(names: Names, announcement: Announcement, host: string, ttl = TTL): Answer[] {
-  const { service, node } = announcement;
+  const { node } = announcement;
   if (!node.address.includes(':'))
     throw new OctavoError(
       'invalid_argument',
@@ -78,17 +95,16 @@ export function nodeRecords(names: Names, announcement: Announcement, host: stri
       `the node "${node.id}" has the address ${node.address}: mdns needs an IP address, not a name`,
     );
   const name = names.node(announcement);
-  const payload: Payload = {
-    service: service.name,
-    version: service.version,
-    metadata: node.metadata,
-    endpoints: service.endpoints,
-  };
   return [
     { name, type: 'SRV', ttl, data: { priority: 10, weight: 1, port, target: host } },
     { name: host, type: family === 4 ? 'A' : 'AAAA', ttl, data: address },
-    { name, type: 'TXT', ttl, data: packPayload(payload) },
+    { name, type: 'TXT', ttl, data: packPayload(payloadOf(announcement)) },
   ];
+}
+
+function payloadOf({ service, node }: Announcement): Payload {
+  const { name, version, endpoints } = service;
+  return { service: name, version, metadata: node.metadata, endpoints };
 }
 
 /** The answer to a question for a service: one node, with the question repeated, as go-micro wants both. */
@@ -156,6 +172,7 @@ export function fitting(
   host: string,
 ): { announcement: Announcement; cut: boolean } {
   const fits = (each: Announcement): boolean =>
+    payloadFits(payloadOf(each)) &&
     answerPacket(names.service(each.service.name), 'PTR', each, names, host).length <= LONGEST_PACKET;
   if (fits(announcement)) return { announcement, cut: false };
   const endpoints = announcement.service.endpoints.map(({ name, metadata }) => ({ name, metadata }));
@@ -183,7 +200,8 @@ export function readPacket(bytes: Buffer): DecodedPacket | undefined {
 /** The nodes in a packet. Records of other domains, and those that do not add up to a node, are passed over. */
 export function heardIn(packet: DecodedPacket, names: Names): Heard[] {
   const records = [...(packet.answers ?? []), ...(packet.additionals ?? [])];
-  const heard: Heard[] = [];
+  const found: Heard[] = [];
+  const unpacker = new Unpacker();
   let tried = 0;
   for (const [at, record] of records.entries()) {
     if (record.type !== 'SRV' || !record.name.endsWith(`.${names.domain}`)) continue;
@@ -197,7 +215,7 @@ export function heardIn(packet: DecodedPacket, names: Names): Heard[] {
     );
     const text = records.find((each) => each.type === 'TXT' && each.name === record.name);
     if (address?.type !== 'A' && address?.type !== 'AAAA') continue;
-    const payload = text?.type === 'TXT' ? unpackPayload(stringsOf(text.data)) : undefined;
+    const payload = text?.type === 'TXT' ? unpacker.unpack(stringsOf(text.data)) : undefined;
     if (payload === undefined) continue;
     const suffix = `.${names.service(payload.service)}`;
     if (!record.name.endsWith(suffix)) continue;
@@ -207,13 +225,10 @@ export function heardIn(packet: DecodedPacket, names: Names): Heard[] {
       address: formatAddress(address.data, port),
       metadata,
     };
-    heard.push({
-      service: { name, version, metadata: {}, endpoints, nodes: [] },
-      node,
-      goodbye: record.ttl === 0,
-    });
+    const service = { name, version, metadata: {}, endpoints, nodes: [] };
+    found.push(heard({ service, node }, record.ttl === 0));
   }
-  return heard;
+  return found;
 }
 
 /** The names of services in the answer to "which are there". */

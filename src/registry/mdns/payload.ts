@@ -11,8 +11,10 @@ export interface Payload {
 
 /** Bytes that one string of a TXT record holds. */
 const PIECE = 255;
-/** Bytes of JSON that are unpacked at most: a packet of 64 KB can hold a thousand times its size. */
-const MOST_JSON = 256 * 1024;
+/** Bytes of JSON that one packet's payloads may be together: packed, a thousandth of it. go-micro's, with one node, are a tenth of this. */
+const MOST_JSON = 128 * 1024;
+/** Characters of a version that are read at most: it is remembered of every node. */
+export const LONGEST_VERSION = 255;
 /** How deep the shapes of requests and replies are read. go-micro's end at 3; whatever walks them recurses. */
 const DEEPEST = 8;
 
@@ -21,27 +23,49 @@ const DEEPEST = 8;
  *
  * Source: go-micro v4.11 `registry/mdns_registry.go`, `encode`.
  */
-export function packPayload({ service, version, metadata, endpoints }: Payload): string[] {
-  const json = JSON.stringify({
-    Metadata: metadata,
-    Service: service,
-    Version: version,
-    Endpoints: endpoints,
-  });
-  const hex = deflateSync(json).toString('hex');
+export function packPayload(payload: Payload): string[] {
+  const hex = deflateSync(jsonOf(payload)).toString('hex');
   return hex.match(new RegExp(`.{1,${PIECE}}`, 'g')) ?? [];
 }
 
-/** Unpacks a payload. `undefined` for anything that is none, however large it says it is. */
-export function unpackPayload(strings: readonly Uint8Array[]): Payload | undefined {
+/** Whether others read it. */
+export function payloadFits(payload: Payload): boolean {
+  return Buffer.byteLength(jsonOf(payload)) <= MOST_JSON;
+}
+
+function jsonOf({ service, version, metadata, endpoints }: Payload): string {
+  return JSON.stringify({ Metadata: metadata, Service: service, Version: version, Endpoints: endpoints });
+}
+
+/** Unpacks the payloads of one packet. */
+export class Unpacker {
+  #left = MOST_JSON;
+
+  /** `undefined` for anything that is none, or is more than what is left for its packet. */
+  unpack(strings: readonly Uint8Array[]): Payload | undefined {
+    const packed = packedIn(strings);
+    if (packed === undefined || this.#left === 0) return undefined;
+    let json: Buffer;
+    try {
+      json = inflateSync(packed, { maxOutputLength: this.#left });
+    } catch (reason) {
+      // Unpacking what is too large costs as much as if it had fitted.
+      if (reason instanceof RangeError) this.#left = 0;
+      return undefined;
+    }
+    this.#left -= json.length;
+    try {
+      return readPayload(JSON.parse(json.toString('utf8')));
+    } catch {
+      return undefined;
+    }
+  }
+}
+
+function packedIn(strings: readonly Uint8Array[]): Buffer | undefined {
   const hex = strings.map((each) => Buffer.from(each).toString('latin1')).join('');
   if (hex.length === 0 || hex.length % 2 !== 0 || !/^[0-9a-fA-F]+$/.test(hex)) return undefined;
-  try {
-    const json = inflateSync(Buffer.from(hex, 'hex'), { maxOutputLength: MOST_JSON }).toString('utf8');
-    return readPayload(JSON.parse(json));
-  } catch {
-    return undefined;
-  }
+  return Buffer.from(hex, 'hex');
 }
 
 function readPayload(value: unknown): Payload | undefined {
@@ -50,7 +74,8 @@ function readPayload(value: unknown): Payload | undefined {
   const members = new Map(Object.entries(value).map(([name, member]) => [name.toLowerCase(), member]));
   const service = members.get('service');
   const version = members.get('version');
-  if (typeof service !== 'string' || typeof version !== 'string' || version === '') return undefined;
+  if (typeof service !== 'string' || typeof version !== 'string') return undefined;
+  if (version === '' || version.length > LONGEST_VERSION) return undefined;
   const endpoints = members.get('endpoints');
   return {
     service,

@@ -8,17 +8,26 @@ import type { Logger } from '../../core/logger.js';
 import { EMPTY, type Message } from '../../core/message.js';
 import { Metadata } from '../../core/metadata.js';
 import * as mucp from '../../core/mucp.js';
+import { Pulse } from '../../core/pulse.js';
+import { quietly } from '../../core/quietly.js';
 import { writeError } from '../../core/wire-error.js';
 import type { Identity } from '../../core/identity.js';
 import type { MessageType } from '../../schema/message-type.js';
+import type { Method } from '../../schema/method.js';
 import { schemaOf } from '../../schema/schema.js';
 import type { Socket } from '../../transport/transport.js';
 import type { Dispatcher, DispatchRoute } from '../dispatcher.js';
+import type { ServerOptions } from '../server.js';
 import type { Subscriptions } from '../subscriptions.js';
 import type { Incoming } from './incoming.js';
 import { Requests } from './requests.js';
 import { StreamSink } from './stream-sink.js';
 import { UnarySink } from './unary-sink.js';
+
+/** What one server takes, as its options have it. */
+export type IntakeLimits = Required<
+  Pick<ServerOptions, 'requestTimeoutMs' | 'keepaliveMs' | 'streamIdleMs' | 'maxInFlight' | 'maxStreams'>
+>;
 
 export interface IntakeParts {
   readonly identity: Identity;
@@ -29,7 +38,7 @@ export interface IntakeParts {
   readonly logger: Logger;
   readonly dispatcher: Dispatcher;
   readonly subscriptions: Subscriptions;
-  readonly requestTimeoutMs: number;
+  readonly limits: IntakeLimits;
   /** Whether new calls are refused. */
   readonly draining: () => boolean;
 }
@@ -89,14 +98,30 @@ export class Intake {
     const contentType = header.get(mucp.CONTENT_TYPE) ?? 'application/protobuf';
     const incoming: Incoming = {
       header,
+      arrivedAt: first.arrivedAt,
       service,
       contentType,
       codec: this.#codec(contentType),
       octavo: header.has(mucp.OCTAVO),
       stream: header.get(mucp.STREAM),
     };
+    this.#checkRoom(route.endpoint.method.kind === 'unary');
     if (route.endpoint.method.kind === 'unary') this.#unary(socket, first, route, incoming);
     else this.#stream(socket, route, incoming);
+  }
+
+  /** Refuses what would be too much at once, before anything is spent on it. */
+  #checkRoom(unary: boolean): void {
+    const { service, dispatcher, limits } = this.#parts;
+    const { active, streams } = dispatcher.stats;
+    const [count, most, option] = unary
+      ? [active - streams, limits.maxInFlight, 'maxInFlight']
+      : [streams, limits.maxStreams, 'maxStreams'];
+    if (count < most) return;
+    const what = unary ? 'calls in flight' : 'open streams';
+    throw new OctavoError('resource_exhausted', `${service} has ${count} ${what} (${option})`, {
+      executed: false,
+    });
   }
 
   #unary(socket: Socket, { body }: Message, route: DispatchRoute, incoming: Incoming): void {
@@ -107,7 +132,7 @@ export class Intake {
         'invalid_argument',
         `${method.endpoint} is no stream: call it without Micro-Stream`,
       );
-    const context = this.#context(socket, route, incoming, this.#parts.requestTimeoutMs);
+    const context = this.#context(socket, route, incoming, this.#parts.limits.requestTimeoutMs);
     const sink = new UnarySink(socket, incoming, method, context);
     this.#parts.dispatcher.dispatch(route, context, () => readValid(codec, body, method.request), sink);
   }
@@ -117,14 +142,16 @@ export class Intake {
     if (incoming.stream === undefined)
       throw new OctavoError('invalid_argument', `${method.endpoint} is a stream: open it with Micro-Stream`);
     const context = this.#context(socket, route, incoming, undefined);
-    const sink = new StreamSink(socket, incoming, method, context);
-    const requests = new Requests(
+    const pulse = this.#pulse(incoming, method, context, () => sink.beat());
+    const sink = new StreamSink({ socket, incoming, method, context, pulse });
+    const requests = new Requests({
       socket,
-      incoming.octavo,
-      (body) => readValid(incoming.codec, body, method.request),
+      octavo: incoming.octavo,
+      read: (body) => readValid(incoming.codec, body, method.request),
       sink,
-    );
-    sink.greet();
+      pulse,
+    });
+    sink.greet(this.#parts.limits.keepaliveMs);
     if (method.kind !== 'server') {
       this.#parts.dispatcher.dispatch(route, context, () => requests, sink);
       return;
@@ -137,9 +164,31 @@ export class Intake {
           return value;
         };
         this.#parts.dispatcher.dispatch(route, context, read, sink);
+        void requests.watch();
       },
       (reason: unknown) => sink.end(OctavoError.from(reason)),
     );
+  }
+
+  #pulse(
+    { header, octavo }: Incoming,
+    { endpoint, options }: Method,
+    context: Context,
+    beat: () => void,
+  ): Pulse {
+    const { keepaliveMs, streamIdleMs } = this.#parts.limits;
+    const idleMs = options.idleMs ?? streamIdleMs;
+    const silence = `the caller of ${endpoint} was silent for ${keepaliveMs} ms (keepaliveMs)`;
+    const idleness = `${endpoint} carried no item for ${idleMs} ms (streamIdleMs)`;
+    return new Pulse({
+      clock: this.#parts.clock,
+      beatMs: octavo ? mucp.readKeepalive(header) / 3 : 0,
+      silenceMs: octavo ? keepaliveMs : 0,
+      idleMs,
+      beat,
+      silent: () => context.cancel(new OctavoError('unavailable', silence)),
+      idle: () => context.cancel(new OctavoError('deadline_exceeded', idleness)),
+    });
   }
 
   /** @param timeoutMs the limit where neither caller nor endpoint names one; `undefined` for none */
@@ -151,7 +200,8 @@ export class Intake {
   ): Context {
     const { clock, logger } = this.#parts;
     const { header, service, octavo } = incoming;
-    const asked = mucp.readTimeout(header);
+    const now = clock.now();
+    const asked = timeLeft(incoming, now);
     const allowed = endpoint.method.options.timeoutMs;
     const ms = asked === undefined ? (allowed ?? timeoutMs) : Math.min(asked, allowed ?? asked);
     const context = new Context({
@@ -161,7 +211,7 @@ export class Intake {
       logger,
       metadata: () => mucp.userMetadata(header),
       peer: { address: socket.remote, octavo },
-      deadline: ms === undefined || ms === 0 ? undefined : clock.now() + ms,
+      deadline: ms === undefined || ms === 0 ? undefined : now + ms,
     });
     // Most sockets close because the reply is out.
     socket.onClose(() => {
@@ -210,9 +260,27 @@ export class Intake {
     if (octavo) reply.append(mucp.OCTAVO, mucp.DIALECT);
     const stream = header.get(mucp.STREAM);
     if (stream !== undefined) reply.append(mucp.STREAM, stream);
-    void socket.send({ header: reply, body: EMPTY });
+    quietly(() => socket.send({ header: reply, body: EMPTY }));
     socket.close();
   }
+}
+
+/**
+ * How much of the caller's time is left, in milliseconds; `undefined` where it sets no limit. Since `Timeout` is what was left when the
+ * request was sent, what it took to arrive whole and be taken up counts here.
+ *
+ * @throws `deadline_exceeded`, `executed: false`, when nothing is left: nobody waits for a reply any more
+ */
+function timeLeft({ header, arrivedAt }: Incoming, now: number): number | undefined {
+  const asked = mucp.readTimeout(header);
+  if (asked === undefined || arrivedAt === undefined) return asked;
+  const waited = Math.max(0, now - arrivedAt);
+  if (waited < asked) return asked - waited;
+  throw new OctavoError(
+    'deadline_exceeded',
+    `the request came too late: it had ${Math.round(asked)} ms, and was taken up ${Math.round(waited)} ms after its first byte`,
+    { executed: false },
+  );
 }
 
 /** Decodes a request and holds it to its rules. */

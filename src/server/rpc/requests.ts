@@ -1,10 +1,19 @@
 import { OctavoError } from '../../core/error.js';
-import { isPromise } from '../../core/lifecycle.js';
+import { isPromise, type MaybePromise } from '../../core/lifecycle.js';
 import type { Message } from '../../core/message.js';
 import * as mucp from '../../core/mucp.js';
+import type { Pulse } from '../../core/pulse.js';
 import { readError } from '../../core/wire-error.js';
 import type { Socket } from '../../transport/transport.js';
 import type { StreamSink } from './stream-sink.js';
+
+export interface RequestsInit {
+  readonly socket: Socket;
+  readonly octavo: boolean;
+  readonly read: (body: Uint8Array) => unknown;
+  readonly sink: StreamSink;
+  readonly pulse: Pulse;
+}
 
 /** The items that a caller sends on a stream, decoded one by one as the handler asks for them. */
 export class Requests implements AsyncIterableIterator<unknown> {
@@ -12,20 +21,33 @@ export class Requests implements AsyncIterableIterator<unknown> {
   readonly #octavo: boolean;
   readonly #read: (body: Uint8Array) => unknown;
   readonly #sink: StreamSink;
+  readonly #pulse: Pulse;
   #ended = false;
 
-  constructor(socket: Socket, octavo: boolean, read: (body: Uint8Array) => unknown, sink: StreamSink) {
+  constructor({ socket, octavo, read, sink, pulse }: RequestsInit) {
     this.#socket = socket;
     this.#octavo = octavo;
     this.#read = read;
     this.#sink = sink;
+    this.#pulse = pulse;
   }
 
   async next(): Promise<IteratorResult<unknown>> {
-    if (this.#ended) return { done: true, value: undefined };
-    const received = this.#socket.receive();
-    const message = isPromise(received) ? await received : received;
-    return this.#item(message);
+    for (;;) {
+      if (this.#ended) return { done: true, value: undefined };
+      const message = await this.#receive();
+      if (message?.header.has(mucp.FRAME) !== true) return this.#item(message);
+    }
+  }
+
+  /** Reads on where no item is wanted any more, as who does not read does not hear that the caller has gone. */
+  async watch(): Promise<void> {
+    try {
+      for (let message = await this.#receive(); message !== undefined; message = await this.#receive())
+        if (message.header.has(mucp.ERROR)) this.#item(message);
+    } catch {
+      // Whoever listens for the close of the socket learns of it.
+    }
   }
 
   async return(): Promise<IteratorResult<unknown>> {
@@ -37,12 +59,20 @@ export class Requests implements AsyncIterableIterator<unknown> {
     return this;
   }
 
+  #receive(): MaybePromise<Message | undefined> {
+    const received = this.#socket.receive();
+    if (!isPromise(received)) return received;
+    this.#pulse.listen();
+    return received.finally(() => this.#pulse.heard());
+  }
+
   #item(message: Message | undefined): IteratorResult<unknown> {
     if (message === undefined) {
       this.#ended = true;
       throw new OctavoError('cancelled', 'the caller went away');
     }
     const error = message.header.get(mucp.ERROR);
+    this.#pulse.active();
     if (error === undefined) return { done: false, value: this.#read(message.body) };
     this.#ended = true;
     if (error !== mucp.EOS) throw readError(error);

@@ -1,9 +1,11 @@
 import type { Context } from '../../core/context.js';
 import { OctavoError } from '../../core/error.js';
-import type { MaybePromise } from '../../core/lifecycle.js';
+import { isPromise, type MaybePromise } from '../../core/lifecycle.js';
 import { EMPTY } from '../../core/message.js';
 import { checkMetadata, type Metadata } from '../../core/metadata.js';
 import * as mucp from '../../core/mucp.js';
+import type { Pulse } from '../../core/pulse.js';
+import { quietly } from '../../core/quietly.js';
 import { writeError } from '../../core/wire-error.js';
 import type { Method } from '../../schema/method.js';
 import type { Socket } from '../../transport/transport.js';
@@ -12,26 +14,43 @@ import type { ReplySink } from '../dispatcher.js';
 import type { Incoming } from './incoming.js';
 import { addTrailer, badReply, replyHeader } from './unary-sink.js';
 
+export interface StreamSinkInit {
+  readonly socket: Socket;
+  readonly incoming: Incoming;
+  readonly method: Method;
+  readonly context: Context;
+  readonly pulse: Pulse;
+}
+
 /** Writes the replies of a stream, and its end. */
 export class StreamSink implements ReplySink {
   readonly #socket: Socket;
   readonly #incoming: Incoming;
   readonly #method: Method;
   readonly #context: Context;
+  readonly #pulse: Pulse;
   #opened = false;
   #mute = false;
 
-  constructor(socket: Socket, incoming: Incoming, method: Method, context: Context) {
+  constructor({ socket, incoming, method, context, pulse }: StreamSinkInit) {
     this.#socket = socket;
     this.#incoming = incoming;
     this.#method = method;
     this.#context = context;
+    this.#pulse = pulse;
   }
 
   /** Tells an Octavo caller that an Octavo server has its stream, so that it knows a half-close will be understood. */
-  greet(): void {
+  greet(keepaliveMs: number): void {
     if (!this.#incoming.octavo) return;
-    void this.#socket.send({ header: this.#header().append(mucp.FRAME, 'open'), body: EMPTY });
+    const header = this.#header().append(mucp.FRAME, 'open').append(mucp.KEEPALIVE, String(keepaliveMs));
+    quietly(() => this.#socket.send({ header, body: EMPTY }));
+  }
+
+  /** Gives a sign of life. */
+  beat(): void {
+    const header = this.#header().append(mucp.FRAME, 'beat');
+    quietly(() => this.#socket.send({ header, body: EMPTY }));
   }
 
   /** Says nothing more: a go-micro client that ended its stream reads no further. */
@@ -45,7 +64,7 @@ export class StreamSink implements ReplySink {
       if (reply.trailer !== undefined)
         for (const [name, value] of reply.trailer) this.#context.reply.trailer.append(name, value);
       // The end is written behind the reply, whether or not the other end has read that.
-      void sent;
+      if (isPromise(sent)) sent.catch(() => {});
       this.end();
     } catch (reason) {
       this.end(badReply(reason, this.#context));
@@ -61,6 +80,7 @@ export class StreamSink implements ReplySink {
   }
 
   end(error?: OctavoError): void {
+    this.#pulse.stop();
     if (!this.#mute)
       try {
         this.#close(error, true);
@@ -80,13 +100,16 @@ export class StreamSink implements ReplySink {
       this.#addHeader(header, undefined);
       addTrailer(header, this.#context.replied?.trailer);
     }
-    void this.#socket.send({ header, body: EMPTY });
+    const sent = this.#socket.send({ header, body: EMPTY });
+    if (isPromise(sent)) sent.catch(() => {});
   }
 
   #item(value: unknown, more: Metadata | undefined): MaybePromise<void> {
     if (this.#mute) return;
     const { codec, service } = this.#incoming;
     const { endpoint, reply: type } = this.#method;
+    this.#pulse.sent();
+    this.#pulse.active();
     const header = this.#header();
     this.#addHeader(header, more);
     return this.#socket.send({

@@ -1,5 +1,6 @@
 import type { Context } from '../../core/context.js';
 import { OctavoError } from '../../core/error.js';
+import { isPromise } from '../../core/lifecycle.js';
 import { EMPTY } from '../../core/message.js';
 import { checkMetadata, Metadata } from '../../core/metadata.js';
 import * as mucp from '../../core/mucp.js';
@@ -56,7 +57,8 @@ export class UnarySink implements ReplySink {
 
   #send(header: Metadata, body: Uint8Array): void {
     // Nobody waits for the other end to read: a unary reply is bounded, and the transport gives up on who never reads.
-    void this.#socket.send({ header, body });
+    const sent = this.#socket.send({ header, body });
+    if (isPromise(sent)) sent.catch(() => {});
     this.#socket.close();
   }
 

@@ -1,29 +1,47 @@
 import type { Socket as TcpSocket } from 'node:net';
-import type { Clock } from '../../core/clock.js';
+import type { Clock, Timer } from '../../core/clock.js';
 import { OctavoError } from '../../core/error.js';
 import { writeHttp, type HttpMessage } from '../../core/http-message.js';
-import { Inbox } from '../../core/inbox.js';
+import type { Inbox } from '../../core/inbox.js';
 import type { MaybePromise } from '../../core/lifecycle.js';
 import { EMPTY, type Message } from '../../core/message.js';
 import { Metadata } from '../../core/metadata.js';
+import * as mucp from '../../core/mucp.js';
+import { quietly } from '../../core/quietly.js';
 import { writeError } from '../../core/wire-error.js';
 import type { Socket } from '../transport.js';
 import { Flow, type FlowOptions } from './flow.js';
 import { plainReply } from './plain.js';
 import { route, type Route } from './routing.js';
+import { streamInbox } from './stream-inbox.js';
 import type { Bridge, Web } from './web.js';
 
-/** How many messages of a stream wait for their reader before the connection is paused. */
-const STREAM_ROOM = 64;
-
 const OK = 'HTTP/1.1 200 OK';
+
+/** What an Octavo peer is told before its connection is closed, so that it sends nothing more on it. */
+const GOAWAY = writeHttp(
+  OK,
+  new Metadata([
+    ['Connection', 'close'],
+    [mucp.OCTAVO, mucp.DIALECT],
+    [mucp.FRAME, mucp.GOAWAY],
+  ]),
+  EMPTY,
+);
+
+/** How long an Octavo peer has to close a connection after it was told, in milliseconds. */
+export const FAREWELL_MS = 1_000;
 
 /** What an accepted connection needs of its listener. */
 export interface Door {
   readonly clock: Clock;
   readonly options: FlowOptions;
+  /** For how long it is kept while nothing happens on it, in milliseconds; `0` is for ever. */
+  readonly idleMs: number;
   readonly accept: (socket: Socket) => void;
   readonly web: Web;
+  /** Something was refused that came from `remote`, or nothing came. */
+  readonly refused: (remote: string, error: OctavoError) => void;
   readonly gone: (connection: Accepted) => void;
 }
 
@@ -39,31 +57,68 @@ export class Accepted {
   /** The web server has the connection until its response is out. */
   #web = false;
   #bridge: Bridge | undefined;
+  /** The other end has to read what it was answered before something else happens. */
+  #behind = false;
+  /** How many messages had come when {@link sweep} last found it busy, and since when it knows of nothing else. */
+  #swept = 0;
+  #idleSince: number;
   readonly #waiting: HttpMessage[] = [];
   /** The stream that ended here last: what its client had under way is not for us. */
   #ended: string | undefined;
   /** Whether the connection closes after what happens on it now. */
   #last = false;
+  /** Whether the other end is an Octavo peer. */
+  #octavo = false;
+  #farewell: Timer | undefined;
+  readonly #gone: Promise<void>;
+  #onGone: () => void = () => {};
 
   constructor(tcp: TcpSocket, door: Door) {
     this.#door = door;
+    this.#gone = new Promise((resolve) => (this.#onGone = resolve));
     this.#flow = new Flow(tcp, door.clock, door.options, {
       message: (message) => this.#take(message),
       end: () => this.#end(),
       malformed: (error) => this.#refuse(error),
       closed: (error) => this.#closed(error),
     });
+    this.#idleSince = door.clock.now();
   }
 
   /** Whether nothing happens on it. */
   get idle(): boolean {
-    return this.#current === undefined && !this.#web && !this.#flow.partial;
+    return !this.#busy && !this.#flow.partial;
   }
 
-  /** Closes it now if nothing happens on it, else after what happens. */
-  close(): void {
+  get #busy(): boolean {
+    return this.#current !== undefined || this.#web || this.#behind;
+  }
+
+  /** Closes it if nothing has happened on it for too long: since it was opened, or since its last message. */
+  sweep(): void {
+    const { messages } = this.#flow;
+    const { clock, options, idleMs } = this.#door;
+    const now = clock.now();
+    if (!this.idle || messages !== this.#swept) {
+      this.#swept = messages;
+      this.#idleSince = now;
+      return;
+    }
+    const limit = messages === 0 ? options.headerTimeoutMs : idleMs;
+    if (limit === 0 || now - this.#idleSince < limit) return;
+    if (messages === 0)
+      this.#refused(
+        new OctavoError('deadline_exceeded', `nothing came within ${limit} ms (headerTimeoutMs)`),
+      );
+    void this.close();
+  }
+
+  /** Closes it now if nothing happens on it, else after what happens. A promise is of one that is told, and closed by the other end. */
+  close(): MaybePromise<void> {
     this.#last = true;
-    if (this.idle) this.#flow.end();
+    if (!this.idle) return;
+    this.#leave();
+    return this.#octavo ? this.#gone : undefined;
   }
 
   destroy(): void {
@@ -77,8 +132,11 @@ export class Accepted {
       return;
     }
     // A stream has its connection to itself: whoever mixes something in would wait for ever, and unnoticed when it leaves.
-    if (current?.stream !== undefined) return this.#flow.destroy();
-    if (current !== undefined || this.#web) {
+    if (current?.stream !== undefined) {
+      this.#refused(new OctavoError('invalid_argument', 'a stream was mixed with something else'));
+      return this.#flow.destroy();
+    }
+    if (this.#busy) {
       this.#waiting.push(message);
       this.#flow.pause();
       return;
@@ -90,6 +148,7 @@ export class Accepted {
     const to = route(message);
     if (to.kind === 'micro' && to.stream !== undefined && to.stream === this.#ended) return;
     if (message.last) this.#last = true;
+    if (to.kind === 'micro' && message.header.has(mucp.OCTAVO)) this.#octavo = true;
     if (to.kind === 'web') {
       this.#web = true;
       this.#bridge ??= this.#door.web.bridge(this.#flow);
@@ -103,7 +162,14 @@ export class Accepted {
       this.#release(socket, end),
     );
     this.#current = socket;
-    this.#door.accept(socket);
+    try {
+      this.#door.accept(socket);
+    } catch (reason) {
+      // It would end whoever gave the message: the process, at times.
+      const error = OctavoError.from(reason);
+      this.#refused(error);
+      socket.close(error);
+    }
   }
 
   /** The socket was closed: the connection is free, or done for. */
@@ -111,27 +177,43 @@ export class Accepted {
     if (this.#current !== socket) return;
     this.#current = undefined;
     this.#ended = socket.stream;
-    if (end === 'cut') this.#flow.destroy();
+    if (end === 'cut') this.#flow.reset();
     else if (end === 'end') this.#flow.end();
     else this.#next();
   }
 
   #next(): void {
+    const { behind } = this.#flow;
+    this.#behind = behind !== undefined;
+    if (behind !== undefined) return void behind.then(() => this.#next());
     const message = this.#waiting.shift();
     if (message !== undefined) this.#open(message);
-    else if (this.#last) this.#flow.end();
-    if (this.#current === undefined && !this.#web) this.#flow.resume();
+    else if (this.#last) this.#leave();
+    if (!this.#busy) this.#flow.resume();
+  }
+
+  /**
+   * Closes a connection that is free. An Octavo peer closes it: what it sent before it was told is still answered. Nobody else can be told,
+   * so that a request which crosses the end is lost: an inherent race of HTTP/1.1.
+   */
+  #leave(): void {
+    if (!this.#octavo || this.#farewell !== undefined) return this.#flow.end();
+    quietly(() => this.#flow.write(GOAWAY));
+    this.#farewell = this.#door.clock.after(FAREWELL_MS, () => this.#flow.end(), { background: true });
   }
 
   /** The other end closed its side: a caller that does so has gone. */
   #end(): void {
     this.#last = true;
-    if (this.#current !== undefined) this.#current.lost(undefined);
-    else if (!this.#web) this.#flow.end();
+    if (this.#current !== undefined) {
+      this.#waiting.length = 0;
+      this.#current.lost(undefined);
+    } else if (!this.#busy) this.#flow.end();
   }
 
   /** What came cannot be read: says why, in the form that its sender understands, and closes. */
   #refuse(error: OctavoError): void {
+    this.#refused(error);
     const { pending } = this.#flow;
     const current = this.#current;
     if (current !== undefined) current.lost(error);
@@ -141,10 +223,17 @@ export class Accepted {
     this.#flow.end();
   }
 
+  #refused(error: OctavoError): void {
+    this.#door.refused(this.#flow.remote, error);
+  }
+
   #closed(error: OctavoError | undefined): void {
+    this.#waiting.length = 0;
     this.#current?.lost(error);
     this.#bridge?.destroy();
+    this.#farewell?.cancel();
     this.#door.gone(this);
+    this.#onGone();
   }
 }
 
@@ -184,7 +273,7 @@ class AcceptedSocket implements Socket {
     this.stream = to.kind === 'micro' ? to.stream : undefined;
     this.#limits = limits;
     this.#release = release;
-    this.inbox = new Inbox<Message>(STREAM_ROOM, () => flow.resume());
+    this.inbox = streamInbox(() => flow.resume());
     if (to.kind === 'plain')
       // As from an Octavo peer, so that the error that comes back has all that a plain one can show.
       first.header

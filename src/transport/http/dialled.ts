@@ -1,21 +1,20 @@
-import { connect, type Socket as TcpSocket } from 'node:net';
-import { parseAddress } from '../../core/address.js';
-import type { Clock, Timer } from '../../core/clock.js';
+import type { Socket as TcpSocket } from 'node:net';
+import type { Clock } from '../../core/clock.js';
 import { OctavoError } from '../../core/error.js';
 import type { HttpMessage } from '../../core/http-message.js';
-import { Inbox } from '../../core/inbox.js';
+import type { Inbox } from '../../core/inbox.js';
 import type { MaybePromise } from '../../core/lifecycle.js';
 import type { Message } from '../../core/message.js';
+import * as mucp from '../../core/mucp.js';
 import { codeOf } from '../../core/wire-error.js';
-import type { DialOptions, PoolOptions, Socket } from '../transport.js';
+import type { Socket } from '../transport.js';
 import { checkSize, pack } from './accepted.js';
 import { Flow, type FlowOptions } from './flow.js';
 import { statusOf } from './routing.js';
-
-const STREAM_ROOM = 64;
+import { streamInbox } from './stream-inbox.js';
 
 /** A connection that we opened. It carries one call or one stream at a time, and is free in between. */
-class Dialled {
+export class Dialled {
   readonly flow: Flow;
   readonly openedAt: number;
   readonly address: string;
@@ -44,9 +43,17 @@ class Dialled {
   }
 
   #take(message: HttpMessage): void {
+    if (message.header.get(mucp.FRAME) === mucp.GOAWAY) return this.#leave();
     // Nobody asked: whatever this connection carries next would be taken for something else.
     if (this.current === undefined) this.flow.destroy();
     else this.current.take(message);
+  }
+
+  /** The other end reads nothing more, but answers what it has: no other call goes this way. */
+  #leave(): void {
+    if (this.current !== undefined) return this.current.retire();
+    this.#onGone(this);
+    this.flow.end();
   }
 
   #lost(error: OctavoError | undefined): void {
@@ -68,7 +75,7 @@ class Dialled {
 }
 
 /** One call or one stream on a connection that we opened. */
-class DialledSocket implements Socket {
+export class DialledSocket implements Socket {
   readonly #connection: Dialled;
   readonly #limits: FlowOptions;
   readonly #stream: boolean;
@@ -92,7 +99,7 @@ class DialledSocket implements Socket {
     this.#limits = limits;
     this.#release = release;
     this.#start = `POST / HTTP/1.1\r\nHost: ${connection.address}`;
-    this.#inbox = new Inbox<Message>(STREAM_ROOM, () => connection.flow.resume());
+    this.#inbox = streamInbox(() => connection.flow.resume());
   }
 
   get local(): string {
@@ -129,7 +136,8 @@ class DialledSocket implements Socket {
     this.#release(this.#connection, reuse);
     if (reuse) return;
     // A stream, or a call without its reply: closing is the only way to say that nobody waits.
-    if (this.#stream && error === undefined) flow.end();
+    if (error !== undefined) flow.reset();
+    else if (this.#stream) flow.end();
     else flow.destroy();
   }
 
@@ -141,6 +149,11 @@ class DialledSocket implements Socket {
     if (status !== 200) return this.lost(refusal(this.remote, status, message));
     if (this.#inbox.push(message)) return;
     this.#connection.flow.pause();
+  }
+
+  /** The connection is not used again. */
+  retire(): void {
+    this.#reusable = false;
   }
 
   lost(error: OctavoError | undefined): void {
@@ -168,144 +181,4 @@ function refusal(address: string, status: number, { body }: HttpMessage): Octavo
     codeOf(status),
     `${address} answered with the HTTP status ${status}${text && `: ${text}`}`,
   );
-}
-
-/** The connections that we opened, and those of them that are free: the newest first, as go-micro's pool has it. */
-export class Dialler {
-  readonly #clock: Clock;
-  readonly #options: FlowOptions;
-  readonly #all = new Set<Dialled>();
-  readonly #idle = new Map<string, Dialled[]>();
-  #sweep: Timer | undefined;
-  #ttlMs = 60_000;
-  #destroyed = false;
-
-  constructor(clock: Clock, options: FlowOptions) {
-    this.#clock = clock;
-    this.#options = options;
-  }
-
-  dial(address: string, options: DialOptions): MaybePromise<Socket> {
-    const free = options.stream === true ? undefined : this.#free(address, options.pool);
-    return free === undefined ? this.#open(address, options) : this.#socket(free, options);
-  }
-
-  destroy(): void {
-    this.#destroyed = true;
-    this.#sweep?.cancel();
-    this.#sweep = undefined;
-    for (const connection of this.#all) connection.flow.destroy();
-    this.#idle.clear();
-  }
-
-  #free(address: string, { ttlMs = 60_000 }: PoolOptions = {}): Dialled | undefined {
-    const idle = this.#idle.get(address);
-    for (let one = idle?.pop(); one !== undefined; one = idle?.pop()) {
-      if (!one.flow.closed && this.#clock.now() - one.openedAt < ttlMs) {
-        one.flow.background = false;
-        return one;
-      }
-      one.flow.end();
-    }
-    return undefined;
-  }
-
-  async #open(address: string, options: DialOptions): Promise<Socket> {
-    const tcp = await open(address, options, this.#clock);
-    if (this.#destroyed) {
-      tcp.destroy();
-      throw new OctavoError('unavailable', `the http transport was stopped while it dialled ${address}`, {
-        executed: false,
-      });
-    }
-    const connection = new Dialled(tcp, address, this.#clock, this.#options, (it) => this.#gone(it));
-    this.#all.add(connection);
-    return this.#socket(connection, options);
-  }
-
-  #socket(connection: Dialled, { stream = false, pool }: DialOptions): Socket {
-    const socket = new DialledSocket(connection, stream, this.#options, (it, reuse) => {
-      if (reuse) this.#keep(it, pool);
-    });
-    connection.current = socket;
-    return socket;
-  }
-
-  #keep(connection: Dialled, { size = 100, ttlMs = 60_000 }: PoolOptions = {}): void {
-    const { address, flow } = connection;
-    const idle = this.#idle.get(address) ?? [];
-    if (idle.length >= size || this.#clock.now() - connection.openedAt >= ttlMs) return flow.end();
-    idle.push(connection);
-    this.#idle.set(address, idle);
-    flow.background = true;
-    this.#ttlMs = ttlMs;
-    this.#sweep ??= this.#clock.after(ttlMs, () => this.#sweepIdle(), { background: true });
-  }
-
-  /** Lets go of what is idle and too old to be used again. */
-  #sweepIdle(): void {
-    this.#sweep = undefined;
-    const now = this.#clock.now();
-    for (const [address, idle] of this.#idle) {
-      const young = idle.filter(({ openedAt }) => now - openedAt < this.#ttlMs);
-      for (const old of idle) if (!young.includes(old)) old.flow.end();
-      if (young.length === 0) this.#idle.delete(address);
-      else this.#idle.set(address, young);
-    }
-    if (this.#idle.size > 0)
-      this.#sweep = this.#clock.after(this.#ttlMs, () => this.#sweepIdle(), { background: true });
-  }
-
-  #gone(connection: Dialled): void {
-    this.#all.delete(connection);
-    const idle = this.#idle.get(connection.address);
-    const at = idle?.indexOf(connection) ?? -1;
-    if (at >= 0) idle?.splice(at, 1);
-  }
-}
-
-/** Opens a TCP connection, within the time and unless it is given up. */
-function open(
-  address: string,
-  { timeoutMs = 5_000, cancellation }: DialOptions,
-  clock: Clock,
-): Promise<TcpSocket> {
-  const { host, port } = parseAddress(address);
-  if (cancellation?.cancelled !== undefined) return Promise.reject(cancellation.cancelled);
-  return new Promise((resolve, reject) => {
-    const tcp = connect({ host: host === '' ? '127.0.0.1' : host, port, allowHalfOpen: true });
-    const settle = (error?: OctavoError): void => {
-      timer.cancel();
-      forget?.();
-      tcp.off('connect', opened);
-      tcp.off('error', failed);
-      if (error === undefined) return resolve(tcp);
-      // Nobody listens for what may still happen to it.
-      tcp.on('error', () => {});
-      tcp.destroy();
-      reject(error);
-    };
-    const opened = (): void => settle();
-    const failed = (cause: Error): void =>
-      settle(
-        new OctavoError('unavailable', `nobody answers at ${address}: ${cause.message}`, {
-          cause,
-          executed: false,
-        }),
-      );
-    const timer = clock.after(timeoutMs, () =>
-      settle(
-        new OctavoError(
-          'deadline_exceeded',
-          `opening a connection to ${address} took longer than ${timeoutMs} ms`,
-          {
-            executed: false,
-          },
-        ),
-      ),
-    );
-    const forget = cancellation?.onCancel(settle);
-    tcp.once('connect', opened);
-    tcp.once('error', failed);
-  });
 }

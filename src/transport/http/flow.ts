@@ -9,6 +9,8 @@ import { formatAddress } from '../../core/address.js';
 export interface FlowOptions extends HttpLimits {
   /** For how long a message that has begun may take to arrive, or to leave, in milliseconds; `0` is for ever. */
   readonly timeoutMs: number;
+  /** For how long its header may take, in milliseconds; `0` is for ever. */
+  readonly headerTimeoutMs: number;
 }
 
 /** What the owner of a connection is told. */
@@ -16,7 +18,7 @@ export interface FlowEvents {
   message(message: HttpMessage): void;
   /** The other end will send no more; what it has begun is dropped. */
   end(): void;
-  /** What came is no HTTP/1.1, or over a limit. Nothing more can be read. */
+  /** What came is no HTTP/1.1, over a limit, or late. Nothing more can be read. */
   malformed(error: OctavoError): void;
   /** The connection is gone; with an error where it broke. */
   closed(error: OctavoError | undefined): void;
@@ -24,6 +26,16 @@ export interface FlowEvents {
 
 /** How long the other end has to close its side after we closed ours. */
 const LINGER_MS = 2_000;
+/** How long a connection may be silent before the system asks whether the other end is still there. */
+const KEEP_ALIVE_MS = 15_000;
+/** Bytes that are read and kept while nobody takes messages, so that an end behind them is noticed. */
+const READ_AHEAD = 64 * 1024;
+
+/** How often a connection that is not read is asked whether it still is one, in milliseconds. */
+const ASK_MS = 20;
+/** How many bytes of a connection are read in one turn of the event loop. */
+const TURN_BYTES = 64 * 1024;
+const NOTHING = new Uint8Array();
 
 /**
  * One TCP connection that carries HTTP/1.1 messages both ways, paced by the slower side.
@@ -41,8 +53,16 @@ export class Flow {
   #messages = 0;
   #arriving: Timer | undefined;
   #draining: Promise<void> | undefined;
+  /** Whether its owner wants no more for now; and whether that was so since the other end was asked for last. */
+  #held = false;
+  #heldLately = false;
+  #asking: Timer | undefined;
+  #readSinceRest = 0;
+  #resting = false;
   /** Whether what comes is thrown away. */
   #deaf = false;
+  /** The other end sends no more. */
+  #half = false;
   #ending = false;
   #closed = false;
   #error: OctavoError | undefined;
@@ -63,6 +83,7 @@ export class Flow {
       () => void tcp.write('HTTP/1.1 100 Continue\r\n\r\n'),
     );
     tcp.setNoDelay(true);
+    tcp.setKeepAlive(true, KEEP_ALIVE_MS);
     tcp.on('data', (bytes: Buffer) => this.#read(bytes));
     tcp.on('end', () => this.#ended());
     tcp.on('error', (cause) => this.#fail(cause));
@@ -71,6 +92,16 @@ export class Flow {
 
   get closed(): boolean {
     return this.#closed;
+  }
+
+  /** How many messages came. */
+  get messages(): number {
+    return this.#messages;
+  }
+
+  /** While the other end is behind in reading what was written: resolves when it has caught up, or the connection is gone. */
+  get behind(): Promise<void> | undefined {
+    return this.#draining;
   }
 
   /** Whether there is more than whole messages: something is on its way, or was read ahead. */
@@ -90,15 +121,20 @@ export class Flow {
     return (this.#draining ??= this.#drained());
   }
 
-  /** Reads no more until {@link resume}, so that the other end has to wait. */
+  /** Gives no more messages until {@link resume}, and soon reads no more, so that the other end has to wait. */
   pause(): void {
+    // After the end no more can come than is here.
+    if (this.#half) return;
+    this.#held = true;
+    this.#heldLately = true;
     this.#reader.pause();
-    this.#tcp.pause();
+    this.#askLater();
   }
 
   resume(): void {
+    this.#held = false;
     if (this.#deaf) return;
-    this.#tcp.resume();
+    if (!this.#resting) this.#tcp.resume();
     this.#parse(() => this.#reader.resume());
   }
 
@@ -107,11 +143,16 @@ export class Flow {
     if (this.#closed || this.#ending) return;
     this.#ending = true;
     this.#deaf = true;
+    this.#held = false;
     this.#settled();
     this.#tcp.resume();
-    this.#tcp.end();
-    const timer = this.#clock.after(LINGER_MS, () => this.#tcp.destroy(), { background: true });
-    this.#tcp.once('close', () => timer.cancel());
+    // What is left may take as long as any message; what comes afterwards may not.
+    let timer = this.#cutAfter(this.#options.timeoutMs);
+    this.#tcp.once('close', () => timer?.cancel());
+    this.#tcp.end(() => {
+      timer?.cancel();
+      timer = this.#closed ? undefined : this.#cutAfter(LINGER_MS);
+    });
   }
 
   /** Cuts the connection. */
@@ -121,6 +162,15 @@ export class Flow {
     this.#tcp.destroy();
   }
 
+  /** Cuts the connection, and has the other end notice at once: what is on its way is thrown away at both ends. */
+  reset(): void {
+    this.#deaf = true;
+    this.#settled();
+    // What is being closed in order cannot be reset any more.
+    if (this.#ending) this.#tcp.destroy();
+    else this.#tcp.resetAndDestroy();
+  }
+
   /** Whether the process may end while this connection is open. */
   set background(background: boolean) {
     if (background) this.#tcp.unref();
@@ -128,7 +178,26 @@ export class Flow {
   }
 
   #read(bytes: Buffer): void {
-    if (!this.#deaf) this.#parse(() => this.#reader.feed(bytes));
+    if (!this.#deaf) this.#parse(() => this.#reader.feed(bytes, this.#clock.now()));
+    if (this.#full) this.#tcp.pause();
+    this.#readSinceRest += bytes.length;
+    if (this.#readSinceRest >= TURN_BYTES && !this.#resting) this.#rest();
+  }
+
+  /** Whether as much was read ahead as there is room for. */
+  get #full(): boolean {
+    return this.#held && !this.#deaf && this.#reader.held >= READ_AHEAD;
+  }
+
+  /** Lets others have their turn: Node reads a socket on and on while there is more, up to 2 MiB. */
+  #rest(): void {
+    this.#resting = true;
+    this.#tcp.pause();
+    setImmediate(() => {
+      this.#resting = false;
+      this.#readSinceRest = 0;
+      if (!this.#full) this.#tcp.resume();
+    });
   }
 
   #parse(parse: () => void): void {
@@ -140,31 +209,49 @@ export class Flow {
       this.#events.malformed(OctavoError.from(reason));
       return;
     }
+    this.#follow();
+  }
+
+  #follow(): void {
     if (!this.#reader.partial) this.#settled();
     else if (this.#arriving === undefined) this.#watch();
   }
 
-  /** Sees to it that a message which has begun ends in time. One timer serves many messages. */
+  /** Sees to it that a message which has begun ends in time, its header sooner. One timer serves many messages. */
   #watch(): void {
-    const { timeoutMs } = this.#options;
-    if (this.#deaf || timeoutMs === 0) return;
+    const head = this.#reader.header === undefined;
+    const ms = this.#options[head ? 'headerTimeoutMs' : 'timeoutMs'];
+    if (this.#deaf || ms === 0) return;
     const seen = this.#messages;
-    this.#arriving = this.#clock.after(timeoutMs, () => this.#late(seen), { background: true });
+    this.#arriving = this.#clock.after(ms, () => this.#late(seen, head), { background: true });
   }
 
-  #late(seen: number): void {
+  #late(seen: number, head: boolean): void {
     this.#arriving = undefined;
-    if (!this.#reader.partial) return;
-    // Others came to their end meanwhile, or it is we who do not read.
-    if (this.#messages !== seen || this.#tcp.isPaused()) return this.#watch();
+    // Others came to their end meanwhile, or the header did, or it is we who do not read.
+    if (this.#messages !== seen || head !== (this.#reader.header === undefined) || this.#held)
+      return this.#follow();
     this.#deaf = true;
-    const { timeoutMs } = this.#options;
+    const limit = head ? 'headerTimeoutMs' : 'timeoutMs';
+    const what = `a ${head ? 'header' : 'message'} began and did not end`;
     this.#events.malformed(
-      new OctavoError(
-        'deadline_exceeded',
-        `a message began and did not end within ${timeoutMs} ms (timeoutMs)`,
-      ),
+      new OctavoError('deadline_exceeded', `${what} within ${this.#options[limit]} ms (${limit})`),
     );
+  }
+
+  #askLater(): void {
+    if (this.#deaf) return;
+    this.#asking ??= this.#clock.after(ASK_MS, () => this.#ask(), { background: true });
+  }
+
+  /** Who does not read sees no end; but a connection that the other end has reset fails the next write, also one of no bytes. */
+  #ask(): void {
+    this.#asking = undefined;
+    if (!this.#heldLately) return;
+    this.#heldLately = this.#held;
+    // Bytes that wait to leave would fail by themselves.
+    if (this.#full && this.#tcp.writable && this.#tcp.writableLength === 0) this.#tcp.write(NOTHING);
+    this.#askLater();
   }
 
   #settled(): void {
@@ -181,17 +268,21 @@ export class Flow {
         this.#tcp.off('close', done);
         resolve();
       };
-      const { timeoutMs } = this.#options;
-      const timer =
-        timeoutMs === 0
-          ? undefined
-          : this.#clock.after(timeoutMs, () => this.#tcp.destroy(), { background: true });
+      const timer = this.#cutAfter(this.#options.timeoutMs);
       this.#tcp.on('drain', done);
       this.#tcp.on('close', done);
     });
   }
 
+  #cutAfter(ms: number): Timer | undefined {
+    return ms === 0 ? undefined : this.#clock.after(ms, () => this.#tcp.destroy(), { background: true });
+  }
+
   #ended(): void {
+    this.#half = true;
+    if (this.#deaf) return;
+    // What was read ahead was sent before the end.
+    this.resume();
     if (this.#deaf) return;
     this.#reader.end();
     this.#events.end();
@@ -207,6 +298,8 @@ export class Flow {
 
   #gone(): void {
     this.#closed = true;
+    this.#deaf = true;
+    this.#asking?.cancel();
     this.#settled();
     this.#events.closed(this.#error);
   }

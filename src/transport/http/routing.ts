@@ -21,12 +21,17 @@ export function route({ start, header }: Pick<HttpMessage, 'start' | 'header'>):
     return stream === undefined ? UNARY : { kind: 'micro', stream };
   }
   if (!start.startsWith('POST ')) return WEB;
-  const path = start.slice(5, start.lastIndexOf(' '));
+  const path = pathOf(start.slice(5, start.lastIndexOf(' ')));
   if (path === '/') return UNARY;
   const match = PLAIN.exec(path);
   if (match === null) return WEB;
   const [, service = '', type = '', method = ''] = match;
   return { kind: 'plain', service, endpoint: `${type}.${method}` };
+}
+
+/** Without scheme and host, which proxies write: RFC 9112 section 3.2.2. */
+function pathOf(target: string): string {
+  return target.startsWith('/') ? target : target.replace(/^https?:\/\/[^/?]*/i, '') || '/';
 }
 
 function isMicro(header: Metadata): boolean {

@@ -10,7 +10,11 @@ export interface WebOptions {
   readonly routes: ((app: FastifyInstance) => void | Promise<void>) | undefined;
   readonly probes: Probes | undefined;
   readonly maxBodyBytes: number;
+  readonly maxHeaderBytes: number;
 }
+
+/** Bytes of a header that are added on the way to the web server. */
+const ADDED = 1_024;
 
 /** The web server behind the port: fastify with the probes and the user's routes, loaded when there is first something for it. */
 export class Web {
@@ -46,16 +50,19 @@ export class Web {
   }
 
   async #make(): Promise<FastifyInstance> {
-    const { routes, probes, maxBodyBytes } = this.#options;
+    const { routes, probes, maxBodyBytes, maxHeaderBytes } = this.#options;
     const { fastify } = await import('fastify');
     const app = fastify({
       bodyLimit: maxBodyBytes,
       serverFactory: (handler: RequestListener) =>
         // No `Keep-Alive` header: it is not the web server that closes the connection.
-        (this.#server = createServer({ keepAliveTimeout: 0 }, (request, response) => {
-          response.once('close', () => bridgeOf(request).done());
-          handler(request, response);
-        })),
+        (this.#server = createServer(
+          { keepAliveTimeout: 0, maxHeaderSize: maxHeaderBytes + ADDED },
+          (request, response) => {
+            response.once('close', () => bridgeOf(request).done());
+            handler(request, response);
+          },
+        )),
     });
     if (probes !== undefined) {
       app.get('/health', (_, reply) =>
@@ -95,7 +102,8 @@ export class Bridge extends Duplex {
     this.#flow = flow;
     this.#connect = connect;
     this.remoteAddress = flow.remote.slice(0, flow.remote.lastIndexOf(':'));
-    this.on('error', () => flow.destroy());
+    // What ends it ends its connection, too.
+    this.on('error', () => {});
   }
 
   /** Gives a request to the web server; `onDone` is called when its response is out. */
@@ -123,6 +131,11 @@ export class Bridge extends Duplex {
     const drained = this.#flow.write(chunk);
     if (isPromise(drained)) void drained.then(() => written());
     else written();
+  }
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    this.#flow.end();
+    callback(error);
   }
 
   override _final(callback: () => void): void {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { OctavoError } from '../../../src/core/error.js';
 import { isPromise } from '../../../src/core/lifecycle.js';
+import type { Message } from '../../../src/core/message.js';
 import type { Socket, Transport } from '../../../src/transport/transport.js';
 import type { Suite } from '../conform.js';
 import { ANY, answering, bothEnds, call, echo, echoAll, fails, item, later, message, text } from './talk.js';
@@ -46,6 +47,26 @@ export const listeningSuite = {
     assert.equal(text(await call(transport, one, message('x'))), 'one');
     await one.close();
     assert.equal(text(await call(transport, other, message('x'))), 'other');
+  },
+  'what crosses the end of a listener is answered, or was never sent: between Octavo peers': async (
+    transport,
+  ) => {
+    const octavo = (body: string): Message => message(body, { Octavo: '1' });
+    for (let round = 0; round < 50; round++) {
+      const listener = await transport.listen(ANY, echo);
+      // The first leaves a connection that is free, where there are connections.
+      await call(transport, listener, octavo('first'));
+      const closed = listener.close();
+      // Now, a moment later, and when it has closed.
+      for (let turn = 0; turn < round % 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+      const outcome = await call(transport, listener, octavo('crossing')).then(
+        text,
+        (reason: unknown) => reason,
+      );
+      if (outcome instanceof OctavoError) assert.equal(outcome.executed, false, outcome.message);
+      else assert.equal(outcome, 'crossing');
+      await closed;
+    }
   },
   'another transport reaches it, and is cut off when it stops': async (transport, fresh) => {
     const other = await fresh();

@@ -7,6 +7,9 @@ import { ANY, bothEnds, echoAll, item, later, rest, text } from './talk.js';
 /** How many messages of 64 KiB nobody reads before their sender must have been told to wait. */
 const MOST_UNREAD = 1_000;
 
+/** How long a cut may take to be noticed, however much is under way. */
+const NOTICED_MS = 1_000;
+
 /** Sends until it is told to wait and nothing changes that, and then lets the other end read. */
 async function outrun(from: Socket, to: Socket): Promise<void> {
   const body = Buffer.alloc(64 * 1024);
@@ -23,6 +26,21 @@ async function outrun(from: Socket, to: Socket): Promise<void> {
   for (let n = 0; n < sent; n++) assert.equal((await to.receive())?.body.length, body.length);
   await waiting;
   from.close();
+  to.close();
+}
+
+/** Sends until everything between the two ends is full, and cuts: the other end must hear of it though it receives nothing. */
+async function cutWhileUnread(from: Socket, to: Socket): Promise<void> {
+  const gone = later<'gone'>();
+  to.onClose(() => gone.resolve('gone'));
+  const body = Buffer.alloc(64 * 1024);
+  for (let sent = 0; sent < MOST_UNREAD; sent++) {
+    const soon = new Promise<'soon'>((resolve) => setTimeout(resolve, 100, 'soon'));
+    if ((await Promise.race([from.send(item(body)), soon])) === 'soon') break;
+  }
+  from.close(new OctavoError('cancelled', 'enough'));
+  const late = new Promise<'late'>((resolve) => setTimeout(resolve, NOTICED_MS, 'late'));
+  assert.equal(await Promise.race([gone.promise, late]), 'gone');
   to.close();
 }
 
@@ -111,6 +129,14 @@ export const streamSuite = {
     far.onClose(() => gone.resolve());
     near.close(new OctavoError('cancelled', 'enough'));
     await gone.promise;
+  },
+  'a cut is noticed by an end that receives nothing, whatever waits for it': async (transport) => {
+    const { near, far } = await bothEnds(transport);
+    await cutWhileUnread(near, far);
+  },
+  'a cut by the end that was dialled is noticed, too': async (transport) => {
+    const { near, far } = await bothEnds(transport);
+    await cutWhileUnread(far, near);
   },
   'onClose is called once, also when it is asked for afterwards': async (transport) => {
     const { near, far } = await bothEnds(transport);

@@ -1,0 +1,88 @@
+import type { Clock } from '../../core/clock.js';
+import { OctavoError } from '../../core/error.js';
+import { isPromise } from '../../core/lifecycle.js';
+import type { Node } from '../../registry/registry.js';
+import type { Selector } from '../../selector/selector.js';
+import type { Reply } from '../../wrapper/wrapper.js';
+import type { ClientOptions } from '../client.js';
+import type { ClientCall } from './client-call.js';
+import { History } from './history.js';
+import type { Nodes } from './nodes.js';
+import { RetryBudget } from './retry-budget.js';
+
+/** How many nodes a call that was never sent may be offered to. */
+const MOST_NODES = 10;
+
+export interface AttemptsParts {
+  readonly nodes: Nodes;
+  readonly selector: Selector;
+  readonly clock: Clock;
+  readonly send: (call: ClientCall, node: Node) => Promise<Reply>;
+}
+
+/** Tries a call, and tries it again where that may help. There is no other loop: wrappers set its options or stand around it. */
+export class Attempts {
+  readonly #parts: AttemptsParts;
+  readonly #options: ClientOptions;
+  readonly #budget: RetryBudget;
+
+  constructor(options: ClientOptions, parts: AttemptsParts) {
+    this.#parts = parts;
+    this.#options = options;
+    this.#budget = new RetryBudget(parts.clock, options.retryBudget);
+  }
+
+  async run(call: ClientCall): Promise<Reply> {
+    const { nodes, selector, send } = this.#parts;
+    const { service, context } = call;
+    this.#budget.call(service);
+    for (;;) {
+      const found = nodes.next(call, call.history?.tried);
+      const node = isPromise(found) ? await found : found;
+      try {
+        const reply = await send(call, node);
+        selector.mark(service, node);
+        return reply;
+      } catch (reason) {
+        if (context.cancelled !== undefined) throw context.cancelled;
+        const error = OctavoError.from(reason);
+        selector.mark(service, node, error);
+        const history = (call.history ??= new History());
+        history.add(node, error);
+        await this.#again(call, error, history);
+      }
+    }
+  }
+
+  /** Resolves when the next attempt is to be made. Rejects with how the call failed where there is to be none. */
+  async #again(call: ClientCall, error: OctavoError, history: History): Promise<void> {
+    // What was never sent goes elsewhere at once, where there is an elsewhere.
+    if (error.executed === false && error.retryable && (await this.#elsewhere(call, error, history))) return;
+    const { retry = this.#options.retry ?? worthwhile(call), retries = 0 } = call.options;
+    if (!retry(error, history.size)) throw history.size > 1 && error.retryable ? history.error() : error;
+    if (history.retried >= retries) throw history.error();
+    if (!this.#budget.take(call.service)) throw history.error('the budget for retries is used up');
+    history.retried++;
+    const { backoff = this.#options.backoff ?? jittered } = call.options;
+    const ms = Math.max(backoff(history.retried), error.retryAfterMs ?? 0);
+    if (ms >= call.context.remainingMs) throw history.error('there is no time for another');
+    call.waitsFor('its next attempt');
+    await this.#parts.clock.sleep(ms, call.context.signal);
+  }
+
+  /** Whether there is a node that was not tried, and may be. Who is too busy is not helped by more calls than the budget allows. */
+  async #elsewhere(call: ClientCall, { code }: OctavoError, history: History): Promise<boolean> {
+    if (history.size >= MOST_NODES || !(await this.#parts.nodes.others(call, history.tried))) return false;
+    return code === 'unavailable' || this.#budget.take(call.service);
+  }
+}
+
+/** Whether doing it again may help and does no harm. */
+function worthwhile({ idempotent }: ClientCall): (error: OctavoError) => boolean {
+  return ({ retryable, executed }) => retryable && (idempotent || executed === false);
+}
+
+/** Full jitter under 100 ms, doubled for each retry, at most 2 s. */
+function jittered(retry: number): number {
+  return Math.random() * Math.min(2_000, 100 * 2 ** (retry - 1));
+}

@@ -1,0 +1,6 @@
+// TS1240: is not assignable to parameter of type '"the field needs a property of type JsonValue"'
+import { Field } from '../../../decorators/field.js';
+
+export class Wrong {
+  @Field(1, 'google.protobuf.Value') data?: string;
+}
