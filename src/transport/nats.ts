@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Clock, type Timer } from '../core/clock.js';
 import { OctavoError } from '../core/error.js';
 import type { MaybePromise } from '../core/lifecycle.js';
+import { EMPTY } from '../core/message.js';
 import { Logger } from '../core/logger.js';
 import { NatsClient, type NatsOptions, type NatsParts } from '../core/nats.js';
 import type { Provider } from '../core/provider.js';
@@ -101,10 +102,8 @@ export class NatsTransport extends Transport {
     const { links, plain } = this.#running();
     const link = links.to(address);
     if (link !== undefined) return link.dial(stream);
-    if (plain.at(address)) return plain.dial(address, options);
-    return links
-      .meet(address, options)
-      .then((met) => (met === 'nobody' ? plain.dial(address, options) : met.dial(stream)));
+    if (plain.at(address) && !stream) return plain.dial(address, options);
+    return this.#meet(address, options);
   }
 
   /** Takes a subject for an address; a fresh one where the port is 0 or there is none. */
@@ -131,6 +130,18 @@ export class NatsTransport extends Transport {
       throw forbidden;
     }
     return { address: subject, close: () => this.#close(door) };
+  }
+
+  /** Dials whoever is there: an Octavo peer, or by go-micro's rules. A stream is not begun before somebody is known to be there. */
+  async #meet(address: string, options: DialOptions): Promise<Socket> {
+    const { links, plain } = this.#running();
+    const { stream = false, cancellation } = options;
+    const met = await links.meet(address, options);
+    if (met !== 'nobody') return met.dial(stream);
+    if (stream && !(await this.#listens(address, plain.question)))
+      throw new OctavoError('unavailable', `nobody listens at ${address}`, { executed: false });
+    if (cancellation?.cancelled !== undefined) throw cancellation.cancelled;
+    return plain.dial(address, options);
   }
 
   async #start(): Promise<void> {
@@ -192,22 +203,27 @@ export class NatsTransport extends Transport {
 
   /** Throws `unavailable` when an Octavo peer listens there already. */
   async #checkFree(subject: string): Promise<void> {
-    const { mailbox } = this.#running();
-    const box = mailbox.open();
-    let free = false;
-    mailbox.give(box, { take: ({ refused }) => void (free ||= refused), tick: () => {} });
-    try {
-      // An empty message is no greeting. The server says that nobody listens before it answers the flush.
-      this.#client.publish(octavoAt(subject), new Uint8Array(0), box.subject);
-      await this.#client.flush();
-    } finally {
-      mailbox.take(box);
-    }
-    if (!free)
+    // An empty message is no greeting.
+    if (await this.#listens(octavoAt(subject), EMPTY))
       throw new OctavoError(
         'unavailable',
         `the address ${subject} is in use: stop what listens there, or set another (MICRO_SERVER_ADDRESS)`,
       );
+  }
+
+  /** Whether anybody gets what is published to a subject: the server says that nobody does before it answers the flush. */
+  async #listens(subject: string, question: Uint8Array): Promise<boolean> {
+    const { mailbox } = this.#running();
+    const box = mailbox.open();
+    let listens = true;
+    mailbox.give(box, { take: ({ refused }) => void (listens &&= !refused), tick: () => {} });
+    try {
+      this.#client.publish(subject, question, box.subject);
+      await this.#client.flush();
+    } finally {
+      mailbox.take(box);
+    }
+    return listens;
   }
 
   #flushed(): Promise<void> {

@@ -129,7 +129,8 @@ export abstract class Transport implements Lifecycle {
    * Opens a socket. Rejects with `unavailable` and `executed: false` when nobody listens there, `deadline_exceeded` when it takes too long, the
    * reason of the cancellation when that comes first.
    *
-   * Where the wire cannot tell before something was sent, the socket ends with that same `unavailable` after its first message.
+   * Where the wire cannot tell before something was sent, a call's socket may end with that same `unavailable` after its first message. A
+   * stream's may not: whoever opens one has more to lose.
    */
   abstract dial(address: string, options?: DialOptions): MaybePromise<Socket>;
 

@@ -122,13 +122,36 @@ describe('a service on the nats transport', () => {
 });
 
 describe('a go-micro peer of the nats transport', () => {
-  it('that is not there is noticed by the first message', () =>
+  it('that is not there is noticed by the first message of a call, and by dialling for a stream', () =>
     Bench.with(async (bench) => {
       const transport = await bench.started();
-      const socket = await transport.dial('nobody', { stream: true });
-      await socket.send(item('x'));
-      const error = await failure(async () => socket.receive());
-      assert.deepEqual([error.code, error.executed], ['unavailable', false]);
+      const socket = await transport.dial('nobody');
+      await socket.send(message('x'));
+      for (const missed of [() => socket.receive(), () => transport.dial('nobody', { stream: true })]) {
+        const error = await failure(async () => missed());
+        assert.deepEqual([error.code, error.executed], ['unavailable', false]);
+      }
+    }));
+
+  it('is asked whether it is there by the end of a stream that it cannot know', () =>
+    Bench.with(async (bench) => {
+      const [transport, other] = [await bench.started(), await bench.started()];
+      const raw = await RawNats.open(bench.server.address);
+      raw.hear('go');
+      await raw.flush();
+      await transport.dial('go', { stream: true });
+      const question = await raw.next();
+      assert.deepEqual(readEnvelope(question.data).header.toJSON(), {
+        Connection: 'close',
+        'Micro-Stream': '0',
+        'Micro-Error': 'EOS',
+      });
+      // And so it may be asked of us.
+      await other.listen('octavo', () => assert.fail('it is no call'));
+      raw.say('octavo', question.data, 'inbox');
+      await raw.flush();
+      await other.stop();
+      await raw.close();
     }));
 
   it('that dies in a stream is noticed by the next message', () =>
@@ -138,6 +161,7 @@ describe('a go-micro peer of the nats transport', () => {
       raw.hear('go');
       await raw.flush();
       const socket = await transport.dial('go', { stream: true });
+      await raw.next();
       await socket.send(item('x'));
       await raw.next();
       await raw.close();
@@ -233,6 +257,7 @@ describe('a go-micro peer of the nats transport', () => {
         await sent;
       }
       assert.ok(waits >= 7, `${waits}`);
+      await raw.next();
       for (let n = 0; n < 500; n++) assert.equal(text(readEnvelope((await raw.next()).data)), String(n));
       await bench.server.pause();
       while (!(socket.send(item('x')) instanceof Promise));

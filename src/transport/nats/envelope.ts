@@ -8,7 +8,8 @@ import { Metadata, sameName } from '../../core/metadata.js';
  * Source: go-micro plugins v4 `transport/nats/nats.go`, and `encoding/json` of `transport.Message`.
  */
 export function writeEnvelope({ header, body }: Message): Buffer {
-  const Header: Record<string, string> = {};
+  // Without a prototype, as a name may be anything.
+  const Header = Object.create(null) as Record<string, string>;
   // Go's map is case-sensitive, and it writes this one name otherwise than HTTP does.
   for (const [name, value] of Object.entries(header.toObject()))
     Header[sameName(name, 'Micro-Id') ? 'Micro-ID' : name] = value;

@@ -5,7 +5,7 @@ import * as mucp from '../../core/mucp.js';
 import type { NatsClient, NatsMessage } from '../../core/nats.js';
 import { writeError } from '../../core/wire-error.js';
 import { excess } from '../limits.js';
-import type { DialOptions, Socket } from '../transport.js';
+import { POOL, type DialOptions, type Socket } from '../transport.js';
 import type { Door } from './door.js';
 import { readEnvelope, writeEnvelope } from './envelope.js';
 import { isSubject, type Box, type Mailbox } from './mailbox.js';
@@ -25,6 +25,11 @@ interface Inbox {
 
 /** Those who speak go-micro's nats transport: the calls and streams with them. */
 export class PlainPeers {
+  /** What shows whether a go-micro peer listens, and means nothing to it: the end of a stream that it does not know, and of the inbox. */
+  readonly question = writeEnvelope({
+    header: new Metadata({ Connection: 'close', 'Micro-Stream': '0', 'Micro-Error': mucp.EOS }),
+    body: EMPTY,
+  });
   readonly #client: NatsClient;
   readonly #mailbox: Mailbox;
   readonly #settings: Settings;
@@ -77,6 +82,7 @@ export class PlainPeers {
       // Who writes no envelope reads none either.
       return;
     }
+    if (first.header.has(mucp.STREAM) && first.header.has(mucp.ERROR)) return;
     const over = excess(first, this.#settings.limits);
     const refusal = over ?? door.take(() => this.#accept(reply, first, door));
     if (refusal !== undefined) this.#refuse(reply, refusal);
@@ -150,7 +156,7 @@ export class PlainPeers {
     return free !== undefined && this.#settings.clock.now() - free.at < INBOX_MS ? free.box : undefined;
   }
 
-  #keep(address: string, box: Box, size = 100): void {
+  #keep(address: string, box: Box, size = POOL.size): void {
     const free = this.#free.get(address) ?? [];
     if (free.length < size) free.push({ box, at: this.#settings.clock.now() });
     this.#free.set(address, free);

@@ -93,6 +93,14 @@ export const listeningSuite = {
       (reason) => reason instanceof OctavoError && reason.code === 'unavailable' && reason.executed === false,
     );
   },
+  'dialling for a stream where nobody listens is unavailable, and was not executed': async (transport) => {
+    const listener = await transport.listen(ANY, (socket) => socket.close());
+    await listener.close();
+    await assert.rejects(
+      async () => transport.dial(listener.address, { stream: true }),
+      (reason) => reason instanceof OctavoError && reason.code === 'unavailable' && reason.executed === false,
+    );
+  },
   'dialling for a call that is cancelled gives its reason': async (transport) => {
     const listener = await transport.listen(ANY, echo);
     const cancelled = new OctavoError('cancelled', 'given up');
