@@ -8,7 +8,7 @@ const args = process.argv.slice(2);
 const flags = args.filter((arg) => arg.startsWith('-'));
 const parts = args.filter((arg) => !arg.startsWith('-'));
 /** Folders of tests that need a server, another language or a long time; they have commands of their own. */
-const APART = ['slow/', 'backends/'];
+const APART = ['slow/', 'interop/fleet/', 'backends/'];
 const files = readdirSync('test', { recursive: true })
   .filter((file) => file.endsWith('.test.ts'))
   .filter((file) => !APART.some((folder) => file.startsWith(folder)))

@@ -1,12 +1,10 @@
-import { randomUUID } from 'node:crypto';
 import { Broker } from '../broker/broker.js';
 import { Codecs } from '../codec/codecs.js';
 import { Clock } from '../core/clock.js';
-import { Context } from '../core/context.js';
+import type { Context } from '../core/context.js';
 import { OctavoError } from '../core/error.js';
 import { isPromise, type MaybePromise } from '../core/lifecycle.js';
 import { Logger } from '../core/logger.js';
-import * as mucp from '../core/mucp.js';
 import type { Provider } from '../core/provider.js';
 import type { Node } from '../registry/registry.js';
 import { Selector } from '../selector/selector.js';
@@ -25,8 +23,9 @@ import {
 } from './client.js';
 import { ClientDefaults } from './client-defaults.js';
 import { Attempts } from './rpc/attempts.js';
-import { outgoing, outgoingMetadata } from './rpc/caller.js';
+import { outgoing } from './rpc/caller.js';
 import { ClientCall } from './rpc/client-call.js';
+import { eventMessage } from './rpc/event.js';
 import { Exchange } from './rpc/exchange.js';
 import { Nodes } from './rpc/nodes.js';
 import { Outbox } from './rpc/outbox.js';
@@ -135,16 +134,11 @@ export class RpcClient extends Client {
   }
 
   async publish(request: PublishRequest, options: PublishCallOptions = {}): Promise<void> {
-    const { topic, body, type } = request;
-    const contentType = request.contentType ?? this.options.contentType;
-    const codec = codecFor(this.#parts.codecs, contentType);
-    const id = randomUUID();
-    const header = outgoingMetadata(options.metadata, Context.current(), this.options.forward ?? [])
-      .append(mucp.CONTENT_TYPE, contentType)
-      .append('Micro-ID', id)
-      .append(mucp.TOPIC, topic);
-    const bytes = codec.write({ kind: 'event', id, service: '', endpoint: topic }, body, type);
-    await this.#parts.broker.publish(topic, { header, body: bytes }, options);
+    const { codecs, broker } = this.#parts;
+    const { contentType = this.options.contentType } = request;
+    const { forward } = this.options;
+    const message = eventMessage({ ...request, contentType }, options, { codecs, forward });
+    await broker.publish(request.topic, message, options);
   }
 
   #begin(init: Beginning): { call: ClientCall; done: () => void } {
@@ -212,7 +206,7 @@ export class RpcClient extends Client {
     const forget = context.onCancel((reason) => socket.close(reason));
     try {
       call.waitsFor('the reply of', node.address);
-      const sent = socket.send({ header: requestHeader(call, id, false), body });
+      const sent = socket.send({ header: requestHeader(call, id, isGoMicro(node)), body });
       if (isPromise(sent)) await sent;
       const received = socket.receive();
       const message = isPromise(received) ? await received : received;
@@ -239,10 +233,7 @@ export class RpcClient extends Client {
     const socket = await this.#dial(call, node, true);
     const id = String(this.#sequence++);
     call.waitsFor('the stream from', node.address);
-    const octavo =
-      node.metadata['octavo'] === undefined && node.metadata['protocol'] === undefined
-        ? undefined
-        : call.peer?.octavo;
+    const octavo = call.peer?.octavo || (isGoMicro(node) ? false : undefined);
     const exchange = new Exchange({
       call,
       socket,
@@ -300,6 +291,14 @@ interface Beginning {
   readonly options: CallOptions;
   readonly timeoutMs: number | undefined;
   readonly kind?: StreamKind;
+}
+
+/**
+ * Whether a node says that it is go-micro's. A call there has a stream's id too: by that its server tells the calls of a connection apart,
+ * as it reads no other over http, and loses one that follows the last reply too closely.
+ */
+function isGoMicro({ metadata }: Node): boolean {
+  return metadata['protocol'] !== undefined && metadata['octavo'] === undefined;
 }
 
 /** The outcome of a call, or at once the reason it was cancelled for. */

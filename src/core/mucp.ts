@@ -15,6 +15,8 @@ export const TOPIC = 'Micro-Topic';
 export const CONTENT_TYPE = 'Content-Type';
 /** Nanoseconds that are left, as a decimal number. */
 export const TIMEOUT = 'Timeout';
+/** What go-micro's client, and any of HTTP's, says it would read. */
+export const ACCEPT = 'Accept';
 /** The dialect's version, in the first message of either side: `1`. */
 export const OCTAVO = 'Octavo';
 /** What a message of a stream is, where it is no item: `open`, the server's greeting, or `beat`, a sign of life. */
@@ -54,6 +56,19 @@ export function readKeepalive(header: Metadata): number {
 /** One of go-micro's headers, also under the `X-` that version 1 put before it. */
 export function readMicro(header: Metadata, name: string): string | undefined {
   return header.get(name) ?? header.get(`X-${name}`);
+}
+
+/**
+ * Whether a request is an Octavo peer's own. A handler on go-micro sends on what came with its call, this name too; but go-micro's client
+ * always sends `Accept`, and Octavo's never does.
+ */
+export function isOctavoRequest(header: Metadata): boolean {
+  return header.has(OCTAVO) && !header.has(ACCEPT);
+}
+
+/** Whether a reply is an Octavo peer's own. A go-micro server repeats the request's names in its replies: this one, but the endpoint too. */
+export function isOctavoReply(header: Metadata): boolean {
+  return header.has(OCTAVO) && !header.has(ENDPOINT);
 }
 
 /** What a user sent, without the names of the wire. */

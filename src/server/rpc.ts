@@ -39,8 +39,10 @@ const DEFAULTS = {
   maxInFlight: 10_000,
   maxStreams: 10_000,
   drainMs: 10_000,
-  lingerMs: 0,
 };
+
+/** For how long a server goes on where callers do not understand a refusal, in milliseconds. */
+const LINGER_MS = 1_000;
 
 /** Where a server listens that is not told: nobody outside can reach it before somebody decides so. */
 const LOOPBACK = '127.0.0.1:0';
@@ -57,7 +59,8 @@ export class RpcServer extends Server {
   #listener: Listener | undefined;
   #admin: AdminListener | undefined;
   #node: Node | undefined;
-  #state: 'stopped' | 'starting' | 'ready' | 'draining' = 'stopped';
+  #state: 'stopped' | 'starting' | 'ready' | 'lingering' | 'draining' = 'stopped';
+  #intake: Intake | undefined;
   #stopping: Promise<void> | undefined;
 
   /** @throws `failed_precondition` for an interval over half the TTL: one lost renewal would take the node away */
@@ -143,14 +146,14 @@ export class RpcServer extends Server {
   async #open(): Promise<void> {
     const { transport, registry, logger } = this.#parts;
     this.#checkStreams();
-    const intake = new Intake({
+    const intake = (this.#intake = new Intake({
       ...this.#parts,
       service: this.#serviceName,
       limits: this.options,
       dispatcher: this.#dispatcher,
       subscriptions: this.#subscriptions,
       draining: () => this.#state === 'draining',
-    });
+    }));
     const probes = { healthy: () => this.#state !== 'stopped', ready: () => this.#state === 'ready' };
     const { admin, address: bind = LOOPBACK } = this.options;
     if (admin !== undefined) this.#admin = await AdminListener.open(admin, probes);
@@ -170,7 +173,8 @@ export class RpcServer extends Server {
   /** Deregisters, goes on while callers learn, refuses new calls, waits for those in flight, and closes. */
   async #drain(): Promise<void> {
     const { clock, logger } = this.#parts;
-    const { lingerMs, drainMs } = this.options;
+    const { drainMs, lingerMs = this.#intake?.foreign === true ? LINGER_MS : 0 } = this.options;
+    this.#state = 'lingering';
     await this.deregister().catch((error: unknown) => logger.warn('could not deregister', { error }));
     if (lingerMs > 0) await clock.sleep(lingerMs);
     this.#state = 'draining';

@@ -46,6 +46,29 @@ describe('the rpc server', () => {
     assert.equal(server.adminAddress, undefined);
   });
 
+  it('goes on for a second where a caller came that does not understand a refusal, and is not ready meanwhile', async () => {
+    const clock = new VirtualClock();
+    const service = createService({ ...STACK, transport: http(), clock: () => clock });
+    await service.start();
+    const address = service.server.node?.address ?? '';
+    const raw = await Raw.open(address);
+    const head =
+      'POST / HTTP/1.1\r\nContent-Type: application/json\r\nMicro-Service: probe\r\nMicro-Endpoint: Probe.Echo\r\n';
+    const call = async (text: string): Promise<void> => {
+      const body = JSON.stringify({ text });
+      raw.write(`${head}Content-Length: ${body.length}\r\n\r\n${body}`);
+      await raw.until((all) => all.includes(text));
+    };
+    await call('one');
+    const stopped = service.stop();
+    await clock.advance(900);
+    await call('two');
+    assert.equal((await fetch(`http://${address}/ready`)).status, 503);
+    await clock.advance(200);
+    await stopped;
+    raw.close();
+  });
+
   it('refuses a request whose time was over before it was whole, and its handler does not run', async () => {
     const clock = new VirtualClock();
     const service = createService({ ...STACK, transport: http(), clock: () => clock });

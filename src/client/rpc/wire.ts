@@ -8,7 +8,11 @@ import { readError } from '../../core/wire-error.js';
 import type { MessageType } from '../../schema/message-type.js';
 import type { ClientCall } from './client-call.js';
 
-/** The header of a request, or of every message of a stream, as go-micro's client writes it. */
+/**
+ * The header of a request, or of every message of a stream, as go-micro's client writes it.
+ *
+ * @param stream whether the id is a stream's too
+ */
 export function requestHeader(call: ClientCall, id: string, stream: boolean): Metadata {
   const { service, endpoint, contentType, context } = call;
   const header = new Metadata()
@@ -75,11 +79,11 @@ export function showMetadata(
   { header }: Message,
   { last }: { last: boolean },
 ): void {
-  const octavo = header.has(mucp.OCTAVO);
+  const octavo = mucp.isOctavoReply(header);
   options.onHeader?.(octavo ? mucp.userMetadata(header) : new Metadata());
   if (last) showTrailer(options.onTrailer, header);
 }
 
 export function showTrailer(onTrailer: ((trailer: Metadata) => void) | undefined, header: Metadata): void {
-  onTrailer?.(header.has(mucp.OCTAVO) ? mucp.readTrailer(header) : new Metadata());
+  onTrailer?.(mucp.isOctavoReply(header) ? mucp.readTrailer(header) : new Metadata());
 }

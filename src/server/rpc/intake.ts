@@ -46,9 +46,15 @@ export interface IntakeParts {
 /** Reads calls from sockets and gives them to the dispatcher. */
 export class Intake {
   readonly #parts: IntakeParts;
+  #foreign = false;
 
   constructor(parts: IntakeParts) {
     this.#parts = parts;
+  }
+
+  /** Whether there was a caller that is no Octavo peer, which does not know what a refusal says of the call. */
+  get foreign(): boolean {
+    return this.#foreign;
   }
 
   /** Takes over a socket that has its first message. */
@@ -102,9 +108,10 @@ export class Intake {
       service,
       contentType,
       codec: this.#codec(contentType),
-      octavo: header.has(mucp.OCTAVO),
+      octavo: mucp.isOctavoRequest(header),
       stream: header.get(mucp.STREAM),
     };
+    if (!incoming.octavo) this.#foreign = true;
     this.#checkRoom(route.endpoint.method.kind === 'unary');
     if (route.endpoint.method.kind === 'unary') this.#unary(socket, first, route, incoming);
     else this.#stream(socket, route, incoming);
@@ -127,7 +134,8 @@ export class Intake {
   #unary(socket: Socket, { body }: Message, route: DispatchRoute, incoming: Incoming): void {
     const { method } = route.endpoint;
     const { codec } = incoming;
-    if (incoming.stream !== undefined)
+    // Out of a stream's handler go-micro's client sends the stream's id along with calls.
+    if (incoming.stream !== undefined && incoming.octavo)
       throw new OctavoError(
         'invalid_argument',
         `${method.endpoint} is no stream: call it without Micro-Stream`,
@@ -250,7 +258,7 @@ export class Intake {
 
   /** Says no before anything ran. */
   #refuse(socket: Socket, header: Metadata, error: OctavoError): void {
-    const octavo = header.has(mucp.OCTAVO);
+    const octavo = mucp.isOctavoRequest(header);
     const text = writeError(error, this.#parts.service, octavo);
     const reply = new Metadata([
       [mucp.CONTENT_TYPE, header.get(mucp.CONTENT_TYPE) ?? 'application/protobuf'],
