@@ -4,6 +4,7 @@ import type { MaybePromise } from '../core/lifecycle.js';
 import type { Message } from '../core/message.js';
 import { Metadata } from '../core/metadata.js';
 import type { Provider } from '../core/provider.js';
+import { excess } from './limits.js';
 import {
   MESSAGE_LIMITS,
   Transport,
@@ -173,7 +174,7 @@ class MemorySocket implements Socket {
 
   send({ header, body }: Message): MaybePromise<void> {
     if (this.#over !== undefined) return;
-    const over = excess(header, body, this.#side.limits);
+    const over = excess({ header, body }, this.#side.limits);
     if (over !== undefined) throw over;
     const message = { header: new Metadata(header), body };
     this.#flying++;
@@ -223,7 +224,7 @@ class MemorySocket implements Socket {
     this.#onFirst = undefined;
     this.#flying--;
     if (peer === undefined || peer.#over !== undefined) return this.drained();
-    const over = excess(message.header, message.body, peer.#side.limits);
+    const over = excess(message, peer.#side.limits);
     if (over !== undefined) return peer.cut(over);
     this.#behind = !peer.#inbox.push(message);
     if (!this.#behind) this.drained();
@@ -247,22 +248,4 @@ class MemorySocket implements Socket {
     this.#side.sockets.delete(this);
     this.#onClose?.(error);
   }
-}
-
-/** Why a message is over the limits, if it is. */
-function excess(
-  header: Metadata,
-  body: Uint8Array,
-  { maxMessageBytes, maxHeaderBytes, maxHeaders }: typeof MESSAGE_LIMITS,
-): OctavoError | undefined {
-  if (body.length > maxMessageBytes)
-    return tooMuch(`a message of ${body.length} bytes`, maxMessageBytes, 'maxMessageBytes');
-  if (header.size > maxHeaders) return tooMuch(`${header.size} headers`, maxHeaders, 'maxHeaders');
-  if (header.exceeds(maxHeaderBytes))
-    return tooMuch('the header', `${maxHeaderBytes} bytes`, 'maxHeaderBytes');
-  return undefined;
-}
-
-function tooMuch(what: string, limit: number | string, option: string): OctavoError {
-  return new OctavoError('resource_exhausted', `${what}: the limit is ${limit} (${option})`);
 }
