@@ -1,15 +1,33 @@
 import { networkInterfaces } from 'node:os';
-import { formatAddress, isLoopback, isUnspecified, parseAddress } from '../../core/address.js';
-import { OctavoError } from '../../core/error.js';
-import type { Registry } from '../../registry/registry.js';
-import type { ServerOptions } from '../server.js';
+import { formatAddress, isLoopback, isUnspecified, parseAddress } from './address.js';
+import { OctavoError } from './error.js';
+
+/** What a user says of where something listens. */
+export interface AdvertiseOptions {
+  /** Where to listen. */
+  readonly address?: string;
+  /** What others are told to dial, `host` or `host:port`. */
+  readonly advertise?: string;
+}
+
+/** Who is told: a registry. */
+export interface Told {
+  readonly name: string;
+  readonly local: boolean;
+}
 
 /**
  * What others are told to dial: what the user says, else the bound address, where "every interface" becomes the first private one.
  *
+ * @param variable the environment variable that says where to listen
  * @throws `failed_precondition` when a loopback address, bound only by default, would go to other hosts: they would dial themselves
  */
-export function advertised(bound: string, options: ServerOptions, registry: Registry): string {
+export function advertised(
+  bound: string,
+  options: AdvertiseOptions,
+  registry: Told,
+  variable = 'MICRO_SERVER_ADDRESS',
+): string {
   if (!/:\d+$/.test(bound)) return bound;
   const { host, port } = parseAddress(bound);
   if (options.advertise !== undefined) {
@@ -23,7 +41,7 @@ export function advertised(bound: string, options: ServerOptions, registry: Regi
     throw new OctavoError(
       'failed_precondition',
       `${bound} is a loopback address, and the registry "${registry.name}" tells it to other hosts, who would dial themselves: ` +
-        'set MICRO_SERVER_ADDRESS (such as 0.0.0.0:0), or advertise',
+        `set ${variable} (such as 0.0.0.0:0), or advertise`,
     );
   return bound;
 }
