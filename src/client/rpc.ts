@@ -1,6 +1,7 @@
 import { Broker } from '../broker/broker.js';
 import { Codecs } from '../codec/codecs.js';
 import { Clock } from '../core/clock.js';
+import { Crowd } from '../core/crowd.js';
 import { Deadlines } from '../core/deadlines.js';
 import { OctavoError } from '../core/error.js';
 import { isPromise, type MaybePromise } from '../core/lifecycle.js';
@@ -67,7 +68,7 @@ export class RpcClient extends Client {
     promised((outcome) => this.#attempts.start(call as ClientCall, outcome));
   readonly #wrapped: Next;
   readonly #deadlines: Deadlines;
-  readonly #active = new Set<ClientCall>();
+  readonly #active = new Crowd<ClientCall>();
   readonly #pool: Required<PoolOptions>;
   readonly #unary: UnaryParts;
   #sequence = 0;
@@ -98,7 +99,7 @@ export class RpcClient extends Client {
   /** What has its reply under way gets it; the rest is cancelled. */
   async stop(): Promise<void> {
     for (let turn = 0; turn < LAST_TURNS && this.#active.size > 0; turn++) await new Promise(setImmediate);
-    for (const { context } of [...this.#active])
+    for (const { context } of this.#active)
       context.cancel(new OctavoError('cancelled', 'the client was stopped'));
   }
 

@@ -1,14 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../core/clock.js';
 import { Context, type Peer } from '../core/context.js';
+import { Crowd } from '../core/crowd.js';
+import { Deadlines } from '../core/deadlines.js';
 import { OctavoError } from '../core/error.js';
 import { isPromise, type MaybePromise } from '../core/lifecycle.js';
 import type { Logger } from '../core/logger.js';
 import type { Metadata } from '../core/metadata.js';
-import type { StreamKind } from '../schema/method.js';
 import { compose, type Call, type Next, type Reply, type Wrapper } from '../wrapper/wrapper.js';
 import type { ReplySink } from './reply-sink.js';
-import { RunningCall } from './running-call.js';
+import { RunningCall, type Running } from './running-call.js';
 import type { Endpoint, ServerOptions } from './server.js';
 import { ServerCall } from './server-call.js';
 
@@ -34,7 +35,8 @@ export interface DispatcherParts {
 /** An endpoint with its wrappers around it. */
 export interface DispatchRoute {
   readonly endpoint: Endpoint;
-  readonly run: Next;
+  /** Through the wrappers; `undefined` where there are none, and the handler is called as it is. */
+  readonly wrapped: Next | undefined;
 }
 
 /** What happened since the start, for `Debug.Stats`. */
@@ -50,12 +52,13 @@ export interface DispatchStats {
  * Runs calls: finds the endpoint, refuses what is too much, puts wrappers around the handler, keeps deadline and cancellation, and turns
  * whatever is thrown into an answer. It knows nothing of the wire, so that a handler behaves the same on every one.
  */
-export class Dispatcher {
+export class Dispatcher implements Running {
   readonly #routes = new Map<string, DispatchRoute>();
   readonly #packages = new Set<string>();
   readonly #parts: DispatcherParts;
   readonly #wrappers: readonly Wrapper[];
-  readonly #active = new Set<Context>();
+  readonly #active = new Crowd<RunningCall>();
+  readonly #deadlines: Deadlines;
   #closed = false;
   #requests = 0;
   #errors = 0;
@@ -65,6 +68,7 @@ export class Dispatcher {
   /** @param wrappers stand around every endpoint */
   constructor(parts: DispatcherParts, wrappers: readonly Wrapper[]) {
     this.#parts = parts;
+    this.#deadlines = new Deadlines(parts.clock);
     this.#wrappers = wrappers;
   }
 
@@ -93,8 +97,9 @@ export class Dispatcher {
         'failed_precondition',
         `two handlers serve the endpoint ${name}: rename one of the methods`,
       );
-    const run = compose([...this.#wrappers, ...endpoint.wrappers], (call) => invoke(endpoint, call));
-    this.#routes.set(name, { endpoint, run });
+    const wrappers = [...this.#wrappers, ...endpoint.wrappers];
+    const wrapped = wrappers.length === 0 ? undefined : compose(wrappers, (call) => invoke(endpoint, call));
+    this.#routes.set(name, { endpoint, wrapped });
     this.#packages.add(endpoint.method.package);
   }
 
@@ -140,13 +145,12 @@ export class Dispatcher {
   dispatch(route: DispatchRoute, context: Context, read: MaybePromise<() => unknown>, sink: ReplySink): void {
     const { kind } = route.endpoint.method;
     this.#requests++;
-    this.#active.add(context);
+    const run = new RunningCall(context, kind, sink, this);
     if (kind !== 'unary') this.#streams++;
-    const run = new RunningCall(context, sink, (error) => this.#ended(context, kind, error));
-    if (run.over) return;
-    if (!isPromise(read)) return this.#run(route, context, read, run);
+    run.begin(this.#active, this.#deadlines);
+    if (!isPromise(read)) return this.#run(route, read, run);
     read.then(
-      (it) => this.#run(route, context, it, run),
+      (it) => this.#run(route, it, run),
       (reason: unknown) => run.fail(OctavoError.from(reason)),
     );
   }
@@ -161,7 +165,7 @@ export class Dispatcher {
 
   /** Cancels every call that runs. */
   cancel(reason: OctavoError): void {
-    for (const context of [...this.#active]) context.cancel(reason);
+    for (const { context } of this.#active) context.cancel(reason);
   }
 
   #find(name: string): DispatchRoute {
@@ -183,38 +187,58 @@ export class Dispatcher {
     throw new OctavoError('resource_exhausted', `${service} has ${count} ${what}`, { executed: false });
   }
 
-  #run(route: DispatchRoute, context: Context, read: () => unknown, run: RunningCall): void {
+  #run(route: DispatchRoute, read: () => unknown, run: RunningCall): void {
     if (run.over) return;
-    const { kind, endpoint, options } = route.endpoint.method;
-    const call = new ServerCall({ kind, endpoint, idempotent: options.idempotent === true }, context, read);
+    const { context } = run;
     context.run(() => {
-      let replied: Promise<Reply>;
       try {
-        replied = route.run(call);
+        if (route.wrapped === undefined) this.#bare(route.endpoint, read, run);
+        else this.#wrapped(route.wrapped, route.endpoint, read, run);
       } catch (reason) {
         run.fail(this.#public(reason, context));
-        return;
       }
-      const streams = kind === 'server' || kind === 'bidi';
-      replied.then(
-        (reply) => {
-          keepBeside(reply, context);
-          return streams ? this.#pump(reply.body, run, context) : run.reply(reply.body);
-        },
-        (reason: unknown) => run.fail(this.#public(reason, context)),
-      );
     });
   }
 
-  async #pump(items: unknown, run: RunningCall, context: Context): Promise<void> {
+  /** What costs nothing where there are no wrappers. */
+  #bare({ handler }: Endpoint, read: () => unknown, run: RunningCall): void {
+    const answer = handler(read(), run.context);
+    if (isPromise(answer))
+      answer.then(
+        (body) => this.#answered(body, run),
+        (reason: unknown) => run.fail(this.#public(reason, run.context)),
+      );
+    else this.#answered(answer, run);
+  }
+
+  #wrapped(wrapped: Next, { method }: Endpoint, read: () => unknown, run: RunningCall): void {
+    const { context } = run;
+    const { kind, endpoint, options } = method;
+    const call = new ServerCall({ kind, endpoint, idempotent: options.idempotent === true }, context, read);
+    wrapped(call).then(
+      (reply) => {
+        keepBeside(reply, context);
+        this.#answered(reply.body, run);
+      },
+      (reason: unknown) => run.fail(this.#public(reason, context)),
+    );
+  }
+
+  #answered(body: unknown, run: RunningCall): void {
+    if (run.kind === 'server' || run.kind === 'bidi') void this.#pump(body, run);
+    else run.reply(body);
+  }
+
+  async #pump(items: unknown, run: RunningCall): Promise<void> {
+    const { context } = run;
     if (!isAsyncIterable(items)) {
       const what = `${context.endpoint} is a stream, but what it returned cannot be iterated`;
       return run.fail(this.#public(new Error(what), context));
     }
-    const iterator = items[Symbol.asyncIterator]();
-    if (run.over) return leave(iterator);
-    run.onEnd = () => void leave(iterator);
     try {
+      const iterator = items[Symbol.asyncIterator]();
+      if (run.over) return await leave(iterator);
+      run.onEnd = () => void leave(iterator);
       for (;;) {
         const step = await iterator.next();
         if (run.over) return;
@@ -228,10 +252,10 @@ export class Dispatcher {
     }
   }
 
-  #ended(context: Context, kind: StreamKind, error: OctavoError | undefined): void {
-    if (kind !== 'unary') this.#streams--;
+  /** Called by each call, once. */
+  ended(run: RunningCall, error: OctavoError | undefined): void {
+    if (run.kind !== 'unary') this.#streams--;
     if (error !== undefined) this.#errors++;
-    this.#active.delete(context);
     if (this.#active.size > 0) return;
     this.#onIdle?.();
     this.#onIdle = undefined;

@@ -1,3 +1,4 @@
+import { Crowd, type Place } from '../core/crowd.js';
 import { OctavoError } from '../core/error.js';
 import { Inbox } from '../core/inbox.js';
 import type { MaybePromise } from '../core/lifecycle.js';
@@ -22,7 +23,7 @@ interface Side {
   readonly network: MemoryNetwork;
   readonly limits: typeof MESSAGE_LIMITS;
   /** Those that are open. */
-  readonly sockets: Set<MemorySocket>;
+  readonly sockets: Crowd<MemorySocket>;
 }
 
 /** Who listens at an address. */
@@ -94,7 +95,7 @@ export class MemoryTransport extends Transport {
     super();
     this.options = options;
     const { network = new MemoryNetwork() } = options;
-    this.#side = { network, limits: { ...MESSAGE_LIMITS, ...options }, sockets: new Set() };
+    this.#side = { network, limits: { ...MESSAGE_LIMITS, ...options }, sockets: new Crowd() };
   }
 
   start(): void {
@@ -147,6 +148,7 @@ class MemorySocket implements Socket {
   readonly local: string;
   readonly remote: string;
   readonly #side: Side;
+  readonly #place: Place<MemorySocket>;
   readonly #inbox: Inbox<Message>;
   #peer: MemorySocket | undefined;
   /** Called when the first message is at the peer. */
@@ -164,7 +166,7 @@ class MemorySocket implements Socket {
     this.remote = remote;
     this.#side = side;
     this.#inbox = new Inbox<Message>(ROOM, () => this.#peer?.drained());
-    side.sockets.add(this);
+    this.#place = side.sockets.add(this);
   }
 
   join(peer: MemorySocket, onFirst?: () => void): void {
@@ -245,7 +247,7 @@ class MemorySocket implements Socket {
     this.#over = { error };
     this.#inbox.end(error);
     this.drained();
-    this.#side.sockets.delete(this);
+    this.#place.leave();
     this.#onClose?.(error);
   }
 }

@@ -1,5 +1,6 @@
 import { Context, type Peer } from '../../core/context.js';
-import { Deadlines, type Expiring, type Expiry } from '../../core/deadlines.js';
+import type { Crowd, Place } from '../../core/crowd.js';
+import type { Deadlines, Expiring, Expiry } from '../../core/deadlines.js';
 import { OctavoError } from '../../core/error.js';
 import type { Metadata } from '../../core/metadata.js';
 import type { Method, StreamKind } from '../../schema/method.js';
@@ -17,7 +18,7 @@ export interface ClientCallInit {
   readonly method: Method | undefined;
   readonly options: CallOptions;
   /** The calls that are under way: it is among them until its end. */
-  readonly active: Set<ClientCall>;
+  readonly active: Crowd<ClientCall>;
 }
 
 /**
@@ -39,8 +40,9 @@ export class ClientCall implements Call, Expiring {
   peer: Peer | undefined = undefined;
   /** The attempts that failed, where any did. */
   history: History | undefined = undefined;
-  expiry: Expiry | undefined = undefined;
-  readonly #active: Set<ClientCall>;
+  readonly #active: Crowd<ClientCall>;
+  #place: Place<ClientCall> | undefined = undefined;
+  #expiry: Expiry | undefined = undefined;
   #waitsFor = 'a node';
   #waitsAt = '';
   #limitMs = 0;
@@ -65,23 +67,23 @@ export class ClientCall implements Call, Expiring {
   begin(deadlines: Deadlines): void {
     const { context } = this;
     const { signal } = this.options;
-    this.#active.add(this);
+    this.#place = this.#active.add(this);
     const outer = Context.current();
     if (outer !== undefined)
       this.#forgetOuter = outer.onCancel((reason) => context.cancel(inherited(reason)));
     if (signal !== undefined) this.#follow(signal);
     if (context.deadline === undefined || context.cancelled !== undefined) return;
     this.#limitMs = context.remainingMs;
-    deadlines.add(this, this.#limitMs);
+    this.#expiry = deadlines.add(this, this.#limitMs);
   }
 
   /** Lets go of what it holds. Twice is once. */
   end(): void {
-    Deadlines.remove(this);
+    this.#expiry?.leave();
     this.#forgetOuter?.();
     if (this.#abort !== undefined) this.#signal?.removeEventListener('abort', this.#abort);
     this.context.end();
-    this.#active.delete(this);
+    this.#place?.leave();
   }
 
   expire(): void {
