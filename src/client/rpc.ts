@@ -83,7 +83,7 @@ export class RpcClient extends Client {
     const { selector, clock, transport, codecs } = parts;
     this.#deadlines = new Deadlines(clock);
     this.#unary = { codecs, dial: (call, node) => this.#dial(call, node, false) };
-    this.#attempts = new Attempts(options, {
+    this.#attempts = new Attempts(this.options, {
       selector,
       clock,
       nodes: new Nodes(selector, clock, transport.name),
@@ -150,18 +150,20 @@ export class RpcClient extends Client {
   #begin({ kind, request, body, options, timeoutMs }: Beginning): ClientCall {
     const { service, endpoint, method } = request;
     const { clock, logger } = this.#parts;
-    const { forward, retries } = this.options;
+    const { forward } = this.options;
     const { metadata } = options;
+    const now = clock.now();
     const call = new ClientCall({
       kind,
       service,
       endpoint,
-      context: callerContext({ service, endpoint, clock, logger, metadata, timeoutMs, forward }),
+      context: callerContext({ service, endpoint, clock, logger, metadata, timeoutMs, forward, now }),
       request: body,
       contentType: options.contentType ?? request.contentType ?? this.options.contentType,
       method,
-      options: options.retries === undefined ? { ...options, retries } : options,
+      options,
       active: this.#active,
+      now,
     });
     call.begin(this.#deadlines);
     return call;

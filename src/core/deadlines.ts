@@ -27,21 +27,19 @@ export class Deadlines {
     this.#clock = clock;
   }
 
-  /** Has something expire in so many milliseconds, unless the expiry is left. */
-  add(entry: Expiring, ms: number): Expiry {
+  /** Has something that has so many milliseconds expire at this time, unless the expiry is left. */
+  add(entry: Expiring, at: number, ms: number): Expiry {
     if (ms < OWN_TIMER_MS) return new OwnTimer(this.#clock.after(ms, () => entry.expire()));
-    const now = this.#clock.now();
-    const end = Math.ceil((now + ms) / GRAIN_MS);
-    const bucket = this.#buckets.get(end) ?? this.#open(end, now);
-    return bucket.add(entry);
+    const end = Math.ceil(at / GRAIN_MS);
+    return (this.#buckets.get(end) ?? this.#open(end)).add(entry);
   }
 
-  #open(end: number, now: number): Crowd<Expiring> {
+  #open(end: number): Crowd<Expiring> {
     const bucket = new Crowd<Expiring>(() => {
       timer.cancel();
       this.#buckets.delete(end);
     });
-    const timer = this.#clock.after(end * GRAIN_MS - now, () => {
+    const timer = this.#clock.after(end * GRAIN_MS - this.#clock.now(), () => {
       this.#buckets.delete(end);
       for (const entry of bucket) entry.expire();
     });

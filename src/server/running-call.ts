@@ -38,7 +38,7 @@ export class RunningCall implements Expiring {
     this.#place = active.add(this);
     if (context.deadline !== undefined) {
       this.#limitMs = context.remainingMs;
-      this.#expiry = deadlines.add(this, this.#limitMs);
+      this.#expiry = deadlines.add(this, context.deadline, this.#limitMs);
     }
     context.onCancel((reason) => this.fail(reason));
   }

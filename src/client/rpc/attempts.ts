@@ -34,7 +34,7 @@ export class Attempts {
   }
 
   start(call: ClientCall, outcome: Outcome): void {
-    this.#budget.call(call.service);
+    this.#budget.call(call.service, call.begunAt);
     this.#next(call, outcome);
   }
 
@@ -81,7 +81,8 @@ export class Attempts {
   async #again(call: ClientCall, error: OctavoError, history: History): Promise<void> {
     // What was never sent goes elsewhere at once, where there is an elsewhere.
     if (error.executed === false && error.retryable && (await this.#elsewhere(call, error, history))) return;
-    const { retry = this.#options.retry ?? worthwhile(call), retries = 0 } = call.options;
+    const { retry = this.#options.retry ?? worthwhile(call), retries = this.#options.retries ?? 0 } =
+      call.options;
     if (!retry(error, history.size)) throw history.size > 1 && error.retryable ? history.error() : error;
     if (history.retried >= retries) throw history.error();
     if (!this.#budget.take(call.service)) throw history.error('the budget for retries is used up');

@@ -14,15 +14,17 @@ export interface CallerInit {
   readonly metadata: MetadataInit | undefined;
   /** The limit in milliseconds; `undefined` and `0` for none. */
   readonly timeoutMs: number | undefined;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
   /** Names of metadata that the surrounding handler's call hands on. */
   readonly forward: readonly string[] | undefined;
 }
 
 /** The context of an outgoing call. Inside a handler its deadline is no later than that of the handler's call. */
 export function callerContext(init: CallerInit): Context {
-  const { service, endpoint, clock, logger, timeoutMs } = init;
+  const { service, endpoint, clock, logger, timeoutMs, now } = init;
   const outer = Context.current();
-  const own = timeoutMs === undefined || timeoutMs === 0 ? undefined : clock.now() + timeoutMs;
+  const own = timeoutMs === undefined || timeoutMs === 0 ? undefined : now + timeoutMs;
   return new Context({
     service,
     endpoint,

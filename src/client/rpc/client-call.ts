@@ -19,6 +19,8 @@ export interface ClientCallInit {
   readonly options: CallOptions;
   /** The calls that are under way: it is among them until its end. */
   readonly active: Crowd<ClientCall>;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
 }
 
 /**
@@ -37,6 +39,8 @@ export class ClientCall implements Call, Expiring {
   readonly method: Method | undefined;
   readonly options: CallOptions;
   readonly idempotent: boolean;
+  /** When it began, in milliseconds since the epoch. */
+  readonly begunAt: number;
   peer: Peer | undefined = undefined;
   /** The attempts that failed, where any did. */
   history: History | undefined = undefined;
@@ -61,6 +65,7 @@ export class ClientCall implements Call, Expiring {
     this.options = init.options;
     this.idempotent = init.method?.options.idempotent === true;
     this.#active = init.active;
+    this.begunAt = init.now;
   }
 
   /** Ties it to its deadline, its signal and the call around it. */
@@ -73,8 +78,8 @@ export class ClientCall implements Call, Expiring {
       this.#forgetOuter = outer.onCancel((reason) => context.cancel(inherited(reason)));
     if (signal !== undefined) this.#follow(signal);
     if (context.deadline === undefined || context.cancelled !== undefined) return;
-    this.#limitMs = context.remainingMs;
-    this.#expiry = deadlines.add(this, this.#limitMs);
+    this.#limitMs = Math.max(0, context.deadline - this.begunAt);
+    this.#expiry = deadlines.add(this, context.deadline, this.#limitMs);
   }
 
   /** Lets go of what it holds. Twice is once. */

@@ -80,9 +80,10 @@ export function showMetadata(
   { header }: Message,
   { last }: { last: boolean },
 ): void {
-  const octavo = mucp.isOctavoReply(header);
-  options.onHeader?.(octavo ? mucp.userMetadata(header) : new Metadata());
-  if (last) showTrailer(options.onTrailer, header);
+  const { onHeader, onTrailer } = options;
+  if (onHeader === undefined && onTrailer === undefined) return;
+  onHeader?.(mucp.isOctavoReply(header) ? mucp.userMetadata(header) : new Metadata());
+  if (last) showTrailer(onTrailer, header);
 }
 
 export function showTrailer(onTrailer: ((trailer: Metadata) => void) | undefined, header: Metadata): void {
