@@ -23,6 +23,8 @@ export interface HttpMessage {
   readonly body: Uint8Array;
   /** Whether the sender will close its connection after it. */
   readonly last: boolean;
+  /** When its first byte came, by the clock of whoever feeds the reader. */
+  readonly arrivedAt: number;
 }
 
 /** Stands for the line break behind the data of a chunk, which is waited for as if it were a chunk of its own. */
@@ -58,6 +60,9 @@ export class HttpReader {
   #chunk: number | undefined;
   #paused = false;
   #parsing = false;
+  /** When the last bytes came, and the first of the message that is being read. */
+  #now = 0;
+  #arrivedAt = 0;
 
   /**
    * @param onMessage called for each message, within {@link feed} or {@link resume}
@@ -85,11 +90,13 @@ export class HttpReader {
   }
 
   /**
-   * Takes the next bytes in.
+   * Takes the next bytes in, which came now.
    *
    * @throws `invalid_argument` for what is no HTTP/1.1, `resource_exhausted` over a limit; nothing can be read after either
    */
-  feed(bytes: Buffer): void {
+  feed(bytes: Buffer, now = 0): void {
+    this.#now = now;
+    if (!this.partial) this.#arrivedAt = now;
     this.#bytes = this.#bytes.length === 0 ? bytes : Buffer.concat([this.#bytes, bytes]);
     this.#parse();
   }
@@ -222,7 +229,10 @@ export class HttpReader {
     this.#head = undefined;
     this.#body = NOTHING;
     this.#bodyBytes = 0;
-    this.#onMessage({ start: head.start, header: head.header, body, last: head.last });
+    const arrivedAt = this.#arrivedAt;
+    // The next one has begun in these bytes, if it has.
+    this.#arrivedAt = this.#now;
+    this.#onMessage({ start: head.start, header: head.header, body, last: head.last, arrivedAt });
   }
 
   #tooLarge(): OctavoError {

@@ -9,6 +9,8 @@ import type { Metadata } from './metadata.js';
 export interface Message {
   readonly header: Metadata;
   readonly body: Uint8Array;
+  /** When the first of it came, in milliseconds since the epoch, where a transport knows: the time of a call counts from then. */
+  readonly arrivedAt?: number;
 }
 
 /** A body of no bytes. */

@@ -158,7 +158,8 @@ export function isReserved(name: string): boolean {
     RESERVED.has(lower) ||
     lower.startsWith('micro-') ||
     lower.startsWith('x-micro-') ||
-    lower.startsWith('octavo-')
+    lower.startsWith('octavo-') ||
+    lower.startsWith('grpc-')
   );
 }
 

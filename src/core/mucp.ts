@@ -15,6 +15,8 @@ export const TOPIC = 'Micro-Topic';
 export const CONTENT_TYPE = 'Content-Type';
 /** Nanoseconds that are left, as a decimal number. */
 export const TIMEOUT = 'Timeout';
+/** What go-micro's client, and any of HTTP's, says it would read. */
+export const ACCEPT = 'Accept';
 /** The dialect's version, in the first message of either side: `1`. */
 export const OCTAVO = 'Octavo';
 /** What a message of a stream is, where it is no item: `open`, the server's greeting, or `beat`, a sign of life. */
@@ -31,18 +33,25 @@ export const EOS = 'EOS';
 export const DIALECT = '1';
 
 const NANOSECONDS = 1e6;
+/** As many digits as the longest time of Go's, 292 years, has in nanoseconds. */
+const MOST_DIGITS = 19;
 
-/** Milliseconds as the `Timeout` header has them; whole, and at least one nanosecond. */
+/** Milliseconds as the `Timeout` header has them: whole ones, as fractions cost more to write than they are worth, or at least a nanosecond. */
 export function writeTimeout(ms: number): string {
-  return String(Math.max(1, Math.round(ms * NANOSECONDS)));
+  return ms >= 1 ? `${Math.floor(ms)}000000` : String(Math.max(1, Math.round(ms * NANOSECONDS)));
 }
 
 /** Milliseconds of a `Timeout` header; `undefined` where there is none or it says nothing. */
 export function readTimeout(header: Metadata): number | undefined {
   const text = header.get(TIMEOUT);
-  if (text === undefined || !/^\d{1,19}$/.test(text)) return undefined;
-  const ms = Number(text) / NANOSECONDS;
-  return ms > 0 ? ms : undefined;
+  if (text === undefined || text.length > MOST_DIGITS) return undefined;
+  let nanoseconds = 0;
+  for (let at = 0; at < text.length; at++) {
+    const digit = text.charCodeAt(at) - 48;
+    if (digit < 0 || digit > 9) return undefined;
+    nanoseconds = nanoseconds * 10 + digit;
+  }
+  return nanoseconds > 0 ? nanoseconds / NANOSECONDS : undefined;
 }
 
 /** Milliseconds of the `Octavo-Keepalive` header; 0 where there is none or it says nothing. */
@@ -54,6 +63,19 @@ export function readKeepalive(header: Metadata): number {
 /** One of go-micro's headers, also under the `X-` that version 1 put before it. */
 export function readMicro(header: Metadata, name: string): string | undefined {
   return header.get(name) ?? header.get(`X-${name}`);
+}
+
+/**
+ * Whether a request is an Octavo peer's own. A handler on go-micro sends on what came with its call, this name too; but go-micro's client
+ * always sends `Accept`, and Octavo's never does.
+ */
+export function isOctavoRequest(header: Metadata): boolean {
+  return header.has(OCTAVO) && !header.has(ACCEPT);
+}
+
+/** Whether a reply is an Octavo peer's own. A go-micro server repeats the request's names in its replies: this one, but the endpoint too. */
+export function isOctavoReply(header: Metadata): boolean {
+  return header.has(OCTAVO) && !header.has(ENDPOINT);
 }
 
 /** What a user sent, without the names of the wire. */

@@ -94,7 +94,7 @@ export interface ServerOptions {
   readonly maxStreams?: number;
   /** For how long `stop` waits for calls and events in flight before it cancels them, in milliseconds. @defaultValue `10_000` */
   readonly drainMs?: number;
-  /** For how long `stop` goes on serving after it deregistered, so that callers learn, in milliseconds. @defaultValue `0` */
+  /** For how long `stop` goes on serving after it deregistered, so that callers learn, in milliseconds. @defaultValue `0`, as an Octavo caller goes elsewhere when it is refused; `1_000` where others have called, which do not */
   readonly lingerMs?: number;
 }
 

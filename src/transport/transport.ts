@@ -132,10 +132,20 @@ export abstract class Transport implements Lifecycle {
   /** Whether a socket may carry more than one message each way. A service with streaming endpoints fails at start without it. */
   abstract readonly streams: boolean;
 
-  /** Opens a socket. Rejects with `unavailable` and `executed: false` when nobody listens there, `deadline_exceeded` when it takes too long, the reason of the cancellation when that comes first. */
+  /**
+   * Opens a socket. Rejects with `unavailable` and `executed: false` when nobody listens there, `deadline_exceeded` when it takes too long, the
+   * reason of the cancellation when that comes first.
+   *
+   * Where the wire cannot tell before something was sent, a call's socket may end with that same `unavailable` after its first message. A
+   * stream's may not: whoever opens one has more to lose.
+   */
   abstract dial(address: string, options?: DialOptions): MaybePromise<Socket>;
 
-  /** Listens, and calls `accept` for each socket that has its first message. Rejects with `unavailable` naming an address in use. */
+  /**
+   * Listens, and calls `accept` for each socket that has its first message. Rejects with `unavailable` naming an address in use.
+   *
+   * @param address in the transport's own form; one whose port is 0 means any that is free, also to transports without ports
+   */
   abstract listen(
     address: string,
     accept: (socket: Socket) => void,

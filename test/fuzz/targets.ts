@@ -10,6 +10,7 @@ import {
 } from './targets/core.js';
 import { httpMessages, httpWriting } from './targets/http.js';
 import { mdnsPackets, mdnsPayloads } from './targets/mdns.js';
+import { natsEnvelopes, natsFrames } from './targets/nats.js';
 import { protoJson, protobuf, times } from './targets/schema.js';
 
 /** Every parser that faces the network, and those of the environment. */
@@ -18,6 +19,8 @@ export const targets: readonly Target[] = [
   httpWriting,
   mdnsPackets,
   mdnsPayloads,
+  natsEnvelopes,
+  natsFrames,
   protobuf,
   protoJson,
   times,

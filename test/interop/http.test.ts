@@ -4,8 +4,9 @@ import { describe, it } from 'node:test';
 import { memory as memoryBroker } from '../../src/broker/memory.js';
 import { rpc } from '../../src/client/rpc.js';
 import { OctavoError } from '../../src/core/error.js';
-import { HttpReader } from '../../src/core/http-message.js';
+import { HttpReader, type HttpMessage } from '../../src/core/http-message.js';
 import { memory as memoryRegistry } from '../../src/registry/memory.js';
+import { Registry } from '../../src/registry/registry.js';
 import { createService } from '../../src/service/run.js';
 import { TestLogger } from '../../src/testing/test-logger.js';
 import { MESSAGE_LIMITS } from '../../src/transport/transport.js';
@@ -93,8 +94,55 @@ describe('what a recorded Go client sent', () => {
     }));
 });
 
+describe('what a handler on go-micro sends on of its caller’s', () => {
+  /** What go-micro's client writes out of the handler of an Octavo caller's call. */
+  const request = (endpoint: string, more: string, body: string): string =>
+    `POST / HTTP/1.1\r\nAccept: application/json\r\nContent-Type: application/json\r\nMicro-Endpoint: ${endpoint}\r\nMicro-Service: greeter\r\n` +
+    `Octavo: 1\r\n${more}Content-Length: ${body.length}\r\n\r\n${body}`;
+
+  it('is not taken for an Octavo peer’s: its stream gets no greeting, and its end is go-micro’s', () =>
+    serving(async (address) => {
+      const raw = await Raw.open(address);
+      const stream = 'Micro-Stream: 0\r\n';
+      raw.write(request('Greeter.Stream', stream, ''));
+      raw.write(request('Greeter.Stream', stream, '{"name":"a","n":1}'));
+      await raw.until((text) => text.includes('a-0'));
+      raw.write(request('Greeter.Stream', `${stream}Micro-Error: EOS\r\n`, ''));
+      const said = messagesIn(Buffer.from(await raw.end(), 'latin1')).map(saying);
+      assert.deepEqual(said, ['{"msg":"a-0"}']);
+    }));
+
+  it('gets no farewell, which go-micro would take for the reply of its next call', async () => {
+    const greeter = service();
+    await greeter.start();
+    const raw = await Raw.open(greeter.server.node?.address ?? '');
+    raw.write(request('Greeter.Hello', '', '{"name":"J"}'));
+    await raw.until((text) => text.includes('Hello J'));
+    await greeter.stop();
+    assert.equal(messagesIn(Buffer.from(await raw.end(), 'latin1')).length, 1);
+  });
+
+  it('is a call, though a stream’s id came along, and the connection is used again', () =>
+    serving(async (address) => {
+      const raw = await Raw.open(address);
+      for (const count of [1, 2, 3]) {
+        raw.write(request('Greeter.Hello', 'Micro-Stream: 0\r\n', '{"name":"J"}'));
+        const text = await raw.until((all) => messagesIn(Buffer.from(all, 'latin1')).length === count);
+        assert.equal(
+          saying(messagesIn(Buffer.from(text, 'latin1'))[count - 1] ?? assert.fail()),
+          '{"msg":"Hello J"}',
+        );
+      }
+      raw.close();
+    }));
+});
+
 /** A server that answers as the recording did: each piece when what came before it has come. */
-async function playing(pieces: readonly Piece[], run: (address: string) => Promise<void>): Promise<void> {
+async function playing(
+  pieces: readonly Piece[],
+  run: (address: string) => Promise<void>,
+  onMessage: (message: HttpMessage) => void = () => {},
+): Promise<void> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);
@@ -112,7 +160,8 @@ async function playing(pieces: readonly Piece[], run: (address: string) => Promi
         if (piece?.from === 'server') socket.write(piece.bytes);
       }
     };
-    const reader = new HttpReader(MESSAGE_LIMITS, () => {
+    const reader = new HttpReader(MESSAGE_LIMITS, (message) => {
+      onMessage(message);
       got++;
       play();
     });
@@ -196,6 +245,49 @@ describe('what a recorded Go server replied', () => {
     });
     // The Go server sends its last item twice: it reuses the buffer of what it has not sent yet.
     assert.ok(seen.length > 0 && seen.every((msg) => msg === 'a-1'), seen.join());
+    await caller.stop();
+  });
+
+  it('is kept apart by a stream’s id, where the registry says that the node is go-micro’s', async () => {
+    const caller = service([]);
+    await caller.start();
+    const registry = caller.resolve(Registry);
+    const ids: (string | undefined)[] = [];
+    const nodes: readonly Record<string, string>[] = [
+      { protocol: 'mucp' },
+      { protocol: 'mucp', octavo: '1' },
+    ];
+    for (const metadata of nodes)
+      await playing(
+        reply('hello$'),
+        async (address) => {
+          const node = { id: `greeter-${ids.length}`, address, metadata };
+          const record = { name: 'greeter', version: '1', metadata: {}, endpoints: [], nodes: [node] };
+          await registry.register(record);
+          await caller.resolve(GoGreeterClient).hello({ name: 'J' });
+          await registry.deregister(record);
+        },
+        ({ header }) => ids.push(header.get('Micro-Stream')),
+      );
+    assert.deepEqual(ids, ['0', undefined]);
+    await caller.stop();
+  });
+
+  it('of the request is no sign of an Octavo peer, and not shown as metadata', async () => {
+    const body = '{"msg":"Hello J"}';
+    const echo =
+      'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nMicro-Endpoint: Greeter.Hello\r\nOctavo: 1\r\nSecret: x\r\n' +
+      `Content-Length: ${body.length}\r\n\r\n${body}`;
+    const caller = service([]);
+    await caller.start();
+    const shown: Record<string, string>[] = [];
+    const [asked] = reply('hello$');
+    await playing([asked ?? assert.fail(), { from: 'server', bytes: Buffer.from(echo) }], async (address) => {
+      await caller
+        .resolve(GoGreeterClient)
+        .hello({ name: 'J' }, { address, onHeader: (header) => shown.push(header.toJSON()) });
+    });
+    assert.deepEqual(shown, [{}]);
     await caller.stop();
   });
 });

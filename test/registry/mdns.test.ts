@@ -490,7 +490,7 @@ describe('what others send', () => {
     const all = new Neighbours(undefined, new VirtualClock());
     const loopback = new Neighbours(['127.0.0.1'], new VirtualClock());
     for (const each of [all, loopback]) {
-      for (const address of ['127.0.0.1', '127.0.0.9', '::1'])
+      for (const address of ['127.0.0.1', '127.0.0.9', '::1', '0.0.0.0'])
         assert.ok(each.isNear(address) && each.isHere(address));
       for (const address of ['203.0.113.9', '2001:db8::1', 'fe80::1%nowhere', 'nonsense', ''])
         assert.ok(!each.isHere(address));

@@ -1,15 +1,19 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { Handler, Service } from '../../decorators/index.js';
 import { memory as memoryBroker } from '../../src/broker/memory.js';
+import { advertised } from '../../src/core/advertise.js';
 import { OctavoError } from '../../src/core/error.js';
 import { MemoryRegistry, memory as memoryRegistry } from '../../src/registry/memory.js';
 import { Registry } from '../../src/registry/registry.js';
 import { RpcServer, rpc } from '../../src/server/rpc.js';
-import { advertised } from '../../src/core/advertise.js';
 import { createService } from '../../src/service/run.js';
 import { TestLogger } from '../../src/testing/test-logger.js';
+import { VirtualClock } from '../../src/testing/virtual-clock.js';
+import { http } from '../../src/transport/http.js';
+import { Raw } from '../support/raw.js';
 import { memory as memoryTransport } from '../../src/transport/memory.js';
-import { Probe } from '../conformance/probe.js';
+import { Ask, Probe, Told } from '../conformance/probe.js';
 import { parts } from '../support/parts.js';
 
 const STACK = {
@@ -19,6 +23,22 @@ const STACK = {
   env: {},
   services: [Probe],
 };
+
+@Service({ name: 'both', package: 'near' })
+class Near {
+  @Handler(Ask, Told)
+  async echo({ text }: Ask): Promise<Told> {
+    return Object.assign(new Told(), { text });
+  }
+}
+
+@Service({ name: 'both', package: 'far.v1' })
+class Far {
+  @Handler(Ask, Told)
+  async echo({ text }: Ask): Promise<Told> {
+    return Object.assign(new Told(), { text });
+  }
+}
 
 describe('the rpc server', () => {
   it('shows its probes at an address of their own where it is told to', async () => {
@@ -43,6 +63,55 @@ describe('the rpc server', () => {
     assert.equal(server.adminAddress, undefined);
   });
 
+  it('goes on for a second where a caller came that does not understand a refusal, and is not ready meanwhile', async () => {
+    const clock = new VirtualClock();
+    const service = createService({ ...STACK, transport: http(), clock: () => clock });
+    await service.start();
+    const address = service.server.node?.address ?? '';
+    const raw = await Raw.open(address);
+    const head =
+      'POST / HTTP/1.1\r\nContent-Type: application/json\r\nMicro-Service: probe\r\nMicro-Endpoint: Probe.Echo\r\n';
+    const call = async (text: string): Promise<void> => {
+      const body = JSON.stringify({ text });
+      raw.write(`${head}Content-Length: ${body.length}\r\n\r\n${body}`);
+      await raw.until((all) => all.includes(text));
+    };
+    await call('one');
+    const stopped = service.stop();
+    await clock.advance(900);
+    await call('two');
+    assert.equal((await fetch(`http://${address}/ready`)).status, 503);
+    await clock.advance(200);
+    await stopped;
+    raw.close();
+  });
+
+  it('refuses a request whose time was over before it was whole, and its handler does not run', async () => {
+    const clock = new VirtualClock();
+    const service = createService({ ...STACK, transport: http(), clock: () => clock });
+    await service.start();
+    const raw = await Raw.open(service.server.node?.address ?? '');
+    const body = '{"text":"late"}';
+    const head =
+      'POST / HTTP/1.1\r\nContent-Type: application/json\r\nMicro-Service: probe\r\nMicro-Endpoint: Probe.Echo\r\n' +
+      `Octavo: 1\r\nTimeout: 1000000000\r\nExpect: 100-continue\r\nContent-Length: ${body.length}\r\n\r\n`;
+    raw.write(head);
+    await raw.until((text) => text.includes('100 Continue'));
+    await clock.advance(999);
+    raw.write(body);
+    await raw.until((text) => text.includes(body));
+    raw.write(head);
+    await raw.until((text) => text.split('100 Continue').length === 3);
+    await clock.advance(1_001);
+    raw.write(body);
+    const answer = await raw.until((text) => /Micro-Error: .*\r\n\r\n$/s.test(text));
+    assert.match(answer, /"detail":"the request came too late: it had 1000 ms, and was taken up 1001 ms/);
+    assert.match(answer, /"grpc":"deadline_exceeded","executed":false/);
+    assert.equal(service.resolve(Probe).calls, 1);
+    raw.close();
+    await service.stop();
+  });
+
   it('registers what go-micro’s tools show: endpoints with their types, and subscribers by topic', async () => {
     const service = createService({ ...STACK, server: rpc({ id: 'one', metadata: { zone: 'a' } }) });
     await service.start();
@@ -60,6 +129,24 @@ describe('the rpc server', () => {
       ['text string', 'count int32'],
     );
     assert.deepEqual(record.endpoints.at(-1)?.metadata, { subscriber: 'true', topic: 'things' });
+  });
+
+  it('answers in the proto package of each of its classes, and in no other', async () => {
+    const service = createService({ ...STACK, services: [Near, Far] });
+    await service.start();
+    const { address = '' } = service.server.node ?? {};
+    for (const [path, status] of [
+      ['near.Near/Echo', 200],
+      ['far.v1.Far/Echo', 200],
+      ['both.Near/Echo', 200],
+      ['other.Near/Echo', 501],
+    ] as const) {
+      const headers = { 'content-type': 'application/json' };
+      const response = await fetch(`http://${address}/${path}`, { method: 'POST', headers, body: '{}' });
+      await response.text();
+      assert.equal(response.status, status, path);
+    }
+    await service.stop();
   });
 
   it('may have its debug endpoints taken away', async () => {

@@ -59,7 +59,7 @@ export class Exchange implements AsyncIterableIterator<unknown> {
     await this.#send(EMPTY, [[mucp.KEEPALIVE, String(keepaliveMs)]]);
     this.#first = this.#receive();
     this.#known = this.#first.then(
-      (message) => void (this.#octavo ??= message?.header.has(mucp.OCTAVO) === true),
+      (message) => void (this.#octavo ??= message !== undefined && mucp.isOctavoReply(message.header)),
       () => {},
     );
     if (call.kind === 'server' && this.#over === undefined) await this.#item(call.request);

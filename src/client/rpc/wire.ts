@@ -5,10 +5,15 @@ import type { Message } from '../../core/message.js';
 import { Metadata } from '../../core/metadata.js';
 import * as mucp from '../../core/mucp.js';
 import { readError } from '../../core/wire-error.js';
+import type { Node } from '../../registry/registry.js';
 import type { MessageType } from '../../schema/message-type.js';
 import type { ClientCall } from './client-call.js';
 
-/** The header of a request, or of every message of a stream, as go-micro's client writes it. */
+/**
+ * The header of a request, or of every message of a stream, as go-micro's client writes it.
+ *
+ * @param stream whether the id is a stream's too
+ */
 export function requestHeader(call: ClientCall, id: string, stream: boolean): Metadata {
   const { service, endpoint, contentType, context } = call;
   const header = new Metadata()
@@ -75,11 +80,20 @@ export function showMetadata(
   { header }: Message,
   { last }: { last: boolean },
 ): void {
-  const octavo = header.has(mucp.OCTAVO);
-  options.onHeader?.(octavo ? mucp.userMetadata(header) : new Metadata());
-  if (last) showTrailer(options.onTrailer, header);
+  const { onHeader, onTrailer } = options;
+  if (onHeader === undefined && onTrailer === undefined) return;
+  onHeader?.(mucp.isOctavoReply(header) ? mucp.userMetadata(header) : new Metadata());
+  if (last) showTrailer(onTrailer, header);
 }
 
 export function showTrailer(onTrailer: ((trailer: Metadata) => void) | undefined, header: Metadata): void {
-  onTrailer?.(header.has(mucp.OCTAVO) ? mucp.readTrailer(header) : new Metadata());
+  onTrailer?.(mucp.isOctavoReply(header) ? mucp.readTrailer(header) : new Metadata());
+}
+
+/**
+ * Whether a node says that it is go-micro's. A call there has a stream's id too: by that its server tells the calls of a connection apart,
+ * as it reads no other over http, and loses one that follows the last reply too closely.
+ */
+export function isGoMicro({ metadata }: Node): boolean {
+  return metadata['protocol'] !== undefined && metadata['octavo'] === undefined;
 }

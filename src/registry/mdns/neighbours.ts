@@ -48,6 +48,8 @@ export class Neighbours {
     const near = new BlockList();
     here.addSubnet('127.0.0.0', 8, 'ipv4');
     here.addAddress('::1', 'ipv6');
+    // So comes what was sent where loopback is all there is.
+    here.addAddress('0.0.0.0', 'ipv4');
     for (const addresses of Object.values(networkInterfaces())) {
       const used = this.#interfaces?.some((one) => addresses?.some(({ address }) => address === one));
       for (const each of addresses ?? []) {

@@ -4,6 +4,8 @@ import type { Metadata } from '../../core/metadata.js';
 /** What mucp's headers say of a call, and the codec for its content type. */
 export interface Incoming {
   readonly header: Metadata;
+  /** When the first of its request came, where the transport knows. */
+  readonly arrivedAt: number | undefined;
   readonly service: string;
   readonly contentType: string;
   readonly codec: Codec;

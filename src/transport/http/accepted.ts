@@ -145,7 +145,7 @@ export class Accepted {
   #take(message: HttpMessage): void {
     const current = this.#current;
     if (current?.stream !== undefined && current.stream === message.header.get('Micro-Stream')) {
-      if (!current.inbox.push(message)) this.#flow.pause();
+      if (!current.take(message)) this.#flow.pause();
       return;
     }
     // A stream has its connection to itself: whoever mixes something in would wait for ever, and unnoticed when it leaves.
@@ -165,7 +165,7 @@ export class Accepted {
     const to = route(message);
     if (to.kind === 'micro' && to.stream !== undefined && to.stream === this.#ended) return;
     if (message.last) this.#last = true;
-    if (to.kind === 'micro' && message.header.has(mucp.OCTAVO)) this.#octavo = true;
+    if (to.kind === 'micro' && mucp.isOctavoRequest(message.header)) this.#octavo = true;
     if (to.kind === 'web') {
       this.#web = true;
       this.#bridge ??= this.#door.web.bridge(this.#flow);
@@ -193,7 +193,7 @@ export class Accepted {
   #release(socket: AcceptedSocket, end: 'reuse' | 'end' | 'cut'): void {
     if (this.#current !== socket) return;
     this.#current = undefined;
-    this.#ended = socket.stream;
+    this.#ended = end === 'reuse' ? undefined : socket.stream;
     if (end === 'cut') this.#flow.reset();
     else if (end === 'end') this.#flow.end();
     else this.#next();
@@ -272,13 +272,16 @@ function microError(error: OctavoError): Buffer {
 
 /** One call or one stream on an accepted connection. */
 class AcceptedSocket implements Socket {
-  readonly inbox: Inbox<Message>;
+  readonly #inbox: Inbox<Message>;
   readonly #flow: Flow;
   readonly #plain: boolean;
   readonly stream: string | undefined;
   readonly #limits: FlowOptions;
   readonly #release: (end: 'reuse' | 'end' | 'cut') => void;
-  #sent = false;
+  #received = 0;
+  #sent = 0;
+  /** Whether the last message sent was an end. */
+  #ended = false;
   #over: { readonly error: OctavoError | undefined } | undefined;
   #onClose: ((error: OctavoError | undefined) => void) | undefined;
 
@@ -294,14 +297,21 @@ class AcceptedSocket implements Socket {
     this.stream = to.kind === 'micro' ? to.stream : undefined;
     this.#limits = limits;
     this.#release = release;
-    this.inbox = streamInbox(() => flow.resume());
+    this.#inbox = streamInbox(() => flow.resume());
     if (to.kind === 'plain')
       // As from an Octavo peer, so that the error that comes back has all that a plain one can show.
       first.header
         .append('Micro-Service', to.service)
         .append('Micro-Endpoint', to.endpoint)
-        .set('Octavo', '1');
-    this.inbox.push(first);
+        .set('Octavo', '1')
+        .delete('Accept');
+    this.take(first);
+  }
+
+  /** Takes a message that is for it. Returns whether there is room for more. */
+  take(message: Message): boolean {
+    this.#received++;
+    return this.#inbox.push(message);
   }
 
   get local(): string {
@@ -318,12 +328,13 @@ class AcceptedSocket implements Socket {
     if (this.#over !== undefined) return;
     checkSize(message, this.#limits);
     const bytes = this.#plain ? plainReply(message) : pack(OK, message, this.#limits);
-    this.#sent = true;
+    this.#sent++;
+    this.#ended = message.header.has('Micro-Error');
     return this.#flow.write(bytes);
   }
 
   receive(): MaybePromise<Message | undefined> {
-    return this.inbox.take();
+    return this.#inbox.take();
   }
 
   onClose(listener: (error: OctavoError | undefined) => void): void {
@@ -337,7 +348,7 @@ class AcceptedSocket implements Socket {
       return;
     }
     this.#finish(undefined);
-    this.#release(error !== undefined ? 'cut' : this.stream === undefined && this.#sent ? 'reuse' : 'end');
+    this.#release(error !== undefined ? 'cut' : this.#answered ? 'reuse' : 'end');
   }
 
   /** The other end has gone, in order or not. */
@@ -345,9 +356,15 @@ class AcceptedSocket implements Socket {
     if (this.#over === undefined) this.#finish(error);
   }
 
+  /** Whether it was a call that has its reply. With a stream's id too, which go-micro's client sends along with calls made in a stream's handler. */
+  get #answered(): boolean {
+    if (this.stream === undefined) return this.#sent > 0;
+    return this.#received === 1 && this.#sent === 1 && !this.#ended;
+  }
+
   #finish(error: OctavoError | undefined): void {
     this.#over = { error };
-    this.inbox.end(error);
+    this.#inbox.end(error);
     this.#onClose?.(error);
   }
 }

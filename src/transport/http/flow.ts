@@ -203,7 +203,7 @@ export class Flow {
   }
 
   #read(bytes: Buffer): void {
-    if (!this.#deaf) this.#parse(() => this.#reader.feed(bytes));
+    if (!this.#deaf) this.#parse(() => this.#reader.feed(bytes, this.#clock.now()));
     if (this.#full) this.#tcp.pause();
     this.#readSinceRest += bytes.length;
     if (this.#readSinceRest >= TURN_BYTES && !this.#resting) this.#rest();
