@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import type {
   Msg,
   NatsConnection,
@@ -10,21 +9,7 @@ import { OctavoError } from './error.js';
 import type { Logger } from './logger.js';
 import { parseServer } from './nats-address.js';
 import { peer } from './peer.js';
-
-/** PEM text, the path of a file that holds it, or its bytes. */
-export type Pem = string | Uint8Array;
-
-/** How a TLS connection is checked, and who we say that we are. */
-export interface NatsTls {
-  /** Who may have signed the server's certificate. @defaultValue the authorities that Node knows */
-  readonly ca?: Pem;
-  /** Our certificate, where the server asks for one. */
-  readonly cert?: Pem;
-  /** The key of our certificate. */
-  readonly key?: Pem;
-  /** Whether a server whose certificate cannot be checked is refused. @defaultValue `true` */
-  readonly rejectUnauthorized?: boolean;
-}
+import { Certificates, type TlsOptions } from './tls.js';
 
 /** Where a NATS server is, and how it is reached. */
 export interface NatsOptions {
@@ -34,7 +19,7 @@ export interface NatsOptions {
   readonly pass?: string;
   readonly token?: string;
   /** Certificates; `{}` insists on TLS with what Node knows. @defaultValue TLS where the server offers it */
-  readonly tls?: NatsTls;
+  readonly tls?: TlsOptions;
   /** For how long the start looks for a server, in milliseconds. @defaultValue `5_000` */
   readonly connectTimeoutMs?: number;
 }
@@ -260,8 +245,26 @@ export class NatsClient {
       ...(user !== undefined && { user }),
       ...(pass !== undefined && { pass }),
       ...(token !== undefined && { token }),
-      ...(secure && { tls: await readTls(tls ?? {}) }),
+      ...(secure && { tls: await this.#tls(tls ?? {}) }),
     };
+  }
+
+  /** What it connects with is read once: a certificate that was replaced counts after the next start. */
+  async #tls(given: TlsOptions): Promise<NodeConnectionOptions['tls']> {
+    const certificates = new Certificates(this.#who, given, this.#parts);
+    await certificates.start();
+    const { ca, cert, key, minVersion } = await certificates.forLibrary();
+    const { verify, serverName } = certificates.policy;
+    // The library hands all of it to Node, more than its types say.
+    const options = {
+      minVersion,
+      rejectUnauthorized: verify,
+      ...(serverName !== undefined && { servername: serverName }),
+      ...(ca !== undefined && { ca: ca.join('\n') }),
+      ...(cert !== undefined && { cert }),
+      ...(key !== undefined && { key }),
+    };
+    return options;
   }
 
   async #follow(connection: NatsConnection): Promise<void> {
@@ -302,32 +305,6 @@ export class NatsClient {
           timer.cancel();
           resolve();
         });
-    });
-  }
-}
-
-async function readTls({
-  ca,
-  cert,
-  key,
-  rejectUnauthorized,
-}: NatsTls): Promise<NodeConnectionOptions['tls']> {
-  return {
-    ...(ca !== undefined && { ca: await readPem(ca, 'tls.ca') }),
-    ...(cert !== undefined && { cert: await readPem(cert, 'tls.cert') }),
-    ...(key !== undefined && { key: await readPem(key, 'tls.key') }),
-    ...(rejectUnauthorized !== undefined && { rejectUnauthorized }),
-  };
-}
-
-async function readPem(pem: Pem, option: string): Promise<string> {
-  if (typeof pem !== 'string') return Buffer.from(pem).toString('utf8');
-  if (pem.includes('-----BEGIN')) return pem;
-  try {
-    return await readFile(pem, 'utf8');
-  } catch (cause) {
-    throw new OctavoError('failed_precondition', `${option}: cannot read ${pem}: ${messageOf(cause)}`, {
-      cause,
     });
   }
 }

@@ -62,7 +62,7 @@ describe('the nats transport over TLS', () => {
         const error = await failure(() => bench.make({ connectTimeoutMs: 300 }).start());
         assert.equal(error.code, 'unavailable');
         assert.match(error.message, /certificate/);
-        await bench.started({ tls: { rejectUnauthorized: false } });
+        await bench.started({ tls: { verify: false } });
       },
       { args: OVER_TLS() },
     ));
@@ -92,6 +92,6 @@ describe('the nats transport over TLS', () => {
     Bench.with(async (bench) => {
       const error = await failure(() => bench.make({ tls: { ca: '/nowhere/ca.pem' } }).start());
       assert.equal(error.code, 'failed_precondition');
-      assert.match(error.message, /tls\.ca: cannot read \/nowhere\/ca\.pem/);
+      assert.match(error.message, /tls\.ca.*\/nowhere\/ca\.pem/);
     }));
 });

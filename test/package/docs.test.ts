@@ -88,7 +88,6 @@ describe('the pages', () => {
     ['src/transport/memory.ts', 'MemoryTransportOptions'],
     ['src/transport/nats.ts', 'NatsTransportOptions'],
     ['src/core/nats.ts', 'NatsOptions'],
-    ['src/core/nats.ts', 'NatsTls'],
     ['src/registry/registry.ts', 'RegistryOptions'],
     ['src/registry/mdns.ts', 'MdnsOptions'],
     ['src/registry/memory.ts', 'MemoryRegistryOptions'],
