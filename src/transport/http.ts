@@ -6,10 +6,10 @@ import { OctavoError } from '../core/error.js';
 import type { MaybePromise } from '../core/lifecycle.js';
 import { Logger } from '../core/logger.js';
 import type { Provider } from '../core/provider.js';
+import { Refusals } from '../core/refusals.js';
 import { Accepted, FAREWELL_MS } from './http/accepted.js';
 import { Dialler } from './http/dialler.js';
 import type { FlowOptions } from './http/flow.js';
-import { Refusals } from './http/refusals.js';
 import { Web } from './http/web.js';
 import {
   MESSAGE_LIMITS,
