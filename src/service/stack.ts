@@ -55,6 +55,7 @@ const BROKERS = {
 const TRANSPORTS: Record<string, Loader<Transport>> = {
   http: async () => (await import('../transport/http.js')).http(),
   memory: async () => (await import('../transport/memory.js')).memory(),
+  tcp: async () => (await import('../transport/tcp.js')).tcp(),
 };
 
 const SELECTORS: Record<string, Loader<Selector>> = {

@@ -14,7 +14,7 @@ describe('a wrapped TcpTransport', () => {
 });
 
 describe('a TcpTransport with small windows and several connections', () => {
-  conform(test, transportSuite, () => new TcpTransport({ windowBytes: 1_000, connections: 3 }, parts()));
+  conform(test, transportSuite, () => new TcpTransport({ windowBytes: 8_000, connections: 3 }, parts()));
 });
 
 describe('a TcpTransport that opens a connection for each stream', () => {

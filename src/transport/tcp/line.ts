@@ -54,9 +54,9 @@ export class Line {
   /** Lets nobody wait any longer. */
   stop(): void {
     this.#idle?.cancel();
-    this.#opening?.destroy();
     const stopped = `the tcp transport was stopped while a call waited for ${this.#address}`;
     this.#fail(new OctavoError('unavailable', stopped, { executed: false }));
+    this.#giveUp();
   }
 
   #stream(): Stream | undefined {
@@ -91,8 +91,7 @@ export class Line {
           forget?.();
           if (stream !== undefined) resolve(stream);
           else reject(outcome);
-          // It was for them.
-          if (this.#waiting.size === 0) this.#opening?.destroy();
+          if (this.#waiting.size === 0) this.#giveUp();
         },
       };
       const late = may
@@ -125,6 +124,13 @@ export class Line {
     this.#opening = connection;
     this.#parts.rounds.add(connection);
     return true;
+  }
+
+  /** Opens no further what nobody waits for. */
+  #giveUp(): void {
+    const opening = this.#opening;
+    this.#opening = undefined;
+    opening?.destroy();
   }
 
   #opened(connection: Connection): void {
