@@ -1,12 +1,12 @@
 import type { Socket as TcpSocket } from 'node:net';
 import { formatAddress } from '../../core/address.js';
-import type { Clock } from '../../core/clock.js';
+import type { Clock, Timer } from '../../core/clock.js';
 import { OctavoError } from '../../core/error.js';
 import { FrameReader, type FrameEvents, type MessageFrame } from './frame-reader.js';
 import { FrameWriter } from './frame-writer.js';
 import { LAST_STREAM, MESSAGE, OPEN, type Terms } from './frames.js';
 import { isHttp, readPreface, writePreface } from './preface.js';
-import { Stream, type Carrier } from './stream.js';
+import { Stream, type Carrier, type Kept } from './stream.js';
 import { Vigil, type VigilOptions } from './vigil.js';
 
 /** How a connection is kept, at either end. */
@@ -60,13 +60,18 @@ export class Connection implements Carrier, FrameEvents {
   readonly #patient = new Set<Stream>();
   #arriving = 0;
   #local: string | undefined;
+  /** What was read now and nobody has taken. */
+  #kept: Kept[] = [];
+  #keptBytes = 0;
   #peer: Terms | undefined;
   #preface: Buffer = NOTHING;
   /** The number of the last stream. */
   #last = 0;
-  /** Whether we have told the other end to open no more, or it has told us. */
+  /** Whether we have told the other end to open no more, it has told us, or none are opened for any reason. */
   #told = false;
+  #parted = false;
   #left = false;
+  #ending: Timer | undefined;
   #error: OctavoError | undefined;
   #closed = false;
   /** When the bytes came that are read now, and the first byte of the frame that is. */
@@ -74,6 +79,8 @@ export class Connection implements Carrier, FrameEvents {
   #frameAt = 0;
   #readSinceRest = 0;
   #resting = false;
+  /** Whether what comes is thrown away. */
+  #deaf = false;
 
   constructor(tcp: TcpSocket, clock: Clock, options: ConnectionOptions, owner: ConnectionOwner) {
     this.#tcp = tcp;
@@ -152,9 +159,12 @@ export class Connection implements Carrier, FrameEvents {
   /** Writes what is left, and closes. */
   end(): void {
     this.#left = true;
-    if (this.#closed) return;
+    if (this.#closed || this.#tcp.writableEnded) return;
     this.writer.flush();
     this.#tcp.end();
+    this.#ending?.cancel();
+    if (this.timeoutMs > 0)
+      this.#ending = this.#clock.after(this.timeoutMs, () => this.destroy(), { background: true });
   }
 
   /** Cuts the connection. */
@@ -169,6 +179,7 @@ export class Connection implements Carrier, FrameEvents {
     if (this.#closed) return;
     const now = this.#clock.now();
     for (const stream of [...this.#streams.values(), ...this.#unsent]) stream.sweep(now);
+    if (this.size === 0) this.writer.rest();
     const { frames, partial } = this.#reader;
     const { full } = this.writer;
     const greeted = this.#peer !== undefined;
@@ -224,6 +235,11 @@ export class Connection implements Carrier, FrameEvents {
     for (const stream of patient) stream.grant();
   }
 
+  keep(message: Kept): void {
+    this.#kept.push(message);
+    this.#keptBytes += message.body.length;
+  }
+
   ready(stream: Stream): void {
     try {
       this.#owner.accept(stream);
@@ -260,7 +276,8 @@ export class Connection implements Carrier, FrameEvents {
   #part(): void {
     if (this.size > 0 || this.#closed) return;
     if (this.#left) this.end();
-    else if (this.#told) this.#clock.after(FAREWELL_MS, () => this.end(), { background: true });
+    else if (this.#told)
+      this.#ending ??= this.#clock.after(FAREWELL_MS, () => this.end(), { background: true });
   }
 
   // What the other end sends.
@@ -304,6 +321,8 @@ export class Connection implements Carrier, FrameEvents {
 
   goaway(last: number): void {
     if (this.#accepts) throw violation('who dialled closes, and says no more');
+    if (this.#parted) throw violation('a second farewell came');
+    this.#parted = true;
     this.#left = true;
     const error = new OctavoError('unavailable', `${this.remote} is closing, and did not take the call`, {
       executed: false,
@@ -337,6 +356,7 @@ export class Connection implements Carrier, FrameEvents {
   }
 
   #read(bytes: Buffer): void {
+    if (this.#deaf) return;
     this.#vigil.hear();
     this.#readAt = this.#clock.now();
     if (!this.#reader.partial) this.#frameAt = this.#readAt;
@@ -346,11 +366,19 @@ export class Connection implements Carrier, FrameEvents {
     } catch (reason) {
       return this.#refuse(OctavoError.from(reason));
     }
+    if (this.#kept.length > 0) this.#settle(bytes.length);
     this.#readSinceRest += bytes.length;
     if (this.#resting) return;
     // Who does not read what it was answered is not read. Who dialled bounds what it asks by itself, or both would wait for ever.
     if (this.#accepts && this.writer.full) this.#tcp.pause();
     else if (this.#readSinceRest >= TURN_BYTES) this.#rest();
+  }
+
+  /** What waits for its reader is not to hold much more memory than its own. */
+  #settle(read: number): void {
+    if (4 * this.#keptBytes < read) for (const each of this.#kept) each.body = new Uint8Array(each.body);
+    this.#kept = [];
+    this.#keptBytes = 0;
   }
 
   #rest(): void {
@@ -373,11 +401,9 @@ export class Connection implements Carrier, FrameEvents {
 
   #greet(bytes: Buffer): void {
     const all = this.#preface.length === 0 ? bytes : Buffer.concat([this.#preface, bytes]);
+    this.#preface = all;
     const read = readPreface(all);
-    if (read === undefined) {
-      this.#preface = all;
-      return;
-    }
+    if (read === undefined) return;
     this.#preface = NOTHING;
     this.#peer = read.terms;
     this.writer.limit(read.terms);
@@ -390,6 +416,7 @@ export class Connection implements Carrier, FrameEvents {
   #refuse(error: OctavoError): void {
     this.#owner.refused(error);
     this.#reader.stop();
+    this.#deaf = true;
     this.#broken(`was given up: ${error.message}`, error);
     if (this.#peer !== undefined || !this.#accepts) return this.destroy();
     // Somebody else, or another version, which learns from our preface what this is.
@@ -406,6 +433,7 @@ export class Connection implements Carrier, FrameEvents {
   #gone(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#ending?.cancel();
     this.#reader.stop();
     const lost = this.#error ?? new OctavoError('unavailable', `${this.remote} closed the connection`);
     const { cause, message } = lost;

@@ -104,6 +104,11 @@ export class FrameWriter {
     this.#out.drained();
   }
 
+  /** Lets go of memory that is not needed while nothing happens. */
+  rest(): void {
+    this.#out.rest();
+  }
+
   #empty(type: number, stream: number): void {
     this.#out.room(0);
     this.#out.frame(type, stream, this.#out.at + wire.FRAME_BYTES);

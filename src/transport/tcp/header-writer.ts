@@ -13,7 +13,7 @@ import {
 /** Text of at most so many units is looked at and written unit by unit, which is quicker than asking Node. */
 const SHORT = 48;
 /** How many values that were seen once are remembered. */
-const MOST_ONCE = 2_048;
+const MOST_ONCE = 1_024;
 /** How many headers are compared with those that stood at the same place before. */
 const PLACES = 32;
 

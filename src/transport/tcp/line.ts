@@ -24,7 +24,8 @@ export interface LineParts {
 
 /** Somebody who waits for a connection that has room. */
 interface Waiting {
-  readonly settle: (outcome: OctavoError | undefined) => void;
+  /** Lets it have a stream, or fail. Returns whether there was one to have. */
+  readonly settle: (error?: OctavoError) => boolean;
 }
 
 /** The connections to one address: as few as there may be, since each carries many streams. One is opened at a time, for all who wait. */
@@ -36,6 +37,8 @@ export class Line {
   readonly #waiting = new Set<Waiting>();
   /** Another connection, until its other end has said who it is. */
   #opening: Connection | undefined;
+  /** What was said last of the pool, and what that comes to. */
+  #given: PoolOptions | undefined;
   #pool: Required<PoolOptions> = POOL;
   #idle: Timer | undefined;
 
@@ -47,7 +50,11 @@ export class Line {
 
   /** A stream on a connection, at once where there is one with room. */
   dial(options: DialOptions): MaybePromise<Socket> {
-    if (options.pool !== undefined) this.#pool = { ...POOL, ...options.pool };
+    const { pool } = options;
+    if (pool !== undefined && pool !== this.#given) {
+      this.#given = pool;
+      this.#pool = { ...POOL, ...pool };
+    }
     return this.#stream() ?? this.#wait(options);
   }
 
@@ -82,24 +89,24 @@ export class Line {
       );
     return new Promise((resolve, reject) => {
       const waiting: Waiting = {
-        settle: (outcome) => {
-          const stream = outcome === undefined ? this.#stream() : undefined;
-          // Others were quicker.
-          if (outcome === undefined && stream === undefined) return;
+        settle: (error) => {
+          const stream = error === undefined ? this.#stream() : undefined;
+          if (error === undefined && stream === undefined) return false;
           this.#waiting.delete(waiting);
           timer.cancel();
           forget?.();
           if (stream !== undefined) resolve(stream);
-          else reject(outcome);
+          else reject(error);
           if (this.#waiting.size === 0) this.#giveUp();
+          return true;
         },
       };
       const late = may
         ? `opening a connection to ${this.#address} took longer than ${Math.round(timeoutMs)} ms`
         : `${full}, and none had room within ${Math.round(timeoutMs)} ms`;
-      const timer = this.#parts.clock.after(timeoutMs, () =>
-        waiting.settle(new OctavoError('deadline_exceeded', late, { executed: false })),
-      );
+      const timer = this.#parts.clock.after(timeoutMs, () => {
+        waiting.settle(new OctavoError('deadline_exceeded', late, { executed: false }));
+      });
       this.#waiting.add(waiting);
       const forget = cancellation?.onCancel(waiting.settle);
     });
@@ -142,7 +149,7 @@ export class Line {
 
   /** Lets those in who wait, as long as there is room. */
   #serve(): void {
-    for (const { settle } of [...this.#waiting]) settle(undefined);
+    for (const { settle } of this.#waiting) if (!settle()) break;
     if (this.#waiting.size > 0) this.#openMore();
   }
 
@@ -155,16 +162,12 @@ export class Line {
   }
 
   #closed(connection: Connection, error: OctavoError | undefined): void {
-    const opening = connection === this.#opening;
-    if (opening) {
+    if (connection === this.#opening) {
       this.#opening = undefined;
-      const why = error?.message ?? 'it closed the connection before it said who it is';
-      this.#fail(
-        new OctavoError('unavailable', `nobody answers at ${this.#address}: ${why}`, {
-          cause: error,
-          executed: false,
-        }),
-      );
+      const cause = error?.cause instanceof Error ? error.cause : error;
+      const why = cause?.message ?? 'it closed the connection before it said who it is';
+      const what = `cannot open a connection to ${this.#address}: ${why}`;
+      this.#fail(new OctavoError('unavailable', what, { cause, executed: false }));
     }
     this.#remove(connection);
     if (this.#waiting.size > 0) this.#serve();

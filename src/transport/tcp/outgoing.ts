@@ -1,8 +1,9 @@
 import type { Socket as TcpSocket } from 'node:net';
 import { FRAME_BYTES, LAST, MESSAGE } from './frames.js';
 
-/** Bytes of one piece of memory that frames are written into. */
-const SLAB = 64 * 1024;
+/** Bytes of the pieces of memory that frames are written into: the first, and the largest. */
+const FIRST_SLAB = 4 * 1024;
+const LARGEST_SLAB = 64 * 1024;
 /** Bodies up to so many bytes are copied; a longer one is written from where it is. */
 const COPIED = 4 * 1024;
 /** How much may wait to leave before senders are told to. */
@@ -16,7 +17,8 @@ const MOST_WAITING = 1024 * 1024;
 export class Outgoing {
   readonly #tcp: TcpSocket;
   readonly #flush = (): void => this.flush();
-  #slab: Buffer = Buffer.alloc(0);
+  #slab: Buffer = NOTHING;
+  #size = FIRST_SLAB;
   #at = 0;
   /** Where in the slab begins what was not handed over. */
   #from = 0;
@@ -43,7 +45,8 @@ export class Outgoing {
     const bytes = FRAME_BYTES + payload;
     if (this.#slab.length - this.#at < bytes) {
       this.#setAside();
-      this.#slab = Buffer.allocUnsafeSlow(Math.max(SLAB, bytes));
+      this.#slab = Buffer.allocUnsafeSlow(Math.max(this.#size, bytes));
+      this.#size = Math.min(LARGEST_SLAB, 4 * this.#size);
       this.#at = 0;
       this.#from = 0;
     }
@@ -110,6 +113,7 @@ export class Outgoing {
     if (first === undefined) return;
     this.#parts = [];
     this.#partBytes = 0;
+    if (!this.#tcp.writable) return;
     if (parts.length === 1) this.#tcp.write(first);
     else {
       this.#tcp.cork();
@@ -124,6 +128,15 @@ export class Outgoing {
     this.#behind = false;
   }
 
+  /** Lets go of memory that is not needed while nothing happens. */
+  rest(): void {
+    this.flush();
+    this.#slab = NOTHING;
+    this.#at = 0;
+    this.#from = 0;
+    this.#size = FIRST_SLAB;
+  }
+
   /** Puts what is in the slab among the parts. */
   #setAside(): void {
     this.#lastStream = 0;
@@ -133,3 +146,5 @@ export class Outgoing {
     this.#from = this.#at;
   }
 }
+
+const NOTHING = Buffer.alloc(0);

@@ -25,10 +25,17 @@ export interface Carrier {
   /** Takes memory for a long message that is put together. If there is none, {@link Stream.grant} is called when there is. */
   take(stream: Stream, bytes: number): boolean;
   give(bytes: number): void;
+  /** A message waits for its reader. */
+  keep(message: Kept): void;
   /** The first message of an accepted stream is there. */
   ready(stream: Stream): void;
   /** Nothing more is written on the stream. */
   release(stream: Stream): void;
+}
+
+/** A message that waits, whose body is a view of all that was read with it. */
+export interface Kept {
+  body: Uint8Array;
 }
 
 /** A message that came, and what becomes free when it is taken. */
@@ -302,9 +309,13 @@ export class Stream implements Socket {
     this.#held += message.charge;
     if (this.#first === undefined) this.#first = message;
     else (this.#more ??= []).push(message);
-    if (this.#accepted) return;
-    this.#accepted = true;
-    this.#carrier.ready(this);
+    if (!this.#accepted) {
+      this.#accepted = true;
+      this.#carrier.ready(this);
+      // It was taken at once, as most are.
+      if (this.#first !== message) return;
+    }
+    if (message.taken === 0) this.#carrier.keep(message);
   }
 
   #take(message: Received): Message {
