@@ -21,7 +21,7 @@ export interface Sight {
 /** How often to look, so that what is late is noticed before a third of its time more. */
 export function lookEvery({ timeoutMs, headerTimeoutMs, keepaliveMs }: VigilOptions): number {
   const times = [timeoutMs, headerTimeoutMs, keepaliveMs].filter((ms) => ms > 0);
-  return times.length === 0 ? 0 : Math.max(SHORTEST, Math.min(...times) / 3);
+  return times.length === 0 ? 0 : Math.max(SHORTEST, Math.floor(Math.min(...times) / 3));
 }
 
 /** The shortest time between two looks, in milliseconds. */
@@ -82,10 +82,11 @@ export class Vigil {
       return undefined;
     }
     this.#silentMs += this.#everyMs;
-    if (!this.#asked && this.#silentMs >= keepaliveMs / 3) {
+    if (!this.#asked && this.#silentMs + this.#everyMs > keepaliveMs / 3) {
       this.#asked = true;
       return 'ask';
     }
-    return this.#asked && this.#silentMs + this.#everyMs >= keepaliveMs ? 'silent' : undefined;
+    // The silence began up to one look before the first that noticed it, and the next look would be too late.
+    return this.#asked && this.#silentMs + 2 * this.#everyMs > keepaliveMs ? 'silent' : undefined;
   }
 }
