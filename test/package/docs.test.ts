@@ -85,6 +85,7 @@ describe('the pages', () => {
     ['src/transport/transport.ts', 'MessageLimits'],
     ['src/transport/transport.ts', 'TransportOptions'],
     ['src/transport/http.ts', 'HttpTransportOptions'],
+    ['src/transport/tcp.ts', 'TcpTransportOptions'],
     ['src/transport/memory.ts', 'MemoryTransportOptions'],
     ['src/registry/registry.ts', 'RegistryOptions'],
     ['src/registry/mdns.ts', 'MdnsOptions'],

@@ -310,7 +310,7 @@ describe('a tcp connection that is full', () => {
     pair(
       async (near, address) => {
         const bodies = Array.from({ length: 7 }, (_, n) => String(n));
-        const sockets = await Promise.all(bodies.map(() => near.dial(address)));
+        const sockets = await Promise.all(bodies.map(async () => near.dial(address)));
         for (const [n, socket] of sockets.entries()) await socket.send(message(bodies[n] ?? ''));
         for (const [n, socket] of sockets.entries())
           assert.equal(Buffer.from((await socket.receive())?.body ?? []).toString(), bodies[n]);
