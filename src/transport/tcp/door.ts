@@ -74,7 +74,7 @@ export class Door implements Listener {
   /** How many connections carry nothing. */
   get #idle(): number {
     let count = 0;
-    for (const { size } of this.#rounds.connections) if (size === 0) count++;
+    for (const { streams } of this.#rounds.connections) if (streams.size === 0) count++;
     return count;
   }
 
@@ -96,8 +96,8 @@ export class Door implements Listener {
   #sweep(connection: Connection, now: number): void {
     const { idleMs } = this.#options;
     const since = this.#idleSince.get(connection);
-    if (connection.size > 0 || connection.seen !== connection.count || since === undefined) {
-      connection.seen = connection.count;
+    if (connection.streams.size > 0 || connection.seen !== connection.streams.count || since === undefined) {
+      connection.seen = connection.streams.count;
       this.#idleSince.set(connection, now);
     } else if (idleMs > 0 && now - since >= idleMs) connection.farewell();
   }

@@ -69,12 +69,12 @@ export class Line {
   #stream(): Stream | undefined {
     let best: Connection | undefined;
     for (const each of this.#connections)
-      if (each.free && (best === undefined || each.size < best.size)) best = each;
+      if (each.streams.free && (best === undefined || each.streams.size < best.streams.size)) best = each;
     if (best === undefined) return undefined;
-    if (best.size === 0) best.background = false;
+    if (best.streams.size === 0) best.background = false;
     // The call need not wait for it.
     else if (this.#connections.length < this.#options.connections) this.#openMore();
-    return best.open();
+    return best.streams.open();
   }
 
   #wait({ timeoutMs = 5_000, cancellation }: DialOptions): MaybePromise<Socket> {
@@ -144,7 +144,7 @@ export class Line {
     this.#opening = undefined;
     this.#connections.push(connection);
     this.#serve();
-    if (connection.size === 0) this.#rest(connection);
+    if (connection.streams.size === 0) this.#rest(connection);
   }
 
   /** Lets those in who wait, as long as there is room. */
@@ -154,10 +154,10 @@ export class Line {
   }
 
   #changed(connection: Connection): void {
-    if (connection.over) {
+    if (connection.streams.over) {
       this.#remove(connection);
-      if (connection.size === 0) connection.end();
-    } else if (connection.size === 0) this.#rest(connection);
+      if (connection.streams.size === 0) connection.end();
+    } else if (connection.streams.size === 0) this.#rest(connection);
     if (this.#waiting.size > 0) this.#serve();
   }
 
@@ -198,8 +198,8 @@ export class Line {
   #endIdle(): void {
     this.#idle = undefined;
     for (const connection of [...this.#connections]) {
-      if (connection.size === 0 && connection.seen === connection.count) connection.end();
-      else connection.seen = connection.count;
+      if (connection.streams.size === 0 && connection.seen === connection.streams.count) connection.end();
+      else connection.seen = connection.streams.count;
     }
     if (this.#connections.length > 0)
       this.#idle = this.#parts.clock.after(this.#pool.ttlMs, () => this.#endIdle(), { background: true });

@@ -134,7 +134,7 @@ export const tcpConnections = target<Split, { readonly accepted: number; readonl
       closed() {},
     });
     for (const piece of pieces(bytes, cuts)) if (!tcp.destroyed) tcp.emit('data', piece);
-    const open = connection.size;
+    const open = connection.streams.size;
     for (const socket of sockets) void socket.receive();
     for (const socket of sockets) socket.close();
     tcp.destroy();
@@ -150,9 +150,13 @@ export const tcpConnections = target<Split, { readonly accepted: number; readonl
 export const tcpHeaders = target({
   name: 'tcp-headers',
   inputs: fc.array(
-    fc.array(fc.tuple(fc.oneof(fc.constantFrom(...NAMES), hostile()), fc.oneof(value, hostile())), {
-      maxLength: 5,
-    }),
+    fc.array(
+      fc.tuple(
+        fc.oneof({ weight: 9, arbitrary: fc.constantFrom(...NAMES) }, { weight: 1, arbitrary: hostile() }),
+        fc.oneof({ weight: 9, arbitrary: value }, { weight: 1, arbitrary: hostile() }),
+      ),
+      { maxLength: 5 },
+    ),
     { minLength: 1, maxLength: 6 },
   ),
   refuses: ['invalid_argument'],
