@@ -55,6 +55,7 @@ const BROKERS = {
 const TRANSPORTS = {
   http: async () => (await import('../transport/http.js')).http(),
   memory: async () => (await import('../transport/memory.js')).memory(),
+  tcp: async () => (await import('../transport/tcp.js')).tcp(),
   nats: async (addresses) => (await import('../transport/nats.js')).nats({ ...(addresses && { addresses }) }),
 } satisfies Record<string, (addresses: readonly string[] | undefined) => Promise<Provider<Transport>>>;
 

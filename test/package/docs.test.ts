@@ -85,6 +85,7 @@ describe('the pages', () => {
     ['src/transport/transport.ts', 'MessageLimits'],
     ['src/transport/transport.ts', 'TransportOptions'],
     ['src/transport/http.ts', 'HttpTransportOptions'],
+    ['src/transport/tcp.ts', 'TcpTransportOptions'],
     ['src/transport/memory.ts', 'MemoryTransportOptions'],
     ['src/transport/nats.ts', 'NatsTransportOptions'],
     ['src/core/nats.ts', 'NatsOptions'],
