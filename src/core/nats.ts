@@ -1,3 +1,4 @@
+import { checkServerIdentity } from 'node:tls';
 import type {
   Msg,
   NatsConnection,
@@ -7,9 +8,13 @@ import type {
 import type { Clock } from './clock.js';
 import { OctavoError } from './error.js';
 import type { Logger } from './logger.js';
-import { parseServer } from './nats-address.js';
+import { parseServer, type ServerAddress } from './nats-address.js';
 import { peer } from './peer.js';
-import { Certificates, type TlsOptions } from './tls.js';
+import { Certificates, type IdentityCheck, type TlsOptions } from './tls.js';
+import { tlsFault } from './tls-fault.js';
+
+/** How a TLS connection is checked, and who we say that we are. */
+export type NatsTls = Omit<TlsOptions, 'clientAuth'>;
 
 /** Where a NATS server is, and how it is reached. */
 export interface NatsOptions {
@@ -19,7 +24,7 @@ export interface NatsOptions {
   readonly pass?: string;
   readonly token?: string;
   /** Certificates; `{}` insists on TLS with what Node knows. @defaultValue TLS where the server offers it */
-  readonly tls?: TlsOptions;
+  readonly tls?: NatsTls;
   /** For how long the start looks for a server, in milliseconds. @defaultValue `5_000` */
   readonly connectTimeoutMs?: number;
 }
@@ -69,6 +74,8 @@ export class NatsClient {
   readonly #options: NatsOptions;
   readonly #parts: NatsParts;
   readonly #events: NatsEvents;
+  /** `undefined` where TLS is left to the server. */
+  readonly #certificates: Certificates | undefined;
   #connection: NatsConnection | undefined;
   #up = false;
   /** Counts starts and stops, so that a start notices that it was overtaken. */
@@ -80,7 +87,10 @@ export class NatsClient {
     this.#options = options;
     this.#parts = parts;
     this.#events = events;
-    this.where = (options.addresses ?? [DEFAULT_ADDRESS]).map((each) => parseServer(each).server).join(', ');
+    const servers = (options.addresses ?? [DEFAULT_ADDRESS]).map(parseServer);
+    this.where = servers.map(({ server }) => server).join(', ');
+    const { tls = servers.some((each) => each.tls) ? {} : undefined } = options;
+    this.#certificates = tls && new Certificates(who, tls, parts);
   }
 
   /** Whether something can be published now. */
@@ -115,6 +125,7 @@ export class NatsClient {
     const connection = this.#connection;
     this.#connection = undefined;
     this.#up = false;
+    this.#certificates?.stop();
     if (connection !== undefined) await this.#hangUp(connection);
   }
 
@@ -219,7 +230,7 @@ export class NatsClient {
         if (ms + RETRY_MS > connectTimeoutMs || turn !== this.#turn)
           throw new OctavoError(
             'unavailable',
-            `${this.#who} found no NATS server at ${this.where} within ${ms} ms: ${messageOf(cause)}: start one, or set addresses`,
+            `${this.#who} found no NATS server at ${this.where} within ${ms} ms: ${tlsFaultIn(this.where, cause) ?? `${messageOf(cause)}: start one, or set addresses`}`,
             { cause },
           );
         await clock.sleep(RETRY_MS);
@@ -228,10 +239,9 @@ export class NatsClient {
   }
 
   async #connectionOptions(): Promise<NodeConnectionOptions> {
-    const { addresses = [DEFAULT_ADDRESS], tls } = this.#options;
+    const { addresses = [DEFAULT_ADDRESS] } = this.#options;
     const servers = addresses.map(parseServer);
     const { user, pass, token } = { ...servers.find(({ user, token }) => user ?? token), ...this.#options };
-    const secure = tls !== undefined || servers.some((each) => each.tls);
     return {
       servers: servers.map(({ server }) => server),
       name: `octavo: ${this.#who}`,
@@ -245,26 +255,8 @@ export class NatsClient {
       ...(user !== undefined && { user }),
       ...(pass !== undefined && { pass }),
       ...(token !== undefined && { token }),
-      ...(secure && { tls: await this.#tls(tls ?? {}) }),
+      ...(this.#certificates && { tls: await secured(this.#certificates, servers) }),
     };
-  }
-
-  /** What it connects with is read once: a certificate that was replaced counts after the next start. */
-  async #tls(given: TlsOptions): Promise<NodeConnectionOptions['tls']> {
-    const certificates = new Certificates(this.#who, given, this.#parts);
-    await certificates.start();
-    const { ca, cert, key, minVersion } = await certificates.forLibrary();
-    const { verify, serverName } = certificates.policy;
-    // The library hands all of it to Node, more than its types say.
-    const options = {
-      minVersion,
-      rejectUnauthorized: verify,
-      ...(serverName !== undefined && { servername: serverName }),
-      ...(ca !== undefined && { ca: ca.join('\n') }),
-      ...(cert !== undefined && { cert }),
-      ...(key !== undefined && { key }),
-    };
-    return options;
   }
 
   async #follow(connection: NatsConnection): Promise<void> {
@@ -307,6 +299,32 @@ export class NatsClient {
         });
     });
   }
+}
+
+/** What Node is told of TLS. Its own answers to whom an IP address belongs would be `localhost`, whatever was dialled. */
+async function secured(
+  certificates: Certificates,
+  servers: readonly ServerAddress[],
+): Promise<NodeConnectionOptions['tls']> {
+  await certificates.start();
+  const { serverName, verify } = certificates.policy;
+  const hosts = servers.map(({ server }) => server.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1'));
+  const check: Pick<IdentityCheck, 'rejectUnauthorized' | 'checkServerIdentity'> = {
+    rejectUnauthorized: verify,
+    checkServerIdentity(host, certificate) {
+      const names = serverName !== undefined ? [serverName] : host === 'localhost' ? hosts : [host];
+      const faults = names.map((name) => checkServerIdentity(name, certificate));
+      return faults.includes(undefined) ? undefined : faults[0];
+    },
+  };
+  // The library hands on what it does not know to Node.
+  return { ...check, secureContext: await certificates.forClient() } as NodeConnectionOptions['tls'];
+}
+
+/** What is wrong with TLS, where an error, or what it came of, says so. */
+function tlsFaultIn(where: string, reason: unknown): string | undefined {
+  if (!(reason instanceof Error)) return undefined;
+  return tlsFault(where, reason) ?? tlsFaultIn(where, reason.cause);
 }
 
 function received(message: Msg): NatsMessage {

@@ -153,19 +153,14 @@ export class Certificates {
         `tls.clientAuth of ${this.#who}`,
         'it wants tls.ca, the authority of the callers, as any other would let strangers in',
       );
-    return this.forLibrary();
+    const loaded = this.#fresh();
+    return loaded instanceof Promise ? loaded.then(({ credentials }) => credentials) : loaded.credentials;
   }
 
   /** What is in use, for `tls.connect`. Throws `failed_precondition` before {@link start}. */
   forClient(): MaybePromise<SecureContext> {
     const loaded = this.#fresh();
     return loaded instanceof Promise ? loaded.then(({ context }) => context) : loaded.context;
-  }
-
-  /** What is in use, for a library that dials by itself. Throws `failed_precondition` before {@link start}. */
-  forLibrary(): MaybePromise<Credentials> {
-    const loaded = this.#fresh();
-    return loaded instanceof Promise ? loaded.then(({ credentials }) => credentials) : loaded.credentials;
   }
 
   #fresh(): MaybePromise<Loaded> {
