@@ -1,6 +1,7 @@
 import { createServer, type AddressInfo, type Server, type Socket as TcpSocket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { formatAddress, parseAddress } from '../core/address.js';
+import { bind } from '../core/bind.js';
 import { Clock, type Timer } from '../core/clock.js';
 import { OctavoError } from '../core/error.js';
 import { noteExposure } from '../core/exposure.js';
@@ -91,7 +92,7 @@ export class HttpTransport extends Transport {
     accept: (socket: Socket) => void,
     { probes }: ListenOptions = {},
   ): Promise<Listener> {
-    const { host, port } = parseAddress(address);
+    const place = parseAddress(address);
     const certificates = this.#certificates;
     await certificates?.forServer();
     const { routes, maxConnections = 10_000, idleMs = 120_000 } = this.options;
@@ -132,7 +133,7 @@ export class HttpTransport extends Transport {
       );
       refusals.note(dropped?.remoteAddress ?? '', error);
     });
-    await bind(server, host, port, address);
+    await bind(server, place, address);
     sweepIdle(
       server,
       connections,
@@ -243,21 +244,4 @@ function withoutTls({ localAddress = '', localPort = 0 }: TcpSocket): OctavoErro
     `${formatAddress(localAddress, localPort)} takes TLS only: give the http transport of the caller the option tls`,
     { executed: false },
   );
-}
-
-function bind(server: Server, host: string, port: number, address: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const fail = (cause: NodeJS.ErrnoException): void => {
-      const what =
-        cause.code === 'EADDRINUSE'
-          ? `the address ${address} is in use: stop what listens there, or set another (MICRO_SERVER_ADDRESS)`
-          : `cannot listen on ${address}: ${cause.message}`;
-      reject(new OctavoError('unavailable', what, { cause }));
-    };
-    server.once('error', fail);
-    server.listen({ port, ...(host !== '' && { host }) }, () => {
-      server.off('error', fail);
-      resolve();
-    });
-  });
 }

@@ -1,5 +1,6 @@
-import { createServer, type Server } from 'node:net';
+import { createServer } from 'node:net';
 import { parseAddress } from '../core/address.js';
+import { bind } from '../core/bind.js';
 import { Clock } from '../core/clock.js';
 import { OctavoError } from '../core/error.js';
 import type { MaybePromise } from '../core/lifecycle.js';
@@ -101,7 +102,7 @@ export class TcpTransport extends Transport {
         new OctavoError('resource_exhausted', `${maxConnections} connections are open (maxConnections)`),
       ),
     );
-    await bind(server, address);
+    await bind(server, parseAddress(address), address);
     const door = new Door(server, this.#settings, { clock, refusals: this.#refusals, accept });
     this.#doors.add(door);
     return door;
@@ -111,22 +112,4 @@ export class TcpTransport extends Transport {
 /** Speaks Octavo's own wire. */
 export function tcp(options: TcpTransportOptions = {}): Provider<Transport> {
   return (resolve) => new TcpTransport(options, { clock: resolve(Clock), logger: resolve(Logger) });
-}
-
-function bind(server: Server, address: string): Promise<void> {
-  const { host, port } = parseAddress(address);
-  return new Promise((resolve, reject) => {
-    const fail = (cause: NodeJS.ErrnoException): void => {
-      const what =
-        cause.code === 'EADDRINUSE'
-          ? `the address ${address} is in use: stop what listens there, or set another (MICRO_SERVER_ADDRESS)`
-          : `cannot listen on ${address}: ${cause.message}`;
-      reject(new OctavoError('unavailable', what, { cause }));
-    };
-    server.once('error', fail);
-    server.listen({ port, ...(host !== '' && { host }) }, () => {
-      server.off('error', fail);
-      resolve();
-    });
-  });
 }

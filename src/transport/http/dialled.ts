@@ -8,8 +8,8 @@ import type { Message } from '../../core/message.js';
 import * as mucp from '../../core/mucp.js';
 import { codeOf } from '../../core/wire-error.js';
 import type { Socket } from '../transport.js';
-import { checkSize, pack } from './accepted.js';
 import { Flow, type FlowOptions, type Secured } from './flow.js';
+import { checkSize, pack } from './packing.js';
 import { statusOf } from './routing.js';
 import { streamInbox } from './stream-inbox.js';
 
