@@ -98,6 +98,9 @@ export async function stack(
   const codecs = options.codecs ?? [
     (await import('../codec/protobuf.js')).protobuf(),
     (await import('../codec/json.js')).json(),
+    // Go's callers of old speak these where nothing says what a node speaks.
+    (await import('../codec/jsonrpc.js')).jsonrpc(),
+    (await import('../codec/protorpc.js')).protorpc(),
   ];
   container.provide(Codecs, (resolve) => new Codecs(codecs.map((codec) => codec(resolve))));
   const { server } = options;

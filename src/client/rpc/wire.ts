@@ -62,8 +62,10 @@ export function readReply(
       `${call.service} answered with the content type "${contentType}": ${text}`,
     );
   }
+  let error: OctavoError | undefined;
   try {
-    return codec.readBody(message.body, type, 'response');
+    error = codec.readHeader(message.body, 'response')?.error;
+    if (error === undefined) return codec.readBody(message.body, type, 'response');
   } catch (cause) {
     const { message: why } = OctavoError.from(cause);
     throw new OctavoError(
@@ -72,6 +74,8 @@ export function readReply(
       { cause },
     );
   }
+  // The envelope's, where the header is not go-micro's.
+  throw error;
 }
 
 /** Shows a reply's metadata to who asked for it. A go-micro server echoes the request's headers, which are none. */

@@ -1,4 +1,4 @@
-import type { Codec } from '../../codec/codec.js';
+import { BatchCodec, type CallHeader, type Codec } from '../../codec/codec.js';
 import type { Codecs } from '../../codec/codecs.js';
 import type { Clock } from '../../core/clock.js';
 import type { Context } from '../../core/context.js';
@@ -17,9 +17,11 @@ import { readRequest } from '../read-request.js';
 import type { ServerOptions } from '../server.js';
 import type { Subscriptions } from '../subscriptions.js';
 import type { Incoming } from './incoming.js';
+import { Batch } from './batch.js';
+import { codecFor, contentTypeOf, endpointIn, isAddressed, withoutEndpoint } from './heading.js';
 import { Requests } from './requests.js';
 import { StreamSink } from './stream-sink.js';
-import { UnarySink } from './unary-sink.js';
+import { UnarySink, errorBody, isQuiet } from './unary-sink.js';
 
 /** How long streams may be quiet, as the server's options have it. */
 export type StreamTimes = Required<Pick<ServerOptions, 'keepaliveMs' | 'streamIdleMs'>>;
@@ -32,6 +34,8 @@ export interface IntakeParts {
   readonly dispatcher: Dispatcher;
   readonly subscriptions: Subscriptions;
   readonly times: StreamTimes;
+  /** Bytes of the longest body that the transport carries. */
+  readonly maxMessageBytes: number;
 }
 
 /** Reads calls from sockets and gives them to the dispatcher. */
@@ -65,18 +69,53 @@ export class Intake {
     // The end of a stream that is not known here: go-micro ignores it too.
     if (header.has(mucp.ERROR) && header.has(mucp.STREAM)) return socket.close();
     if (header.has(mucp.TOPIC)) return void this.#event(socket, first);
+    let codec: Codec | undefined;
     try {
-      this.#call(socket, first);
+      codec = this.#codecOf(header);
+      const calls = codec instanceof BatchCodec ? codec.split(first.body) : undefined;
+      if (codec instanceof BatchCodec && calls !== undefined) this.#batch(socket, first, codec, calls);
+      else this.#enveloped(socket, first, codec);
     } catch (reason) {
-      this.#refuse(socket, header, OctavoError.from(reason));
+      this.#refuse(socket, header, OctavoError.from(reason), codec);
     }
   }
 
-  #call(socket: Socket, first: Message): void {
+  #batch(
+    socket: Socket,
+    { header, arrivedAt }: Message,
+    codec: BatchCodec,
+    calls: readonly Uint8Array[],
+  ): void {
+    const { maxMessageBytes: maxBytes } = this.#parts;
+    const contentType = contentTypeOf(header);
+    const batch = new Batch({ socket, codec, contentType, calls: calls.length, maxBytes });
+    for (const [at, body] of calls.entries()) {
+      const part = batch.part(at);
+      const call = { header: withoutEndpoint(header), body, ...(arrivedAt !== undefined && { arrivedAt }) };
+      try {
+        this.#enveloped(part, call, codec);
+      } catch (reason) {
+        this.#refuse(part, header, OctavoError.from(reason), codec);
+      }
+    }
+  }
+
+  #enveloped(socket: Socket, first: Message, codec: Codec): void {
+    const { header, body } = first;
+    // A stream's opener may be empty, and says all in its header.
+    const envelope = body.length === 0 && isAddressed(header) ? undefined : codec.readHeader(body, 'request');
+    try {
+      this.#call(socket, first, codec, envelope);
+    } catch (reason) {
+      this.#refuse(socket, header, OctavoError.from(reason), codec, envelope);
+    }
+  }
+
+  #call(socket: Socket, first: Message, codec: Codec, envelope: CallHeader | undefined): void {
     const { header } = first;
     const { service, dispatcher } = this.#parts;
     const wanted = mucp.readMicro(header, mucp.SERVICE);
-    const name = mucp.readMicro(header, mucp.ENDPOINT) ?? mucp.readMicro(header, mucp.METHOD);
+    const name = endpointIn(header) ?? (envelope?.endpoint || undefined);
     if (wanted !== undefined && wanted !== service && !dispatcher.packages.has(wanted))
       throw new OctavoError(
         'unimplemented',
@@ -88,16 +127,16 @@ export class Intake {
     if (name === undefined)
       throw new OctavoError(
         'invalid_argument',
-        'the request names no endpoint: send Micro-Endpoint, or POST /package.Service/Method',
+        'the request names no endpoint: send Micro-Endpoint, POST /package.Service/Method, or an envelope that a codec of this service reads',
       );
     const route = dispatcher.admit(name);
-    const contentType = header.get(mucp.CONTENT_TYPE) ?? 'application/protobuf';
     const incoming: Incoming = {
       header,
       arrivedAt: first.arrivedAt,
       service,
-      contentType,
-      codec: this.#codec(contentType),
+      contentType: contentTypeOf(header),
+      codec,
+      envelope,
       octavo: mucp.isOctavoRequest(header),
       stream: header.get(mucp.STREAM),
     };
@@ -184,10 +223,11 @@ export class Intake {
     return context;
   }
 
-  #codec(contentType: string): Codec {
+  #codecOf(header: Metadata): Codec {
     const { codecs, service } = this.#parts;
-    const codec = codecs.get(contentType);
+    const codec = codecFor(header, codecs);
     if (codec !== undefined) return codec;
+    const contentType = contentTypeOf(header);
     throw new OctavoError(
       'invalid_argument',
       `unsupported content type "${contentType}": ${service} reads ${codecs.contentTypes.join(', ')}`,
@@ -202,9 +242,7 @@ export class Intake {
     const { header } = message;
     try {
       await this.#parts.subscriptions.deliver(header.get(mucp.TOPIC) ?? '', message);
-      const reply = new Metadata([
-        [mucp.CONTENT_TYPE, header.get(mucp.CONTENT_TYPE) ?? 'application/protobuf'],
-      ]);
+      const reply = new Metadata([[mucp.CONTENT_TYPE, contentTypeOf(header)]]);
       await socket.send({ header: reply.set(mucp.TOPIC, header.get(mucp.TOPIC) ?? ''), body: EMPTY });
       socket.close();
     } catch (reason) {
@@ -213,18 +251,18 @@ export class Intake {
   }
 
   /** Says no before anything ran. */
-  #refuse(socket: Socket, header: Metadata, error: OctavoError): void {
+  #refuse(socket: Socket, header: Metadata, error: OctavoError, codec?: Codec, envelope?: CallHeader): void {
+    const { service } = this.#parts;
     const octavo = mucp.isOctavoRequest(header);
-    const text = writeError(error, this.#parts.service, octavo);
-    const reply = new Metadata([
-      [mucp.CONTENT_TYPE, header.get(mucp.CONTENT_TYPE) ?? 'application/protobuf'],
-      [mucp.ERROR, text],
-      [`X-${mucp.ERROR}`, text],
-    ]);
+    const reply = new Metadata([[mucp.CONTENT_TYPE, contentTypeOf(header)]]);
+    const quiet = isQuiet(envelope);
+    const text = quiet ? '' : writeError(error, service, octavo);
+    if (!quiet) reply.append(mucp.ERROR, text).append(`X-${mucp.ERROR}`, text);
+    const body = quiet || codec === undefined ? EMPTY : errorBody(error, service, codec, envelope);
     if (octavo) reply.append(mucp.OCTAVO, mucp.DIALECT);
     const stream = header.get(mucp.STREAM);
     if (stream !== undefined) reply.append(mucp.STREAM, stream);
-    quietly(() => socket.send({ header: reply, body: EMPTY }));
+    quietly(() => socket.send({ header: reply, body }));
     socket.close();
   }
 }

@@ -1,0 +1,41 @@
+import type { Codec } from '../../codec/codec.js';
+import type { Codecs } from '../../codec/codecs.js';
+import { Metadata } from '../../core/metadata.js';
+import * as mucp from '../../core/mucp.js';
+
+/**
+ * The content type that go-micro's old protocol has in place of a codec's own. Source: go-micro v4.11 `server/rpc_codec.go`, setupProtocol.
+ */
+const OLD: Readonly<Record<string, string>> = {
+  json: 'application/json-rpc',
+  protobuf: 'application/proto-rpc',
+  bytes: 'application/proto-rpc',
+};
+
+export function contentTypeOf(header: Metadata): string {
+  return header.get(mucp.CONTENT_TYPE) ?? 'application/protobuf';
+}
+
+/** The endpoint that a header names. */
+export function endpointIn(header: Metadata): string | undefined {
+  return mucp.readMicro(header, mucp.ENDPOINT) ?? mucp.readMicro(header, mucp.METHOD);
+}
+
+/** Whether a header says whom the call is for. */
+export function isAddressed(header: Metadata): boolean {
+  return mucp.readMicro(header, mucp.SERVICE) !== undefined || endpointIn(header) !== undefined;
+}
+
+/** By the content type; where the header does not say whom the call is for it is go-micro's old protocol, in which that means an envelope. */
+export function codecFor(header: Metadata, codecs: Codecs): Codec | undefined {
+  const codec = codecs.get(contentTypeOf(header));
+  if (codec === undefined || isAddressed(header)) return codec;
+  return codecs.get(OLD[codec.name] ?? '') ?? codec;
+}
+
+/** The header of each call in a batch: which endpoint it is for says its envelope. */
+export function withoutEndpoint(header: Metadata): Metadata {
+  const own = new Metadata(header);
+  for (const name of [mucp.ENDPOINT, mucp.METHOD, mucp.STREAM]) own.delete(name).delete(`X-${name}`);
+  return own;
+}
