@@ -31,7 +31,12 @@ export class MsgpackCodec extends Codec implements Lifecycle {
 
   async start(): Promise<void> {
     const { Packr } = await peer('the msgpack codec', 'msgpackr', () => import('msgpackr'));
-    this.#packr ??= new Packr({ useRecords: false, mapsAsObjects: true, int64AsType: 'bigint' });
+    this.#packr ??= new Packr({
+      useRecords: false,
+      mapsAsObjects: true,
+      variableMapSize: true,
+      int64AsType: 'bigint',
+    });
   }
 
   readHeader(body: Uint8Array, kind: MessageKind): CallHeader | undefined {
