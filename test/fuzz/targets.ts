@@ -1,4 +1,5 @@
 import type { Target } from './target.js';
+import { batches, grpcFrames, jsonRpc, jsonRpc2, msgpack, protoRpc } from './targets/codecs.js';
 import {
   addresses,
   durations,
@@ -29,6 +30,12 @@ export const targets: readonly Target[] = [
   protobuf,
   protoJson,
   times,
+  jsonRpc,
+  jsonRpc2,
+  batches,
+  protoRpc,
+  msgpack,
+  grpcFrames,
   envelopes,
   wireErrors,
   errorWriting,
