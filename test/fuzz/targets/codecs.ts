@@ -68,13 +68,15 @@ function codecTarget(codec: Codec, words: readonly (string | Uint8Array)[]): Tar
       return { header, message: codec.readBody(bytes, type, kind) as object };
     },
     holds({ header, message }, { type, kind }) {
-      const { encode } = schemaOf(type);
+      const { encode, decode } = schemaOf(type);
       const { id = '1', endpoint = '' } = header ?? {};
       const own = { kind, id, service: '', endpoint };
       const again = codec.write(own, message, type);
       // What the bytes say is compared, as a float is rounded only there.
-      assert.deepEqual(encode(codec.readBody(again, type, kind) as object), encode(message));
-      if (header?.kind === kind) assert.deepEqual(codec.readHeader(again, kind)?.id, header.id);
+      const read = codec.readBody(again, type, kind) as object;
+      assert.deepEqual(decode(encode(read)), decode(encode(message)));
+      if (header?.kind === kind && kind !== 'event')
+        assert.deepEqual(codec.readHeader(again, kind)?.id, header.id);
     },
   });
 }
