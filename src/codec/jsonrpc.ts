@@ -86,8 +86,9 @@ function envelope(body: Uint8Array, levels: number): Envelope {
 }
 
 function idOf(id: unknown): string | number | null {
-  if (id === null || typeof id === 'string' || typeof id === 'number') return id;
-  throw invalidArgument('the body is no JSON-RPC message: "id" is a string, a number or null');
+  if (id === null || typeof id === 'string') return id;
+  if (typeof id === 'number' && Math.abs(id) <= Number.MAX_SAFE_INTEGER) return id;
+  throw invalidArgument('the body is no JSON-RPC message: "id" is a string, a number up to 2^53 or null');
 }
 
 /** Others than go-micro may have an object for an error. */

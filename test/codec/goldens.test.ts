@@ -153,6 +153,7 @@ describe('jsonrpc, as go-micro has it', () => {
       '{}',
       '{"method":1,"id":1}',
       '{"method":"a","id":{}}',
+      '{"method":"a","id":1e999}',
       '{"method":"a"',
     ])
       refused(() => codec.readHeader(Buffer.from(body), 'request'));
