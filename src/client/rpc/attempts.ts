@@ -65,9 +65,10 @@ export class Attempts {
 
   async #failed(call: ClientCall, node: Node, outcome: Outcome, reason: unknown): Promise<void> {
     try {
-      call.context.throwIfCancelled();
-      const error = OctavoError.from(reason);
+      const { cancelled } = call.context;
+      const error = cancelled ?? OctavoError.from(reason);
       this.#parts.selector.mark(call.service, node, error);
+      if (cancelled !== undefined) throw cancelled;
       const history = (call.history ??= new History());
       history.add(node, error);
       await this.#again(call, error, history);
