@@ -1,4 +1,5 @@
 import { Clock } from '../core/clock.js';
+import type { MaybePromise } from '../core/lifecycle.js';
 import type { Provider } from '../core/provider.js';
 import { Registry, type Node } from '../registry/registry.js';
 import {
@@ -6,30 +7,44 @@ import {
   type RegistrySelectorOptions,
   type RegistrySelectorParts,
 } from './registry-selector.js';
-import type { Selector, Strategy } from './selector.js';
+import type { NextNode, SelectOptions, Selector, Strategy } from './selector.js';
 
 export interface LabelSelectorOptions extends RegistrySelectorOptions {
   /** Names and values of metadata, the most wanted first: `[['zone', 'a'], ['disk', 'ssd']]`. @defaultValue none */
   readonly labels?: readonly (readonly [name: string, value: string])[];
 }
 
+/** How many services it remembers a turn of. */
+const MOST = 10_000;
+
 /**
- * Prefers nodes by their labels, and goes to others where those were tried or cannot be reached. Among equals it goes round, in the registry's order.
+ * Prefers nodes by their labels, and goes to others where those were tried or cannot be reached. Without a strategy, each call begins with the
+ * next of the most wanted nodes, and goes on in the registry's order.
  *
- * Source: go-micro plugins v4 `selector/label`, which begins with the first node at each call.
+ * Source: go-micro plugins v4 `selector/label`, where each call begins with the first.
  */
 export class LabelSelector extends RegistrySelector {
   readonly name = 'label';
   readonly #labels: readonly (readonly [name: string, value: string])[];
+  readonly #goesRound: boolean;
+  readonly #turns = new Map<string, number>();
   /** The most wanted of each list that came. */
   readonly #best = new WeakMap<readonly Node[], readonly Node[]>();
 
-  constructor(
-    { labels = [], strategy = inTurn(), ...options }: LabelSelectorOptions,
-    parts: RegistrySelectorParts,
-  ) {
-    super({ strategy, ...options }, parts);
+  constructor({ labels = [], strategy, ...options }: LabelSelectorOptions, parts: RegistrySelectorParts) {
+    super({ ...options, strategy: strategy ?? from(0) }, parts);
     this.#labels = labels;
+    this.#goesRound = strategy === undefined;
+  }
+
+  override select(service: string, options: SelectOptions = {}): MaybePromise<NextNode> {
+    if (!this.#goesRound || options.strategy !== undefined) return super.select(service, options);
+    const turn = this.#turns.get(service) ?? 0;
+    if (options.probe !== true) {
+      if (this.#turns.size >= MOST) this.#turns.clear();
+      this.#turns.set(service, (turn + 1) % Number.MAX_SAFE_INTEGER);
+    }
+    return super.select(service, { ...options, strategy: from(turn) });
   }
 
   protected override preferred(_service: string, nodes: readonly Node[]): readonly Node[] {
@@ -54,13 +69,8 @@ export function label(options: LabelSelectorOptions = {}): Provider<Selector> {
   return (resolve) => new LabelSelector(options, { registry: resolve(Registry), clock: resolve(Clock) });
 }
 
-/** Each node of a list in turn, from the first on. */
-function inTurn(): Strategy {
-  const turns = new WeakMap<readonly Node[], number>();
-  return (_, nodes) => {
-    const turn = turns.get(nodes) ?? 0;
-    turns.set(nodes, (turn + 1) % nodes.length);
-    // A strategy is given at least one node.
-    return nodes[turn] as Node;
-  };
+/** The node at a place, counted round. */
+function from(turn: number): Strategy {
+  // A strategy is given at least one node.
+  return (_, nodes) => nodes[turn % nodes.length] as Node;
 }
