@@ -6,11 +6,13 @@ import {
   type RegistrySelectorOptions,
   type RegistrySelectorParts,
 } from './registry-selector.js';
-import type { Selector } from './selector.js';
+import type { Selector, Strategy } from './selector.js';
 import { random } from './strategy.js';
 
-/** `strategy` is `random()` unless it is given. */
-export type CacheSelectorOptions = RegistrySelectorOptions;
+export interface CacheSelectorOptions extends RegistrySelectorOptions {
+  /** How a node is chosen. @defaultValue `random()` */
+  readonly strategy?: Strategy;
+}
 
 export type CacheSelectorParts = RegistrySelectorParts;
 

@@ -1,5 +1,4 @@
 import { Clock } from '../core/clock.js';
-import type { MaybePromise } from '../core/lifecycle.js';
 import type { Provider } from '../core/provider.js';
 import { Registry, type Node } from '../registry/registry.js';
 import {
@@ -7,7 +6,7 @@ import {
   type RegistrySelectorOptions,
   type RegistrySelectorParts,
 } from './registry-selector.js';
-import type { NextNode, SelectOptions, Selector, Strategy } from './selector.js';
+import type { SelectOptions, Selector, Strategy } from './selector.js';
 
 export interface LabelSelectorOptions extends RegistrySelectorOptions {
   /** Names and values of metadata, the most wanted first: `[['zone', 'a'], ['disk', 'ssd']]`. @defaultValue none */
@@ -37,14 +36,14 @@ export class LabelSelector extends RegistrySelector {
     this.#goesRound = strategy === undefined;
   }
 
-  override select(service: string, options: SelectOptions = {}): MaybePromise<NextNode> {
-    if (!this.#goesRound || options.strategy !== undefined) return super.select(service, options);
+  protected override strategyFor(service: string, { strategy, probe }: SelectOptions): Strategy | undefined {
+    if (!this.#goesRound || strategy !== undefined) return undefined;
     const turn = this.#turns.get(service) ?? 0;
-    if (options.probe !== true) {
+    if (probe !== true) {
       if (this.#turns.size >= MOST) this.#turns.clear();
       this.#turns.set(service, (turn + 1) % Number.MAX_SAFE_INTEGER);
     }
-    return super.select(service, { ...options, strategy: from(turn) });
+    return from(turn);
   }
 
   protected override preferred(_service: string, nodes: readonly Node[]): readonly Node[] {

@@ -88,16 +88,18 @@ export abstract class RegistrySelector extends Selector {
   /** Those of a list, of which there is at least one, that are chosen before the others; all where a provider does not say. */
   protected preferred?(service: string, nodes: readonly Node[]): readonly Node[];
 
+  /** How a node is chosen for one call that names no strategy; as for every call where a provider does not say. */
+  protected strategyFor?(service: string, options: SelectOptions): Strategy | undefined;
+
   /** An attempt goes to a node. */
   protected began(service: string, node: Node): void {
     this.#load.began(service, node);
   }
 
-  #choose(
-    service: string,
-    records: readonly ServiceRecord[],
-    { filters = NONE, strategy = this.#strategy, probe = false }: SelectOptions,
-  ): NextNode {
+  #choose(service: string, records: readonly ServiceRecord[], options: SelectOptions): NextNode {
+    const { filters = NONE, probe = false } = options;
+    const own = this.strategyFor === undefined ? undefined : this.strategyFor(service, options);
+    const { strategy = own ?? this.#strategy } = options;
     const left = this.#left(service, records, filters);
     if (left.length === 0) throw this.#nobody(service, records, 'the filters left none');
     if (this.allowed !== undefined) this.#checked(service, records, left);

@@ -1,5 +1,4 @@
 import { Clock } from '../core/clock.js';
-import type { MaybePromise } from '../core/lifecycle.js';
 import type { Provider } from '../core/provider.js';
 import { Registry } from '../registry/registry.js';
 import {
@@ -8,7 +7,7 @@ import {
   type RegistrySelectorParts,
 } from './registry-selector.js';
 import { Rendezvous } from './rendezvous.js';
-import type { NextNode, SelectOptions, Selector } from './selector.js';
+import type { SelectOptions, Selector, Strategy } from './selector.js';
 import { random } from './strategy.js';
 
 export interface ShardSelectorOptions extends RegistrySelectorOptions {
@@ -34,13 +33,9 @@ export class ShardSelector extends RegistrySelector {
     this.#key = key;
   }
 
-  override select(service: string, options: SelectOptions = {}): MaybePromise<NextNode> {
-    const key = options.strategy === undefined ? options.call?.metadata.get(this.#key) : undefined;
-    if (key === undefined) return super.select(service, options);
-    return super.select(service, {
-      ...options,
-      strategy: (_, nodes) => this.#rendezvous.choose(key, nodes),
-    });
+  protected override strategyFor(_service: string, { call }: SelectOptions): Strategy | undefined {
+    const key = call?.metadata.get(this.#key);
+    return key === undefined ? undefined : (_, nodes) => this.#rendezvous.choose(key, nodes);
   }
 }
 

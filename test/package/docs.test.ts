@@ -57,7 +57,7 @@ describe('the pages', () => {
   });
 
   it('list the environment variables as the table in the code has them', () => {
-    const listed = rows(page('docs/configuration.md')).filter(([name]) => name?.startsWith('MICRO_'));
+    const listed = rows(page('docs/configuration.md')).filter(([name]) => /^(MICRO|STATIC)_/.test(name ?? ''));
     const known = Object.entries(VARIABLES).map(([name, { meaning, fallback }]) =>
       [name, meaning, fallback].map((cell) => cell.replaceAll('`', '')),
     );
