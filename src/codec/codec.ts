@@ -1,4 +1,5 @@
 import type { OctavoError } from '../core/error.js';
+import type { Metadata } from '../core/metadata.js';
 import type { MessageType } from '../schema/message-type.js';
 
 /** What a message is for. An error is a response without a body, an event is never answered. */
@@ -48,6 +49,15 @@ export abstract class Codec {
    * @throws `invalid_argument` for a value that `type` cannot hold, with the field's path
    */
   abstract write(header: CallHeader, value: unknown, type: MessageType | undefined): Uint8Array;
+}
+
+/** A codec that says of a call what it is in names of its own in the message's header, beside those of the wire. */
+export abstract class HeaderCodec extends Codec {
+  /** The names and values for a message. */
+  abstract writeCall(header: CallHeader): readonly (readonly [name: string, value: string])[];
+
+  /** The service and the endpoint that the header of a request names; `''` for either that it does not. */
+  abstract readCall(header: Metadata): Pick<CallHeader, 'service' | 'endpoint'>;
 }
 
 /** A codec whose requests may be several in one body. */

@@ -7,6 +7,7 @@ import { GrpcCodec } from '../../src/codec/grpc.js';
 import { JsonCodec, json, type JsonCodecOptions } from '../../src/codec/json.js';
 import { JsonRpcCodec } from '../../src/codec/jsonrpc.js';
 import { JsonRpc2Codec } from '../../src/codec/jsonrpc2.js';
+import { MercuryCodec } from '../../src/codec/mercury.js';
 import { MsgpackCodec } from '../../src/codec/msgpack.js';
 import { ProtobufCodec } from '../../src/codec/protobuf.js';
 import { ProtoRpcCodec } from '../../src/codec/protorpc.js';
@@ -42,6 +43,7 @@ const all: readonly (readonly [new () => Codec, ConformOptions<keyof typeof code
   [JsonRpc2Codec],
   [ProtoRpcCodec],
   [MsgpackCodec],
+  [MercuryCodec],
   [GrpcCodec],
   [
     class GrpcJsonCodec extends GrpcCodec {

@@ -4,9 +4,11 @@ import { Field, Message } from '../../decorators/index.js';
 import type { CallHeader, Codec, MessageKind } from '../../src/codec/codec.js';
 import { GrpcCodec } from '../../src/codec/grpc.js';
 import { JsonRpcCodec } from '../../src/codec/jsonrpc.js';
+import { MercuryCodec } from '../../src/codec/mercury.js';
 import { MsgpackCodec } from '../../src/codec/msgpack.js';
 import { ProtoRpcCodec } from '../../src/codec/protorpc.js';
 import { OctavoError } from '../../src/core/error.js';
+import { Metadata } from '../../src/core/metadata.js';
 
 @Message('golden.Body')
 class Body {
@@ -240,6 +242,27 @@ describe('msgpack, as go-micro has it', () => {
 
   it('says what to do where it was not started', () => {
     assert.throws(() => new MsgpackCodec().write(header('request', '1', 'a'), {}, undefined), /start\(\)/);
+  });
+});
+
+describe('mercury, as go-micro had it', () => {
+  const codec = new MercuryCodec({ contentType: 'application/octet-stream' });
+
+  it('is bare proto3, and names the call in the header', () => {
+    const bytes = codec.write(header('request', '7', 'Say.Hello'), BODY, Body);
+    assert.equal(hex(bytes), '0a0178110100000000000000');
+    assert.deepEqual(codec.readBody(bytes, Body), Object.assign(new Body(), BODY));
+    assert.deepEqual(codec.writeCall(header('request', '7', 'Say.Hello')), [
+      ['Content-Encoding', 'request'],
+      ['Service', 'say'],
+      ['Endpoint', 'Say.Hello'],
+    ]);
+    assert.deepEqual(codec.writeCall(header('response', '7')), [['Content-Encoding', 'response']]);
+    assert.deepEqual(codec.writeCall(header('event', '7', 'topic')), []);
+    const said = new Metadata({ service: 'say', endpoint: 'Say.Hello' });
+    assert.deepEqual(codec.readCall(said), { service: 'say', endpoint: 'Say.Hello' });
+    assert.deepEqual(codec.readCall(new Metadata()), { service: '', endpoint: '' });
+    assert.deepEqual(codec.contentTypes, ['application/octet-stream']);
   });
 });
 

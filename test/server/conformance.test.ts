@@ -15,6 +15,7 @@ const OTHERS = [
   'application/json-rpc2',
   'application/proto-rpc',
   'application/msgpack-rpc',
+  'application/mercury',
   'application/grpc+proto',
   'application/grpc+json',
 ];

@@ -5,6 +5,7 @@ import { memory as memoryBroker } from '../../src/broker/memory.js';
 import { json as jsonCodec } from '../../src/codec/json.js';
 import { jsonrpc2 } from '../../src/codec/jsonrpc2.js';
 import { Context } from '../../src/core/context.js';
+import { mercury } from '../../src/codec/mercury.js';
 import { OctavoError } from '../../src/core/error.js';
 import { memory as memoryRegistry } from '../../src/registry/memory.js';
 import { RpcServer } from '../../src/server/rpc.js';
@@ -286,5 +287,21 @@ describe('a body with an envelope, posted to / without a word of go-micro’s', 
       body: '{"minuend":42,"subtrahend":23}',
     });
     assert.equal(await response.text(), '{"difference":19}\n');
+  });
+});
+
+describe('a call in mercury’s headers', () => {
+  it('is served where it has no header of go-micro’s, and refused where it is for another', async () => {
+    await using server = service({ codecs: [mercury()], transport: http() });
+    await server.start();
+    const call = async (to: string): Promise<Response> => {
+      const body = new Uint8Array([8, 42, 16, 23]);
+      const headers = { 'content-type': 'application/mercury', service: to, endpoint: 'Calculator.Subtract' };
+      return fetch(`http://${server.server.node?.address}/`, { method: 'POST', headers, body });
+    };
+    const response = await call('calculator');
+    assert.equal(response.headers.get('content-encoding'), 'response');
+    assert.deepEqual(Buffer.from(await response.arrayBuffer()), Buffer.from([8, 19]));
+    assert.match((await call('other')).headers.get('micro-error') ?? '', /not \\"other\\"/);
   });
 });

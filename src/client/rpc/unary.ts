@@ -1,3 +1,4 @@
+import type { Codec } from '../../codec/codec.js';
 import type { Codecs } from '../../codec/codecs.js';
 import { OctavoError } from '../../core/error.js';
 import { isPromise, type MaybePromise } from '../../core/lifecycle.js';
@@ -37,19 +38,20 @@ export class Unary {
       const codec = codecFor(this.#parts.codecs, contentType);
       const body = codec.write({ kind: 'request', id, service, endpoint }, request, method?.request);
       const dialled = this.#parts.dial(this.#call, this.#node);
-      if (isPromise(dialled)) dialled.then((socket) => this.#send(socket, id, body), this.#fail);
-      else this.#send(dialled, id, body);
+      if (isPromise(dialled)) dialled.then((socket) => this.#send(socket, id, codec, body), this.#fail);
+      else this.#send(dialled, id, codec, body);
     } catch (reason) {
       this.#fail(reason);
     }
   }
 
-  #send(socket: Socket, id: string, body: Uint8Array): void {
+  #send(socket: Socket, id: string, codec: Codec, body: Uint8Array): void {
     this.#socket = socket;
     try {
       this.#forget = this.#call.context.onCancel((reason) => socket.close(reason));
       this.#call.waitsFor('the reply of', this.#node.address);
-      const sent = socket.send({ header: requestHeader(this.#call, id, isGoMicro(this.#node)), body });
+      const header = requestHeader(this.#call, id, codec, isGoMicro(this.#node));
+      const sent = socket.send({ header, body });
       if (isPromise(sent)) sent.then(() => this.#receive(socket), this.#fail);
       else this.#receive(socket);
     } catch (reason) {

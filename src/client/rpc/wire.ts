@@ -1,4 +1,4 @@
-import type { Codec } from '../../codec/codec.js';
+import { HeaderCodec, type Codec } from '../../codec/codec.js';
 import type { Codecs } from '../../codec/codecs.js';
 import { OctavoError } from '../../core/error.js';
 import type { Message } from '../../core/message.js';
@@ -14,7 +14,7 @@ import type { ClientCall } from './client-call.js';
  *
  * @param stream whether the id is a stream's too
  */
-export function requestHeader(call: ClientCall, id: string, stream: boolean): Metadata {
+export function requestHeader(call: ClientCall, id: string, codec: Codec, stream: boolean): Metadata {
   const { service, endpoint, contentType, context } = call;
   const header = new Metadata()
     .append(mucp.CONTENT_TYPE, contentType)
@@ -24,6 +24,9 @@ export function requestHeader(call: ClientCall, id: string, stream: boolean): Me
     .append(mucp.ID, id)
     .append(mucp.OCTAVO, mucp.DIALECT);
   if (stream) header.append(mucp.STREAM, id);
+  if (codec instanceof HeaderCodec)
+    for (const [name, value] of codec.writeCall({ kind: 'request', id, service, endpoint }))
+      header.append(name, value);
   if (context.deadline !== undefined) header.append(mucp.TIMEOUT, mucp.writeTimeout(context.remainingMs));
   for (const [name, value] of context.metadata) header.append(name, value);
   return header;

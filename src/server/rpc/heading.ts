@@ -1,7 +1,9 @@
-import type { Codec } from '../../codec/codec.js';
+import { HeaderCodec, type CallHeader, type Codec } from '../../codec/codec.js';
 import type { Codecs } from '../../codec/codecs.js';
+import type { Message } from '../../core/message.js';
 import { Metadata } from '../../core/metadata.js';
 import * as mucp from '../../core/mucp.js';
+import type { Incoming } from './incoming.js';
 
 /**
  * The content type that go-micro's old protocol has in place of a codec's own. Source: go-micro v4.11 `server/rpc_codec.go`, setupProtocol.
@@ -31,6 +33,22 @@ export function codecFor(header: Metadata, codecs: Codecs): Codec | undefined {
   const codec = codecs.get(contentTypeOf(header));
   if (codec === undefined || isAddressed(header)) return codec;
   return codecs.get(OLD[codec.name] ?? '') ?? codec;
+}
+
+/** What a message says of its call in the form of its codec, in the body or beside it; `undefined` where that has none. */
+export function envelopeOf({ header, body }: Message, codec: Codec): CallHeader | undefined {
+  if (codec instanceof HeaderCodec) return { kind: 'request', id: '', ...codec.readCall(header) };
+  // A stream's opener may be empty, and says all in its header.
+  return body.length === 0 && isAddressed(header) ? undefined : codec.readHeader(body, 'request');
+}
+
+/** What the caller's user sent, without the names of the wire and of the codec. */
+export function metadataOf({ header, codec, service }: Incoming): Metadata {
+  const metadata = mucp.userMetadata(header);
+  if (codec instanceof HeaderCodec)
+    for (const [name] of codec.writeCall({ kind: 'request', id: '', service, endpoint: '' }))
+      metadata.delete(name);
+  return metadata;
 }
 
 /** The header of each call in a batch: which endpoint it is for says its envelope. */

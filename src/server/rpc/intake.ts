@@ -18,7 +18,7 @@ import type { ServerOptions } from '../server.js';
 import type { Subscriptions } from '../subscriptions.js';
 import type { Incoming } from './incoming.js';
 import { Batch } from './batch.js';
-import { codecFor, contentTypeOf, endpointIn, isAddressed, withoutEndpoint } from './heading.js';
+import { codecFor, contentTypeOf, endpointIn, envelopeOf, metadataOf, withoutEndpoint } from './heading.js';
 import { Requests } from './requests.js';
 import { StreamSink } from './stream-sink.js';
 import { UnarySink, errorBody, isQuiet } from './unary-sink.js';
@@ -101,9 +101,8 @@ export class Intake {
   }
 
   #enveloped(socket: Socket, first: Message, codec: Codec): void {
-    const { header, body } = first;
-    // A stream's opener may be empty, and says all in its header.
-    const envelope = body.length === 0 && isAddressed(header) ? undefined : codec.readHeader(body, 'request');
+    const { header } = first;
+    const envelope = envelopeOf(first, codec);
     try {
       this.#call(socket, first, codec, envelope);
     } catch (reason) {
@@ -114,7 +113,7 @@ export class Intake {
   #call(socket: Socket, first: Message, codec: Codec, envelope: CallHeader | undefined): void {
     const { header } = first;
     const { service, dispatcher } = this.#parts;
-    const wanted = mucp.readMicro(header, mucp.SERVICE);
+    const wanted = mucp.readMicro(header, mucp.SERVICE) ?? (envelope?.service || undefined);
     const name = endpointIn(header) ?? (envelope?.endpoint || undefined);
     if (wanted !== undefined && wanted !== service && !dispatcher.packages.has(wanted))
       throw new OctavoError(
@@ -208,11 +207,11 @@ export class Intake {
   }
 
   #context(socket: Socket, route: DispatchRoute, incoming: Incoming): Context {
-    const { header, octavo } = incoming;
+    const { octavo } = incoming;
     const { remote, certificate } = socket;
     const context = this.#parts.dispatcher.context(route, {
       timeoutMs: timeLeft(incoming, this.#parts.clock.now()),
-      metadata: () => mucp.userMetadata(header),
+      metadata: () => metadataOf(incoming),
       peer:
         certificate === undefined ? { address: remote, octavo } : { address: remote, octavo, certificate },
     });

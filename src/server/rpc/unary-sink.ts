@@ -1,4 +1,4 @@
-import type { CallHeader, Codec } from '../../codec/codec.js';
+import { HeaderCodec, type CallHeader, type Codec } from '../../codec/codec.js';
 import type { Context } from '../../core/context.js';
 import { OctavoError } from '../../core/error.js';
 import { isPromise } from '../../core/lifecycle.js';
@@ -71,8 +71,12 @@ export class UnarySink implements ReplySink {
 }
 
 /** What every message of a reply begins with. Not an echo of the request, as go-micro's is: nothing reads that. */
-export function replyHeader({ contentType, octavo }: Incoming): Metadata {
+export function replyHeader({ contentType, octavo, codec, service }: Incoming): Metadata {
   const header = new Metadata().append(mucp.CONTENT_TYPE, contentType);
+  if (codec instanceof HeaderCodec) {
+    const call = { kind: 'response', id: '', service, endpoint: '' } as const;
+    for (const [name, value] of codec.writeCall(call)) header.append(name, value);
+  }
   return octavo ? header.append(mucp.OCTAVO, mucp.DIALECT) : header;
 }
 
