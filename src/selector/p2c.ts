@@ -10,7 +10,7 @@ import type { Selector } from './selector.js';
 export interface P2cSelectorOptions {
   /** For how long a node that could not be reached is left out while there are others, in milliseconds. @defaultValue `5_000` */
   readonly asideMs?: number;
-  /** After how long a time is half forgotten or more, in milliseconds: a node that was slow gets calls again. @defaultValue `10_000` */
+  /** How fast what was measured is forgotten, in milliseconds: after so long it counts a third, so that a node that was slow gets calls again. @defaultValue `10_000` */
   readonly decayMs?: number;
   /** How long an attempt counts as having taken at least, where it failed by the fault of its node, in milliseconds. @defaultValue `1_000` */
   readonly failureMs?: number;
