@@ -10,7 +10,7 @@ import {
 } from './targets/core.js';
 import { httpMessages, httpWriting } from './targets/http.js';
 import { mdnsPackets, mdnsPayloads } from './targets/mdns.js';
-import { protoJson, protobuf, times } from './targets/schema.js';
+import { protoJson, protobuf, protobufClosures, times } from './targets/schema.js';
 
 /** Every parser that faces the network, and those of the environment. */
 export const targets: readonly Target[] = [
@@ -19,6 +19,7 @@ export const targets: readonly Target[] = [
   mdnsPackets,
   mdnsPayloads,
   protobuf,
+  protobufClosures,
   protoJson,
   times,
   envelopes,
