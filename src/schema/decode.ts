@@ -16,13 +16,13 @@ interface Decoder {
 
 /** Reads messages of one class by a function that is generated when it is needed first. */
 class GeneratedDecoder implements Decoder, Reading {
+  readonly #shape: MessageShape;
   readonly #type: MessageShape['type'];
-  readonly #closures: Decoder;
   read: MessageReader;
 
   constructor(shape: MessageShape) {
     this.#type = shape.type;
-    this.#closures = closuresOf(shape);
+    this.#shape = shape;
     this.read = (reader, message, budget) => {
       this.read = generateDecode(shape, generatedOf);
       this.read(reader, message, budget);
@@ -36,7 +36,7 @@ class GeneratedDecoder implements Decoder, Reading {
       this.read(new Reader(asBuffer(bytes)), message, new Budget());
       return message;
     } catch {
-      return this.#closures.decode(bytes);
+      return closuresOf(this.#shape).decode(bytes);
     }
   }
 }

@@ -14,13 +14,13 @@ interface Encoder {
 
 /** Writes messages of one class by a function that is generated when it is needed first. */
 class GeneratedEncoder implements Encoder, Writing {
-  readonly #closures: Encoder;
+  readonly #shape: MessageShape;
   /** How many bytes the last message had. */
   #size = 0;
   write: MessageWriter;
 
   constructor(shape: MessageShape) {
-    this.#closures = closuresOf(shape);
+    this.#shape = shape;
     this.write = (buffer, pos, message, depth) => {
       this.write = generateEncode(shape, generatedOf);
       return this.write(buffer, pos, message, depth);
@@ -37,7 +37,7 @@ class GeneratedEncoder implements Encoder, Writing {
       } catch {
         // The closures meet it too.
       }
-    return this.#closures.encode(message);
+    return closuresOf(this.#shape).encode(message);
   }
 }
 

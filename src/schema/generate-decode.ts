@@ -5,32 +5,18 @@ import { costOf, weightOf } from './budget.js';
 import type { ScalarName } from './field-type.js';
 import { GeneratedSource, literal } from './generated-source.js';
 import { setEntry } from './map-entry.js';
-import { readFixed64, readInt64, readSfixed64, readSint64, readUint64 } from './read-long.js';
-import { enterAt, readCopy, readDouble, readFloat, readKnown, readText } from './read-value.js';
+import { readTime } from './quick-timestamp.js';
+import { enterAt, readKnown } from './read-value.js';
+import { SCALAR_READERS, readScalar } from './scalar-decode-source.js';
 import { scalars, tagOf } from './scalar.js';
 import { rivalsOf } from './shape.js';
-import type { FieldShape, MessageShape } from './shape.js';
+import type { FieldShape, MessageShape, WellKnownMessage } from './shape.js';
 import { wellKnown } from './well-known.js';
 import { wireOf } from './wire-type.js';
 import { skipField } from './wire-read.js';
 
 /** What the generated functions call, by these names. */
-const GIVEN = {
-  Reader,
-  enterAt,
-  readCopy,
-  readDouble,
-  readFixed64,
-  readFloat,
-  readInt64,
-  readKnown,
-  readSfixed64,
-  readSint64,
-  readText,
-  readUint64,
-  setEntry,
-  skipField,
-};
+const GIVEN = { ...SCALAR_READERS, Reader, enterAt, readKnown, readTime, setEntry, skipField };
 
 /** Reads the fields of a message up to `reader.len`, into the message. */
 export type MessageReader = (reader: Reader, message: object, budget: Budget) => void;
@@ -177,7 +163,7 @@ function valueSource(
     case 'message':
       return messageSource(source, id, shape.message, readingOf(shape.message));
     case 'wellKnown':
-      return knownSource(source, source.give(`known${id}`, wellKnown[shape.name].read));
+      return knownSource(source, shape.name, source.give(`known${id}`, wellKnown[shape.name].read));
     case 'null':
       return {
         zero: 'null',
@@ -204,53 +190,22 @@ function messageSource(
     zero: `(budget.take(${weight}), new ${type}())`,
     read(target, end, before) {
       source.line('enterAt(reader, pos);', `budget.enter(${weight});`);
-      source.line(`const inner = ${before} ?? new ${type}();`, `${inner}.read(reader, inner, budget);`);
+      source.line(
+        before === 'undefined' ? `const inner = new ${type}();` : `const inner = ${before} ?? new ${type}();`,
+        `${inner}.read(reader, inner, budget);`,
+      );
       source.line('budget.leave();', 'pos = reader.pos;', `reader.len = ${end};`, `${target} = inner;`);
     },
   };
 }
 
-function knownSource(source: GeneratedSource, known: string): ValueSource {
+function knownSource(source: GeneratedSource, name: WellKnownMessage, known: string): ValueSource {
+  const call = (before: string): string =>
+    name === 'google.protobuf.Timestamp'
+      ? `readTime(reader, pos, ${before}, budget)`
+      : `readKnown(reader, pos, ${known}, ${before}, budget)`;
   return {
     zero: `${known}(new Reader(new Uint8Array()), undefined, budget)`,
-    read: (target, _end, before) =>
-      source.line(`${target} = readKnown(reader, pos, ${known}, ${before}, budget);`, 'pos = reader.pos;'),
+    read: (target, _end, before) => source.line(`${target} = ${call(before)};`, 'pos = reader.pos;'),
   };
 }
-
-/** Adds statements that read a scalar. Varints of one byte, most of them, are read on the spot. */
-function readScalar(source: GeneratedSource, name: ScalarName, target: string, end: string): void {
-  const short = SHORT[name];
-  if (short === undefined) {
-    source.line(...LONG[name](target), 'pos = reader.pos;');
-    return;
-  }
-  source.block(`if (pos < ${end} && buffer[pos] < 128)`, () => source.line(`${target} = ${short};`));
-  source.block('else', () => source.line(...LONG[name](target), 'pos = reader.pos;'));
-}
-
-const SHORT: Readonly<Partial<Record<ScalarName, string>>> = {
-  int32: 'buffer[pos++]',
-  uint32: 'buffer[pos++]',
-  sint32: '(buffer[pos] >>> 1) ^ -(buffer[pos++] & 1)',
-  bool: 'buffer[pos++] !== 0',
-};
-
-/** By protobufjs's reader, or by what takes a position. */
-const LONG: Readonly<Record<ScalarName, (target: string) => readonly string[]>> = {
-  double: (target) => [`${target} = readDouble(reader, pos);`],
-  float: (target) => [`${target} = readFloat(reader, pos);`],
-  int32: (target) => ['reader.pos = pos;', `${target} = reader.int32();`],
-  int64: (target) => [`${target} = readInt64(reader, pos);`],
-  uint32: (target) => ['reader.pos = pos;', `${target} = reader.uint32();`],
-  uint64: (target) => [`${target} = readUint64(reader, pos);`],
-  sint32: (target) => ['reader.pos = pos;', `${target} = reader.sint32();`],
-  sint64: (target) => [`${target} = readSint64(reader, pos);`],
-  fixed32: (target) => ['reader.pos = pos;', `${target} = reader.fixed32();`],
-  fixed64: (target) => [`${target} = readFixed64(reader, pos);`],
-  sfixed32: (target) => ['reader.pos = pos;', `${target} = reader.sfixed32();`],
-  sfixed64: (target) => [`${target} = readSfixed64(reader, pos);`],
-  bool: (target) => ['reader.pos = pos;', `${target} = reader.bool();`],
-  string: (target) => [`${target} = readText(reader, pos);`],
-  bytes: (target) => [`${target} = readCopy(reader, pos);`],
-};

@@ -1,7 +1,8 @@
 import { MAX_DEPTH } from './fault.js';
 import { GeneratedSource, literal } from './generated-source.js';
 import { entriesOf, messageOf } from './given.js';
-import type { ScalarName } from './field-type.js';
+import { writeTime } from './quick-timestamp.js';
+import { SCALAR_WRITERS, notZeroScalar, writeScalar } from './scalar-encode-source.js';
 import { scalars, tagOf } from './scalar.js';
 import type { WireType } from './scalar.js';
 import { rivalsOf } from './shape.js';
@@ -9,46 +10,10 @@ import type { FieldShape, MessageShape, ValueShape } from './shape.js';
 import type { MessageWriter } from './slab.js';
 import { wellKnown } from './well-known.js';
 import { wireOf } from './wire-type.js';
-import {
-  writeFixed64,
-  writeInt32,
-  writeInt64,
-  writeSfixed64,
-  writeSint64,
-  writeUint64,
-} from './write-long.js';
-import {
-  UNWRITTEN,
-  writeBytes,
-  writeDouble,
-  writeFixed32,
-  writeFloat,
-  writeKnown,
-  writeLength,
-  writeText,
-  writeVarint32,
-} from './write-value.js';
+import { UNWRITTEN, writeKnown, writeLength } from './write-value.js';
 
 /** What the generated functions call, by these names. */
-const GIVEN = {
-  UNWRITTEN,
-  entriesOf,
-  messageOf,
-  writeBytes,
-  writeDouble,
-  writeFixed32,
-  writeFixed64,
-  writeFloat,
-  writeInt32,
-  writeInt64,
-  writeKnown,
-  writeLength,
-  writeSfixed64,
-  writeSint64,
-  writeText,
-  writeUint64,
-  writeVarint32,
-};
+const GIVEN = { ...SCALAR_WRITERS, UNWRITTEN, entriesOf, messageOf, writeKnown, writeLength, writeTime };
 
 /** What writes the messages of one class; `write` is looked up at each call, as it may not be generated yet. */
 export interface Writing {
@@ -168,27 +133,9 @@ function isSet(value: string, { nullable }: FieldShape): string {
 }
 
 function notZero(value: ValueShape): string {
+  if (value.kind === 'scalar') return notZeroScalar(value.name, 'value');
   // Nothing but null, which is absence here, is a zero of NullValue.
-  if (value.kind !== 'scalar') return value.kind === 'enum' ? 'value !== 0' : 'true';
-  switch (value.name) {
-    case 'double':
-    case 'float':
-      return '!Object.is(value, 0)';
-    case 'string':
-      return "value !== ''";
-    case 'bytes':
-      return '!(value instanceof Uint8Array && value.length === 0)';
-    case 'bool':
-      return 'value !== false';
-    case 'int64':
-    case 'uint64':
-    case 'sint64':
-    case 'fixed64':
-    case 'sfixed64':
-      return 'value !== 0n && value !== 0';
-    default:
-      return 'value !== 0';
-  }
+  return value.kind === 'enum' ? 'value !== 0' : 'true';
 }
 
 /** What adds the statements that check and write one value, with a length where its type has one. */
@@ -211,6 +158,8 @@ function valueSource(
         );
     }
     case 'wellKnown': {
+      if (shape.name === 'google.protobuf.Timestamp')
+        return (value) => source.line(`pos = writeTime(buffer, pos, ${value}, depth + 1);`);
       const known = source.give(`known${id}`, wellKnown[shape.name].write);
       return (value) => source.line(`pos = writeKnown(buffer, pos, ${known}, ${value}, depth + 1);`);
     }
@@ -218,40 +167,3 @@ function valueSource(
       return (value) => source.line(`if (${value} !== null) throw UNWRITTEN;`, 'buffer[pos++] = 0;');
   }
 }
-
-function writeScalar(source: GeneratedSource, name: ScalarName, value: string): void {
-  const check = CHECKS[name]?.(value);
-  if (check !== undefined) source.line(`if (typeof ${value} !== ${check}) throw UNWRITTEN;`);
-  source.line(WRITES[name](value));
-}
-
-const int32Check = (value: string): string => `'number' || ${value} !== (${value} | 0)`;
-const uint32Check = (value: string): string => `'number' || ${value} !== ${value} >>> 0`;
-
-/** How a value's type is asked for, where what writes it does not. */
-const CHECKS: Readonly<Partial<Record<ScalarName, (value: string) => string>>> = {
-  int32: int32Check,
-  sint32: int32Check,
-  sfixed32: int32Check,
-  uint32: uint32Check,
-  fixed32: uint32Check,
-  bool: () => "'boolean'",
-};
-
-const WRITES: Readonly<Record<ScalarName, (value: string) => string>> = {
-  double: (value) => `pos = writeDouble(buffer, pos, ${value});`,
-  float: (value) => `pos = writeFloat(buffer, pos, ${value});`,
-  int32: (value) => `pos = writeInt32(buffer, pos, ${value});`,
-  int64: (value) => `pos = writeInt64(buffer, pos, ${value});`,
-  uint32: (value) => `pos = writeVarint32(buffer, pos, ${value});`,
-  uint64: (value) => `pos = writeUint64(buffer, pos, ${value});`,
-  sint32: (value) => `pos = writeVarint32(buffer, pos, ((${value} << 1) ^ (${value} >> 31)) >>> 0);`,
-  sint64: (value) => `pos = writeSint64(buffer, pos, ${value});`,
-  fixed32: (value) => `pos = writeFixed32(buffer, pos, ${value});`,
-  fixed64: (value) => `pos = writeFixed64(buffer, pos, ${value});`,
-  sfixed32: (value) => `pos = writeFixed32(buffer, pos, ${value});`,
-  sfixed64: (value) => `pos = writeSfixed64(buffer, pos, ${value});`,
-  bool: (value) => `buffer[pos++] = ${value} ? 1 : 0;`,
-  string: (value) => `pos = writeText(buffer, pos, ${value});`,
-  bytes: (value) => `pos = writeBytes(buffer, pos, ${value});`,
-};

@@ -3,6 +3,8 @@ import type { Reader } from 'protobufjs/minimal.js';
 import { signedOf, unsignedOf } from './long-halves.js';
 import { UNREAD } from './read-value.js';
 
+const TWO_32 = 0x1_0000_0000;
+
 // The halves of the varint that was read last.
 let low = 0;
 let high = 0;
@@ -24,6 +26,12 @@ export function readSint64(reader: Reader, pos: number): bigint {
   readVarint64(reader, pos);
   const sign = -(low & 1);
   return signedOf(((low >>> 1) | (high << 31)) ^ sign, (high >>> 1) ^ sign);
+}
+
+/** Reads a varint with a sign as a number, the nearest one where it is no safe integer. */
+export function readNumber64(reader: Reader, pos: number): number {
+  readVarint64(reader, pos);
+  return high * TWO_32 + (low >>> 0);
 }
 
 /** Reads 8 bytes as an integer with a sign. */
