@@ -9,6 +9,7 @@ import { ClientOf, Field, Handler, Message, Service, createService } from 'octav
 import { memory as memoryBroker } from 'octavo/broker/memory';
 import { memory as memoryRegistry } from 'octavo/registry/memory';
 import { http } from 'octavo/transport/http';
+import { nats } from 'octavo/transport/nats';
 import { TestApp } from 'octavo/testing';
 import { registrySuite } from 'octavo/conformance/registry';
 
@@ -39,7 +40,9 @@ await service.stop();
 const app = await TestApp.create({ services: [Greeter] }).start();
 const again = await app.client(GreeterClient).hello({ name: 'again' });
 await app.stop();
-console.log(message, again.message, Object.keys(registrySuite).length > 10);
+const bus = createService({ name: 'bus', transport: nats(), registry: memoryRegistry(), broker: memoryBroker(), env: {} });
+const missing = await bus.start().catch((error: Error) => error.message);
+console.log(message, again.message, Object.keys(registrySuite).length > 10, missing);
 `;
 
 const root = process.cwd();
@@ -76,7 +79,10 @@ try {
     run(bin('tsc'), ['-p', folder], folder);
   }
   const printed = run('node', ['out/main.js'], folder).trim();
-  if (printed !== 'Hello stranger Hello again true')
+  if (
+    printed !==
+    'Hello stranger Hello again true the nats transport needs a package: npm install @nats-io/transport-node'
+  )
     throw new Error(`the consumer printed ${JSON.stringify(printed)}`);
   console.log('packed, checked, installed, compiled in two ways, and called');
 } finally {

@@ -1,4 +1,4 @@
-// Runs the tests with node:test over tsc's output. It lists the .ts sources, so a stale file in dist is never run.
+// Runs the tests that need no server with node:test over tsc's output. It lists the .ts sources, so a stale file in dist is never run.
 // usage: node scripts/test.mjs [part of a file name ...] [--any-node-test-flag]
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
@@ -8,7 +8,7 @@ const args = process.argv.slice(2);
 const flags = args.filter((arg) => arg.startsWith('-'));
 const parts = args.filter((arg) => !arg.startsWith('-'));
 /** Folders of tests that need a server, another language or a long time; they have commands of their own. */
-const APART = ['slow/', 'interop/fleet/'];
+const APART = ['slow/', 'interop/fleet/', 'backends/'];
 const files = readdirSync('test', { recursive: true })
   .filter((file) => file.endsWith('.test.ts'))
   .filter((file) => !APART.some((folder) => file.startsWith(folder)))

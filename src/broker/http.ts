@@ -4,6 +4,7 @@ import type { MaybePromise } from '../core/lifecycle.js';
 import { Logger } from '../core/logger.js';
 import type { Message } from '../core/message.js';
 import type { Provider } from '../core/provider.js';
+import { Certificates, shownTls, type TlsOptions } from '../core/tls.js';
 import { Registry } from '../registry/registry.js';
 import {
   Broker,
@@ -40,6 +41,8 @@ export interface HttpBrokerOptions extends BrokerOptions {
   readonly registerTtlMs?: number;
   /** How often a subscription is renewed, in milliseconds, at most half the TTL. @defaultValue `30_000` */
   readonly registerIntervalMs?: number;
+  /** Posts, and is posted to, over TLS and never without: `{ ca }` to publish, `{ cert, key }` to subscribe. @defaultValue plain text */
+  readonly tls?: TlsOptions;
 }
 
 export type HttpBrokerParts = SessionParts;
@@ -74,13 +77,17 @@ export class HttpBroker extends Broker {
     redelivery: false,
   } as const;
   readonly #parts: HttpBrokerParts;
+  readonly #certificates: Certificates | undefined;
+  #starting: Promise<void> | undefined;
   #session: Session | undefined;
   #stopping: Promise<void> | undefined;
 
   /** @throws `failed_precondition` for an interval over half the TTL: one lost renewal would take a subscription away */
   constructor(options: HttpBrokerOptions, parts: HttpBrokerParts) {
     super();
-    this.options = { ...DEFAULTS, ...options };
+    const { tls, ...others } = options;
+    this.options = { ...DEFAULTS, ...others, ...(tls !== undefined && { tls: shownTls(tls) }) };
+    this.#certificates = tls && new Certificates('the http broker', tls, parts);
     const { registerIntervalMs, registerTtlMs } = this.options;
     if (registerIntervalMs > registerTtlMs / 2)
       throw new OctavoError(
@@ -96,15 +103,26 @@ export class HttpBroker extends Broker {
 
   start(): MaybePromise<void> {
     if (this.#stopping !== undefined) return this.#stopping.then(() => this.start());
-    this.#session ??= new Session(this.options, this.#parts);
+    if (this.#session !== undefined) return;
+    if (this.#certificates === undefined) return this.#open();
+    return (this.#starting ??= this.#certificates
+      .start()
+      .then(() => this.#open())
+      .finally(() => (this.#starting = undefined)));
   }
 
   stop(): MaybePromise<void> {
+    if (this.#starting !== undefined)
+      return this.#starting.then(
+        () => this.stop(),
+        () => {},
+      );
     const session = this.#session;
     this.#session = undefined;
     if (session !== undefined)
       this.#stopping = session.close().finally(() => {
         this.#stopping = undefined;
+        this.#certificates?.stop();
       });
     return this.#stopping;
   }
@@ -125,6 +143,10 @@ export class HttpBroker extends Broker {
         `the http broker keeps nothing while a subscriber of "${topic}" is away: leave "durable" out`,
       );
     return session.subscribe(topic, handler, options);
+  }
+
+  #open(): void {
+    this.#session = new Session(this.options, this.#parts, this.#certificates);
   }
 
   get #running(): Session {

@@ -1,7 +1,8 @@
 import { Broker } from '../broker/broker.js';
 import { Codecs } from '../codec/codecs.js';
 import { Clock } from '../core/clock.js';
-import type { Context } from '../core/context.js';
+import { Crowd } from '../core/crowd.js';
+import { Deadlines } from '../core/deadlines.js';
 import { OctavoError } from '../core/error.js';
 import { isPromise, type MaybePromise } from '../core/lifecycle.js';
 import { Logger } from '../core/logger.js';
@@ -10,7 +11,7 @@ import type { Node } from '../registry/registry.js';
 import { Selector } from '../selector/selector.js';
 import type { StreamKind } from '../schema/method.js';
 import { POOL, Transport, type PoolOptions, type Socket } from '../transport/transport.js';
-import { compose, type Next, type Reply } from '../wrapper/wrapper.js';
+import { compose, type Next, type Reply, type Wrapper } from '../wrapper/wrapper.js';
 import {
   Client,
   type CallOptions,
@@ -23,14 +24,16 @@ import {
 } from './client.js';
 import { ClientDefaults } from './client-defaults.js';
 import { Attempts } from './rpc/attempts.js';
-import { outgoing } from './rpc/caller.js';
+import { callerContext } from './rpc/caller.js';
 import { ClientCall } from './rpc/client-call.js';
 import { eventMessage } from './rpc/event.js';
 import { Exchange } from './rpc/exchange.js';
 import { Nodes } from './rpc/nodes.js';
+import { promised, tell, type Outcome } from './rpc/outcome.js';
 import { Outbox } from './rpc/outbox.js';
 import { RpcStream } from './rpc/stream.js';
-import { codecFor, errorOf, readReply, requestHeader, showMetadata } from './rpc/wire.js';
+import { Unary, type UnaryParts } from './rpc/unary.js';
+import { codecFor, isGoMicro, readReply } from './rpc/wire.js';
 
 /** What the rpc client stands on. */
 export interface RpcClientParts {
@@ -59,10 +62,15 @@ export class RpcClient extends Client {
   readonly name = 'rpc';
   readonly options: ClientOptions & typeof DEFAULTS;
   readonly #parts: RpcClientParts;
-  readonly #run: Next;
   readonly #attempts: Attempts;
-  readonly #active = new Set<Context>();
+  /** All that is inside the wrappers of a call. Every call that comes this way was made by this class. */
+  readonly #innermost: Next = (call) =>
+    promised((outcome) => this.#attempts.start(call as ClientCall, outcome));
+  readonly #wrapped: Next;
+  readonly #deadlines: Deadlines;
+  readonly #active = new Crowd<ClientCall>();
   readonly #pool: Required<PoolOptions>;
+  readonly #unary: UnaryParts;
   #sequence = 0;
 
   constructor(options: ClientOptions, parts: RpcClientParts) {
@@ -72,15 +80,16 @@ export class RpcClient extends Client {
     const { poolSize = POOL.size, poolTtlMs = POOL.ttlMs } = options;
     const { maxConnections = POOL.maxConnections, maxQueue = POOL.maxQueue } = options;
     this.#pool = { size: poolSize, ttlMs: poolTtlMs, maxConnections, maxQueue };
-    // Every call that comes this way was made by this class.
-    this.#run = compose(options.wrappers ?? [], (call) => this.#attempts.run(call as ClientCall));
-    const { selector, clock, transport } = parts;
-    this.#attempts = new Attempts(options, {
+    const { selector, clock, transport, codecs } = parts;
+    this.#deadlines = new Deadlines(clock);
+    this.#unary = { codecs, dial: (call, node) => this.#dial(call, node, false) };
+    this.#attempts = new Attempts(this.options, {
       selector,
       clock,
       nodes: new Nodes(selector, clock, transport.name),
-      send: (call, node) => this.#attempt(call, node),
+      send: (call, node, outcome) => this.#attempt(call, node, outcome),
     });
+    this.#wrapped = compose(options.wrappers ?? [], this.#innermost);
   }
 
   start(): void {
@@ -90,46 +99,43 @@ export class RpcClient extends Client {
   /** What has its reply under way gets it; the rest is cancelled. */
   async stop(): Promise<void> {
     for (let turn = 0; turn < LAST_TURNS && this.#active.size > 0; turn++) await new Promise(setImmediate);
-    for (const context of [...this.#active])
+    for (const { context } of this.#active)
       context.cancel(new OctavoError('cancelled', 'the client was stopped'));
   }
 
-  async call(request: CallRequest, options: CallOptions = {}): Promise<unknown> {
-    const { service, endpoint, body, method } = request;
-    const { retries, requestTimeoutMs } = this.options;
-    const timeoutMs = options.timeoutMs ?? method?.options.timeoutMs ?? requestTimeoutMs;
-    const { call, done } = this.#begin({
-      service,
-      endpoint,
-      body,
-      request,
-      options: { retries, ...options },
-      timeoutMs,
+  call(request: CallRequest, options: CallOptions = {}): Promise<unknown> {
+    // What is thrown while it is made is a rejection, too.
+    return new Promise((resolve, reject) => {
+      const { requestTimeoutMs } = this.options;
+      const timeoutMs = options.timeoutMs ?? request.method?.options.timeoutMs ?? requestTimeoutMs;
+      const call = this.#begin({ kind: 'unary', request, body: request.body, options, timeoutMs });
+      const fail = (reason: unknown): void => {
+        call.end();
+        reject(reason);
+      };
+      const succeed = ({ body }: Reply): void => {
+        call.end();
+        resolve(body);
+      };
+      call.context.onCancel(fail);
+      this.#go(call, { succeed, fail });
     });
-    try {
-      return (await until(call.context, this.#wrapped(call))).body;
-    } finally {
-      done();
-    }
   }
 
   stream(request: StreamRequest, options: CallOptions = {}): ClientStream {
-    const { service, endpoint, method, body } = request;
-    const { retries } = this.options;
+    const { method, body } = request;
     const outbox = body === undefined ? new Outbox<unknown>() : undefined;
     const timeoutMs = options.timeoutMs ?? method?.options.timeoutMs;
     const kind = request.kind ?? (method?.kind === 'unary' ? undefined : method?.kind) ?? 'bidi';
-    const { call } = this.#begin({
-      service,
-      endpoint,
-      body: outbox ?? body,
-      request,
-      options: { retries, ...options },
-      timeoutMs,
-      kind,
+    const call = this.#begin({ kind, request, body: outbox ?? body, options, timeoutMs });
+    const reply = new Promise<Reply>((resolve, reject) => {
+      const fail = (reason: unknown): void => {
+        call.end();
+        reject(reason);
+      };
+      call.context.onCancel(fail);
+      this.#go(call, { succeed: resolve, fail });
     });
-    const reply = until(call.context, this.#wrapped(call));
-    reply.catch(() => call.done());
     return new RpcStream({ context: call.context, request, outbox, reply });
   }
 
@@ -141,97 +147,61 @@ export class RpcClient extends Client {
     await broker.publish(request.topic, message, options);
   }
 
-  #begin(init: Beginning): { call: ClientCall; done: () => void } {
-    const { service, endpoint, body, request, options, timeoutMs, kind = 'unary' } = init;
+  #begin({ kind, request, body, options, timeoutMs }: Beginning): ClientCall {
+    const { service, endpoint, method } = request;
     const { clock, logger } = this.#parts;
-    const { context, done } = outgoing(
-      { service, endpoint, clock, logger, options, timeoutMs, forward: this.options.forward ?? [] },
-      (ms) =>
-        new OctavoError(
-          'deadline_exceeded',
-          `${service} ${endpoint} took longer than ${Math.round(ms)} ms: it waited for ${call.waiting}`,
-        ),
-    );
-    const contentType = options.contentType ?? request.contentType ?? this.options.contentType;
-    const { method } = request;
-    const over = (): void => {
-      this.#active.delete(context);
-      done();
-    };
+    const { forward } = this.options;
+    const { metadata } = options;
+    const now = clock.now();
     const call = new ClientCall({
       kind,
       service,
       endpoint,
-      context,
+      context: callerContext({ service, endpoint, clock, logger, metadata, timeoutMs, forward, now }),
       request: body,
-      contentType,
+      contentType: options.contentType ?? request.contentType ?? this.options.contentType,
       method,
       options,
-      done: over,
+      active: this.#active,
+      now,
     });
-    this.#active.add(context);
-    return { call, done: over };
+    call.begin(this.#deadlines);
+    return call;
   }
 
-  #wrapped(call: ClientCall): Promise<Reply> {
-    const { maxInFlight } = this.options;
+  /** Has a call made, inside its wrappers where there are any. */
+  #go(call: ClientCall, outcome: Outcome): void {
+    const { maxInFlight, wrappers = NONE } = this.options;
     if (this.#active.size > maxInFlight) {
       const what = `${maxInFlight} calls are in flight already (maxInFlight)`;
-      return Promise.reject(new OctavoError('resource_exhausted', what, { executed: false }));
+      return outcome.fail(new OctavoError('resource_exhausted', what, { executed: false }));
     }
-    const { wrappers } = call.options;
-    if (wrappers === undefined) return this.#run(call);
-    // As above: every call is of this class.
-    return compose([...(this.options.wrappers ?? []), ...wrappers], (it) =>
-      this.#attempts.run(it as ClientCall),
-    )(call);
+    const own = call.options.wrappers ?? NONE;
+    if (own.length > 0) tell(outcome, () => compose([...wrappers, ...own], this.#innermost)(call));
+    else if (wrappers.length > 0) tell(outcome, () => this.#wrapped(call));
+    else this.#attempts.start(call, outcome);
   }
 
-  #attempt(call: ClientCall, node: Node): Promise<Reply> {
+  #attempt(call: ClientCall, node: Node, outcome: Outcome): void {
     call.peer = { address: node.address, octavo: node.metadata['octavo'] !== undefined };
-    const send: Next = (it) =>
-      it.kind === 'unary' ? this.#unary(it as ClientCall, node) : this.#open(it as ClientCall, node);
-    const { callWrappers } = this.options;
-    return callWrappers === undefined ? send(call) : compose(callWrappers, send)(call);
+    const { callWrappers = NONE } = this.options;
+    if (callWrappers.length === 0) return this.#send(call, node, outcome);
+    // As above: every call is of this class.
+    const send: Next = (it) => promised((inner) => this.#send(it as ClientCall, node, inner));
+    tell(outcome, () => compose(callWrappers, send)(call));
   }
 
-  async #unary(call: ClientCall, node: Node): Promise<Reply> {
-    const { codecs } = this.#parts;
-    const { service, endpoint, method, context } = call;
-    const codec = codecFor(codecs, call.contentType);
+  #send(call: ClientCall, node: Node, outcome: Outcome): void {
     const id = String(this.#sequence++);
-    const body = codec.write({ kind: 'request', id, service, endpoint }, call.request, method?.request);
-    const dialled = this.#dial(call, node, false);
-    const socket = isPromise(dialled) ? await dialled : dialled;
-    const forget = context.onCancel((reason) => socket.close(reason));
-    try {
-      call.waitsFor('the reply of', node.address);
-      const sent = socket.send({ header: requestHeader(call, id, isGoMicro(node)), body });
-      if (isPromise(sent)) await sent;
-      const received = socket.receive();
-      const message = isPromise(received) ? await received : received;
-      context.throwIfCancelled();
-      if (message === undefined)
-        throw new OctavoError(
-          'unavailable',
-          `${node.address} closed the connection without a reply of ${service} ${endpoint}`,
-        );
-      showMetadata(call, message, { last: true });
-      const error = errorOf(message);
-      if (error !== undefined) throw error;
-      return { body: readReply(codecs, call, message, method?.reply) };
-    } finally {
-      forget();
-      socket.close();
-    }
+    if (call.kind === 'unary') new Unary(this.#unary, call, node, outcome).start(id);
+    else tell(outcome, () => this.#open(call, node, id));
   }
 
   /** Opens a stream. Its items come as they are asked for. */
-  async #open(call: ClientCall, node: Node): Promise<Reply> {
+  async #open(call: ClientCall, node: Node, id: string): Promise<Reply> {
     const { codecs } = this.#parts;
     const codec = codecFor(codecs, call.contentType);
     const socket = await this.#dial(call, node, true);
-    const id = String(this.#sequence++);
     call.waitsFor('the stream from', node.address);
     const octavo = call.peer?.octavo || (isGoMicro(node) ? false : undefined);
     const exchange = new Exchange({
@@ -242,7 +212,7 @@ export class RpcClient extends Client {
       octavo,
       keepaliveMs: this.options.keepaliveMs,
       read: (message) => readReply(codecs, call, message, call.method?.reply),
-      onEnd: call.done,
+      onEnd: () => call.end(),
     });
     await exchange.open();
     return { body: exchange };
@@ -257,6 +227,7 @@ export class RpcClient extends Client {
       timeoutMs: Math.min(this.options.dialTimeoutMs, context.remainingMs),
       pool: this.#pool,
       cancellation: context,
+      secure: node.metadata['secure'] === 'true',
     });
     if (!isPromise(dialled)) return dialled;
     return dialled.then((socket) => {
@@ -284,27 +255,11 @@ export function rpc(options: ClientOptions = {}): Provider<Client> {
 }
 
 interface Beginning {
-  readonly service: string;
-  readonly endpoint: string;
-  readonly body: unknown;
+  readonly kind: StreamKind;
   readonly request: CallRequest | StreamRequest;
+  readonly body: unknown;
   readonly options: CallOptions;
   readonly timeoutMs: number | undefined;
-  readonly kind?: StreamKind;
 }
 
-/**
- * Whether a node says that it is go-micro's. A call there has a stream's id too: by that its server tells the calls of a connection apart,
- * as it reads no other over http, and loses one that follows the last reply too closely.
- */
-function isGoMicro({ metadata }: Node): boolean {
-  return metadata['protocol'] !== undefined && metadata['octavo'] === undefined;
-}
-
-/** The outcome of a call, or at once the reason it was cancelled for. */
-function until(context: Context, outcome: Promise<Reply>): Promise<Reply> {
-  return new Promise((resolve, reject) => {
-    context.onCancel(reject);
-    outcome.then(resolve, reject);
-  });
-}
+const NONE: readonly Wrapper[] = [];

@@ -3,6 +3,7 @@ import type { Clock } from './clock.js';
 import { OctavoError } from './error.js';
 import type { Logger } from './logger.js';
 import { Metadata } from './metadata.js';
+import type { PeerCertificate } from './tls.js';
 
 /** Who is at the other end of a call. */
 export interface Peer {
@@ -10,6 +11,8 @@ export interface Peer {
   readonly address: string;
   /** Whether it speaks Octavo's dialect, so that half-close, details and trailers work. */
   readonly octavo: boolean;
+  /** What its certificate says, where it was asked for one and that was checked. */
+  readonly certificate?: PeerCertificate;
 }
 
 /** Who calls, as whatever checked the credentials says: a wrapper sets it. */

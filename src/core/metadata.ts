@@ -19,7 +19,7 @@ export type MetadataInit =
  */
 export class Metadata implements Iterable<[string, string]> {
   /** Name, value, name, value, ... in the order of arrival. */
-  readonly #pairs: string[];
+  #pairs: string[];
 
   constructor(init?: MetadataInit) {
     this.#pairs = [];
@@ -31,6 +31,18 @@ export class Metadata implements Iterable<[string, string]> {
         if (typeof value === 'string' || value instanceof Uint8Array) this.append(name, value);
         else for (const one of value ?? []) this.append(name, one);
       }
+  }
+
+  /** Metadata of a list as {@link pairs} gives it, which belongs to it from now on: for transports, which make one for each message. */
+  static of(pairs: string[]): Metadata {
+    const metadata = new Metadata();
+    metadata.#pairs = pairs;
+    return metadata;
+  }
+
+  /** Name, value, name, value, ... in the order of arrival, as they are kept: for transports, which read them with each message. */
+  get pairs(): readonly string[] {
+    return this.#pairs;
   }
 
   /** How many pairs there are. */
@@ -158,7 +170,8 @@ export function isReserved(name: string): boolean {
     RESERVED.has(lower) ||
     lower.startsWith('micro-') ||
     lower.startsWith('x-micro-') ||
-    lower.startsWith('octavo-')
+    lower.startsWith('octavo-') ||
+    lower.startsWith('grpc-')
   );
 }
 

@@ -33,18 +33,25 @@ export const EOS = 'EOS';
 export const DIALECT = '1';
 
 const NANOSECONDS = 1e6;
+/** As many digits as the longest time of Go's, 292 years, has in nanoseconds. */
+const MOST_DIGITS = 19;
 
-/** Milliseconds as the `Timeout` header has them; whole, and at least one nanosecond. */
+/** Milliseconds as the `Timeout` header has them: whole ones, as fractions cost more to write than they are worth, or at least a nanosecond. */
 export function writeTimeout(ms: number): string {
-  return String(Math.max(1, Math.round(ms * NANOSECONDS)));
+  return ms >= 1 ? `${Math.floor(ms)}000000` : String(Math.max(1, Math.round(ms * NANOSECONDS)));
 }
 
 /** Milliseconds of a `Timeout` header; `undefined` where there is none or it says nothing. */
 export function readTimeout(header: Metadata): number | undefined {
   const text = header.get(TIMEOUT);
-  if (text === undefined || !/^\d{1,19}$/.test(text)) return undefined;
-  const ms = Number(text) / NANOSECONDS;
-  return ms > 0 ? ms : undefined;
+  if (text === undefined || text.length > MOST_DIGITS) return undefined;
+  let nanoseconds = 0;
+  for (let at = 0; at < text.length; at++) {
+    const digit = text.charCodeAt(at) - 48;
+    if (digit < 0 || digit > 9) return undefined;
+    nanoseconds = nanoseconds * 10 + digit;
+  }
+  return nanoseconds > 0 ? nanoseconds / NANOSECONDS : undefined;
 }
 
 /** Milliseconds of the `Octavo-Keepalive` header; 0 where there is none or it says nothing. */

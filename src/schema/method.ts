@@ -25,6 +25,8 @@ export interface Method {
   readonly property: string;
   /** Its name on the wire: `Greeter.Hello`. */
   readonly endpoint: string;
+  /** The proto package of its service, which with the endpoint makes gRPC's path: `/greeter.Greeter/Hello`. */
+  readonly package: string;
   readonly kind: StreamKind;
   readonly request: MessageType;
   readonly reply: MessageType;

@@ -109,17 +109,18 @@ function resolve(type: ServiceClass): ServiceDeclaration {
   const service: ServiceFacts = Object.assign({}, ...facts.map((each) => each.service));
   const endpoint = service.endpoint ?? basis?.endpoint ?? type.name;
   const name = service.name ?? basis?.name ?? endpoint.toLowerCase();
+  const pack = service.package ?? basis?.package ?? name.replaceAll(/[^\w.]/g, '_');
   const declaration = {
     type,
     name,
     version: service.version ?? basis?.version ?? 'latest',
-    package: service.package ?? basis?.package ?? name.replaceAll(/[^\w.]/g, '_'),
+    package: pack,
     endpoint,
     metadata: { ...basis?.metadata, ...service.metadata },
     methods: timed(
       methods(
         type,
-        endpoint,
+        { endpoint, package: pack },
         facts.flatMap((each) => each.handlers),
         basis,
       ),
@@ -137,7 +138,7 @@ function resolve(type: ServiceClass): ServiceDeclaration {
 
 function methods(
   type: ServiceClass,
-  endpoint: string,
+  { endpoint, package: pack }: Pick<ServiceDeclaration, 'endpoint' | 'package'>,
   handlers: readonly HandlerFacts[],
   basis: ServiceDeclaration | undefined,
 ): readonly Method[] {
@@ -145,6 +146,7 @@ function methods(
     ({ property, request, reply, options }): Method => ({
       property,
       endpoint: `${endpoint}.${property.charAt(0).toUpperCase()}${property.slice(1)}`,
+      package: pack,
       kind: options.stream ?? 'unary',
       request,
       reply,

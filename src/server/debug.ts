@@ -104,6 +104,8 @@ export interface DebugParts {
   readonly logger: Logger;
   readonly stats: () => DispatchStats;
   readonly registry: Registry;
+  /** The proto package that they are called in. */
+  readonly package: string;
 }
 
 /**
@@ -111,8 +113,15 @@ export interface DebugParts {
  *
  * Source: go-micro v4.11 `debug/proto/debug.proto`.
  */
-export function debugEndpoints({ clock, logger, stats, registry }: DebugParts): readonly Endpoint[] {
+export function debugEndpoints({
+  clock,
+  logger,
+  stats,
+  registry,
+  package: pack,
+}: DebugParts): readonly Endpoint[] {
   const started = clock.now();
+  const endpoint = endpointsIn(pack);
   return [
     endpoint('health', HealthRequest, HealthResponse, 'unary', () => ({ status: 'ok' })),
     endpoint('stats', StatsRequest, StatsResponse, 'unary', () => {
@@ -150,16 +159,24 @@ function seconds(ms: number): bigint {
   return BigInt(Math.floor(ms / 1_000));
 }
 
-function endpoint(
+type MakeEndpoint = (
   property: string,
   request: MessageType,
   reply: MessageType,
   kind: StreamKind,
   handler: (request: unknown, context: Context) => unknown,
-): Endpoint {
-  const name = `Debug.${property.charAt(0).toUpperCase()}${property.slice(1)}`;
-  const options = { internal: true, idempotent: true, ...(kind !== 'unary' && { stream: kind }) };
-  return { method: { property, endpoint: name, kind, request, reply, options }, handler, wrappers: [] };
+) => Endpoint;
+
+function endpointsIn(pack: string): MakeEndpoint {
+  return (property, request, reply, kind, handler) => {
+    const endpoint = `Debug.${property.charAt(0).toUpperCase()}${property.slice(1)}`;
+    const options = { internal: true, idempotent: true, ...(kind !== 'unary' && { stream: kind }) };
+    return {
+      method: { property, endpoint, package: pack, kind, request, reply, options },
+      handler,
+      wrappers: [],
+    };
+  };
 }
 
 /** Declares a message whose fields have the ids 1, 2, 3 in the order given. Decorators are a floor above. */

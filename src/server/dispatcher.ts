@@ -1,26 +1,42 @@
 import { randomUUID } from 'node:crypto';
-import type { Context } from '../core/context.js';
+import type { Clock } from '../core/clock.js';
+import { Context, type Peer } from '../core/context.js';
+import { Crowd } from '../core/crowd.js';
+import { Deadlines } from '../core/deadlines.js';
 import { OctavoError } from '../core/error.js';
 import { isPromise, type MaybePromise } from '../core/lifecycle.js';
-import type { StreamKind } from '../schema/method.js';
+import type { Logger } from '../core/logger.js';
+import type { Metadata } from '../core/metadata.js';
 import { compose, type Call, type Next, type Reply, type Wrapper } from '../wrapper/wrapper.js';
-import type { Endpoint } from './server.js';
+import type { ReplySink } from './reply-sink.js';
+import { RunningCall, type Running } from './running-call.js';
+import type { Endpoint, ServerOptions } from './server.js';
 import { ServerCall } from './server-call.js';
 
-/** Where the answer to a call goes: the wire's side of a dispatch. */
-export interface ReplySink {
-  /** The one reply of a call that is no stream. Nothing follows. */
-  reply(reply: Reply): void;
-  /** One item of a stream. A promise means: wait for it before the next one. Throws what the wire cannot carry. */
-  item(value: unknown): MaybePromise<void>;
-  /** The stream is over, in order or with an error; or the call has failed. Nothing follows. */
-  end(error?: OctavoError): void;
+/** What a wire knows of a call when its head is in. */
+export interface Arrival {
+  /** For how long the caller waits, in milliseconds; `undefined` where it does not say. */
+  readonly timeoutMs: number | undefined;
+  readonly metadata: Metadata | (() => Metadata);
+  readonly peer: Peer;
+}
+
+/** How much is taken at once, and for how long it may take. */
+export type DispatchLimits = Required<Pick<ServerOptions, 'requestTimeoutMs' | 'maxInFlight' | 'maxStreams'>>;
+
+export interface DispatcherParts {
+  /** Whose endpoints they are, as contexts and errors say it. */
+  readonly service: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly limits: DispatchLimits;
 }
 
 /** An endpoint with its wrappers around it. */
 export interface DispatchRoute {
   readonly endpoint: Endpoint;
-  readonly run: Next;
+  /** Through the wrappers; `undefined` where there are none, and the handler is called as it is. */
+  readonly wrapped: Next | undefined;
 }
 
 /** What happened since the start, for `Debug.Stats`. */
@@ -33,20 +49,26 @@ export interface DispatchStats {
 }
 
 /**
- * Runs calls: finds the endpoint, puts wrappers around the handler, keeps deadline and cancellation, and turns whatever is thrown into an
- * answer. It knows nothing of the wire, so that a handler behaves the same on every one.
+ * Runs calls: finds the endpoint, refuses what is too much, puts wrappers around the handler, keeps deadline and cancellation, and turns
+ * whatever is thrown into an answer. It knows nothing of the wire, so that a handler behaves the same on every one.
  */
-export class Dispatcher {
+export class Dispatcher implements Running {
   readonly #routes = new Map<string, DispatchRoute>();
+  readonly #packages = new Set<string>();
+  readonly #parts: DispatcherParts;
   readonly #wrappers: readonly Wrapper[];
-  readonly #active = new Set<Context>();
+  readonly #active = new Crowd<RunningCall>();
+  readonly #deadlines: Deadlines;
+  #closed = false;
   #requests = 0;
   #errors = 0;
   #streams = 0;
   #onIdle: (() => void) | undefined;
 
   /** @param wrappers stand around every endpoint */
-  constructor(wrappers: readonly Wrapper[]) {
+  constructor(parts: DispatcherParts, wrappers: readonly Wrapper[]) {
+    this.#parts = parts;
+    this.#deadlines = new Deadlines(parts.clock);
     this.#wrappers = wrappers;
   }
 
@@ -62,6 +84,11 @@ export class Dispatcher {
       .sort((a, b) => (a.method.endpoint < b.method.endpoint ? -1 : 1));
   }
 
+  /** The proto packages of the endpoints. */
+  get packages(): ReadonlySet<string> {
+    return this.#packages;
+  }
+
   /** Adds an endpoint. Throws `failed_precondition` when its name is taken. */
   add(endpoint: Endpoint): void {
     const { endpoint: name } = endpoint.method;
@@ -70,50 +97,62 @@ export class Dispatcher {
         'failed_precondition',
         `two handlers serve the endpoint ${name}: rename one of the methods`,
       );
-    const run = compose([...this.#wrappers, ...endpoint.wrappers], (call) => invoke(endpoint, call));
-    this.#routes.set(name, { endpoint, run });
+    const wrappers = [...this.#wrappers, ...endpoint.wrappers];
+    const wrapped = wrappers.length === 0 ? undefined : compose(wrappers, (call) => invoke(endpoint, call));
+    this.#routes.set(name, { endpoint, wrapped });
+    this.#packages.add(endpoint.method.package);
   }
 
-  /** The route of an endpoint. Throws `unimplemented`, `executed: false`, that names those there are. */
-  find(name: string): DispatchRoute {
-    const route = this.#routes.get(name);
-    if (route !== undefined) return route;
-    const known = this.endpoints.filter(({ method }) => method.options.internal !== true).slice(0, 20);
-    const names = known.map(({ method }) => method.endpoint).join(', ');
-    throw new OctavoError('unimplemented', `no endpoint "${name}": there are ${names || 'none'}`, {
-      executed: false,
-    });
+  /** Takes calls, as it does from the beginning. */
+  open(): void {
+    this.#closed = false;
+  }
+
+  /** Takes no more calls; those that run go on. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  /**
+   * Lets a call in, before anything is spent on it, and tells its route.
+   *
+   * @throws with `executed: false`: `unavailable` when closed, `unimplemented` that names the endpoints there are, `resource_exhausted`
+   */
+  admit(name: string): DispatchRoute {
+    const { service } = this.#parts;
+    if (this.#closed) throw new OctavoError('unavailable', `${service} is stopping`, { executed: false });
+    const route = this.#find(name);
+    this.#checkRoom(route.endpoint.method.kind === 'unary');
+    return route;
+  }
+
+  /** The context of a call that was let in, with the shortest of the limits that hold for it. */
+  context({ endpoint: { method } }: DispatchRoute, { timeoutMs, metadata, peer }: Arrival): Context {
+    const { service, clock, logger, limits } = this.#parts;
+    const allowed = method.options.timeoutMs;
+    const otherwise = allowed ?? (method.kind === 'unary' ? limits.requestTimeoutMs : undefined);
+    const ms = timeoutMs === undefined ? otherwise : Math.min(timeoutMs, allowed ?? timeoutMs);
+    const deadline = ms === undefined || ms === 0 ? undefined : clock.now() + ms;
+    return new Context({ service, endpoint: method.endpoint, clock, logger, metadata, peer, deadline });
   }
 
   /**
    * Runs a call and gives its outcome to the sink, once. The deadline and every other cancellation answer at once, even where the handler
    * goes on.
    *
-   * @param read decodes the request, or gives the items of it
+   * @param read decodes the request, or gives the items of it; a promise while the request is on its way, for which the call counts already
    */
-  dispatch(route: DispatchRoute, context: Context, read: () => unknown, sink: ReplySink): void {
-    const { method } = route.endpoint;
-    const { kind, endpoint, options } = method;
-    const call = new ServerCall({ kind, endpoint, idempotent: options.idempotent === true }, context, read);
+  dispatch(route: DispatchRoute, context: Context, read: MaybePromise<() => unknown>, sink: ReplySink): void {
+    const { kind } = route.endpoint.method;
     this.#requests++;
-    this.#active.add(context);
+    const run = new RunningCall(context, kind, sink, this);
     if (kind !== 'unary') this.#streams++;
-    const run = new Run(context, sink, (error) => this.#ended(context, kind, error));
-    if (run.over) return;
-    context.run(() => {
-      let replied: Promise<Reply>;
-      try {
-        replied = route.run(call);
-      } catch (reason) {
-        run.fail(this.#public(reason, context));
-        return;
-      }
-      const streams = kind === 'server' || kind === 'bidi';
-      replied.then(
-        (reply) => (streams ? this.#pump(reply, run, context) : run.reply(reply)),
-        (reason: unknown) => run.fail(this.#public(reason, context)),
-      );
-    });
+    run.begin(this.#active, this.#deadlines);
+    if (!isPromise(read)) return this.#run(route, read, run);
+    read.then(
+      (it) => this.#run(route, it, run),
+      (reason: unknown) => run.fail(OctavoError.from(reason)),
+    );
   }
 
   /** Resolves when no call runs. */
@@ -126,18 +165,80 @@ export class Dispatcher {
 
   /** Cancels every call that runs. */
   cancel(reason: OctavoError): void {
-    for (const context of [...this.#active]) context.cancel(reason);
+    for (const { context } of this.#active) context.cancel(reason);
   }
 
-  async #pump(reply: Reply, run: Run, context: Context): Promise<void> {
-    if (!isAsyncIterable(reply.body)) {
+  #find(name: string): DispatchRoute {
+    const route = this.#routes.get(name);
+    if (route !== undefined) return route;
+    const known = this.endpoints.filter(({ method }) => method.options.internal !== true).slice(0, 20);
+    const names = known.map(({ method }) => method.endpoint).join(', ');
+    throw new OctavoError('unimplemented', `no endpoint "${name}": there are ${names || 'none'}`, {
+      executed: false,
+    });
+  }
+
+  #checkRoom(unary: boolean): void {
+    const { service, limits } = this.#parts;
+    const [count, most, what] = unary
+      ? [this.#active.size - this.#streams, limits.maxInFlight, 'calls in flight (maxInFlight)']
+      : [this.#streams, limits.maxStreams, 'open streams (maxStreams)'];
+    if (count < most) return;
+    throw new OctavoError('resource_exhausted', `${service} has ${count} ${what}`, { executed: false });
+  }
+
+  #run(route: DispatchRoute, read: () => unknown, run: RunningCall): void {
+    if (run.over) return;
+    const { context } = run;
+    context.run(() => {
+      try {
+        if (route.wrapped === undefined) this.#bare(route.endpoint, read, run);
+        else this.#wrapped(route.wrapped, route.endpoint, read, run);
+      } catch (reason) {
+        run.fail(this.#public(reason, context));
+      }
+    });
+  }
+
+  /** What costs nothing where there are no wrappers. */
+  #bare({ handler }: Endpoint, read: () => unknown, run: RunningCall): void {
+    const answer = handler(read(), run.context);
+    if (isPromise(answer))
+      answer.then(
+        (body) => this.#answered(body, run),
+        (reason: unknown) => run.fail(this.#public(reason, run.context)),
+      );
+    else this.#answered(answer, run);
+  }
+
+  #wrapped(wrapped: Next, { method }: Endpoint, read: () => unknown, run: RunningCall): void {
+    const { context } = run;
+    const { kind, endpoint, options } = method;
+    const call = new ServerCall({ kind, endpoint, idempotent: options.idempotent === true }, context, read);
+    wrapped(call).then(
+      (reply) => {
+        keepBeside(reply, context);
+        this.#answered(reply.body, run);
+      },
+      (reason: unknown) => run.fail(this.#public(reason, context)),
+    );
+  }
+
+  #answered(body: unknown, run: RunningCall): void {
+    if (run.kind === 'server' || run.kind === 'bidi') void this.#pump(body, run);
+    else run.reply(body);
+  }
+
+  async #pump(items: unknown, run: RunningCall): Promise<void> {
+    const { context } = run;
+    if (!isAsyncIterable(items)) {
       const what = `${context.endpoint} is a stream, but what it returned cannot be iterated`;
       return run.fail(this.#public(new Error(what), context));
     }
-    const iterator = reply.body[Symbol.asyncIterator]();
-    if (run.over) return leave(iterator);
-    run.onEnd = () => void leave(iterator);
     try {
+      const iterator = items[Symbol.asyncIterator]();
+      if (run.over) return await leave(iterator);
+      run.onEnd = () => void leave(iterator);
       for (;;) {
         const step = await iterator.next();
         if (run.over) return;
@@ -151,10 +252,10 @@ export class Dispatcher {
     }
   }
 
-  #ended(context: Context, kind: StreamKind, error: OctavoError | undefined): void {
-    if (kind !== 'unary') this.#streams--;
+  /** Called by each call, once. */
+  ended(run: RunningCall, error: OctavoError | undefined): void {
+    if (run.kind !== 'unary') this.#streams--;
     if (error !== undefined) this.#errors++;
-    this.#active.delete(context);
     if (this.#active.size > 0) return;
     this.#onIdle?.();
     this.#onIdle = undefined;
@@ -177,60 +278,10 @@ export class Dispatcher {
   }
 }
 
-/** One dispatch until its outcome is out. */
-class Run {
-  readonly #context: Context;
-  readonly #sink: ReplySink;
-  readonly #onOver: (error: OctavoError | undefined) => void;
-  readonly #timer: { cancel(): void } | undefined;
-  onEnd: (() => void) | undefined;
-  over = false;
-
-  constructor(context: Context, sink: ReplySink, onOver: (error: OctavoError | undefined) => void) {
-    this.#context = context;
-    this.#sink = sink;
-    this.#onOver = onOver;
-    const { deadline, clock, endpoint } = context;
-    if (deadline !== undefined) {
-      const ms = context.remainingMs;
-      this.#timer = clock.after(ms, () =>
-        context.cancel(
-          new OctavoError('deadline_exceeded', `${endpoint} took longer than its ${Math.round(ms)} ms`),
-        ),
-      );
-    }
-    context.onCancel((reason) => this.fail(reason));
-  }
-
-  reply(reply: Reply): void {
-    if (this.over) return;
-    this.#close(undefined);
-    this.#sink.reply(reply);
-  }
-
-  item(value: unknown): MaybePromise<void> {
-    return this.#sink.item(value);
-  }
-
-  end(): void {
-    if (this.over) return;
-    this.#close(undefined);
-    this.#sink.end();
-  }
-
-  fail(error: OctavoError): void {
-    if (this.over) return;
-    this.#close(error);
-    this.#sink.end(error);
-  }
-
-  #close(error: OctavoError | undefined): void {
-    this.over = true;
-    this.#timer?.cancel();
-    this.#context.end();
-    this.#onOver(error);
-    this.onEnd?.();
-  }
+/** Puts what a wrapper gave beside the reply where the handler puts it. */
+function keepBeside({ header, trailer }: Reply, context: Context): void {
+  for (const [name, value] of header ?? []) context.reply.header.append(name, value);
+  for (const [name, value] of trailer ?? []) context.reply.trailer.append(name, value);
 }
 
 /** Decodes what no wrapper has touched, and calls the handler. What it throws becomes a rejection, which is what wrappers expect. */

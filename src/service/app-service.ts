@@ -160,6 +160,14 @@ export class AppService extends Service {
   }
 
   async close(logger: Logger): Promise<void> {
+    // Side by side, and before the container asks them one by one: each has calls of its own to finish.
+    await Promise.all(
+      this.#servers.map(async (server) => {
+        await server
+          .stop()
+          .catch((error: unknown) => logger.error(`${server.name} could not be stopped`, { error }));
+      }),
+    );
     await this.#container?.stop(logger);
     this.#container = undefined;
     this.#servers = [];

@@ -52,10 +52,12 @@ const BROKERS = {
   memory: async () => (await import('../broker/memory.js')).memory(),
 } satisfies Record<string, (addresses: readonly string[] | undefined) => Promise<Provider<Broker>>>;
 
-const TRANSPORTS: Record<string, Loader<Transport>> = {
+const TRANSPORTS = {
   http: async () => (await import('../transport/http.js')).http(),
   memory: async () => (await import('../transport/memory.js')).memory(),
-};
+  tcp: async () => (await import('../transport/tcp.js')).tcp(),
+  nats: async (addresses) => (await import('../transport/nats.js')).nats({ ...(addresses && { addresses }) }),
+} satisfies Record<string, (addresses: readonly string[] | undefined) => Promise<Provider<Transport>>>;
 
 const SELECTORS: Record<string, Loader<Selector>> = {
   cache: async () => (await import('../selector/cache.js')).cache(),
@@ -85,7 +87,8 @@ export async function stack(
   container.provide(Registry, cached);
   container.provide(
     Transport,
-    options.transport ?? (await env.choice('MICRO_TRANSPORT', TRANSPORTS, 'http')()),
+    options.transport ??
+      (await env.choice('MICRO_TRANSPORT', TRANSPORTS, 'http')(env.list('MICRO_TRANSPORT_ADDRESS'))),
   );
   container.provide(
     Broker,

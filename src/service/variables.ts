@@ -25,6 +25,11 @@ export const VARIABLES = {
     fallback: 'the broker’s own',
   },
   MICRO_TRANSPORT: { meaning: 'which transport', form: 'name', fallback: 'http' },
+  MICRO_TRANSPORT_ADDRESS: {
+    meaning: 'where the server of the transport is, for nats',
+    form: 'list',
+    fallback: 'the transport’s own',
+  },
   MICRO_SELECTOR: { meaning: 'which selector', form: 'name', fallback: 'cache' },
   MICRO_CLIENT: { meaning: 'which client', form: 'name', fallback: 'rpc' },
   MICRO_SERVER: { meaning: 'which server', form: 'name', fallback: 'rpc' },

@@ -1,15 +1,18 @@
-import { createServer, type AddressInfo, type Server } from 'node:net';
+import { createServer, type AddressInfo, type Server, type Socket as TcpSocket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { formatAddress, parseAddress } from '../core/address.js';
 import { Clock, type Timer } from '../core/clock.js';
 import { OctavoError } from '../core/error.js';
+import { noteExposure } from '../core/exposure.js';
 import type { MaybePromise } from '../core/lifecycle.js';
 import { Logger } from '../core/logger.js';
 import type { Provider } from '../core/provider.js';
-import { Accepted, FAREWELL_MS } from './http/accepted.js';
+import { Refusals } from '../core/refusals.js';
+import { Certificates, shownTls, type TlsOptions } from '../core/tls.js';
+import { Accepted, FAREWELL_MS, type Arrival } from './http/accepted.js';
 import { Dialler } from './http/dialler.js';
 import type { FlowOptions } from './http/flow.js';
-import { Refusals } from './http/refusals.js';
+import { Handshakes } from './http/handshakes.js';
 import { Web } from './http/web.js';
 import {
   MESSAGE_LIMITS,
@@ -30,6 +33,8 @@ export interface HttpTransportOptions extends TransportOptions {
   readonly headerTimeoutMs?: number;
   /** For how long a connection on which nothing happens is kept at least, in milliseconds; `0` is for ever. The pools of callers should let go of it sooner. @defaultValue `120_000` */
   readonly idleMs?: number;
+  /** Speaks TLS, and nothing else, with everybody: `{ ca }` to call, `{ cert, key }` to be called. @defaultValue plain text */
+  readonly tls?: TlsOptions;
 }
 
 export interface HttpTransportParts {
@@ -48,30 +53,36 @@ export class HttpTransport extends Transport {
   readonly options: HttpTransportOptions;
   readonly #parts: HttpTransportParts;
   readonly #flow: FlowOptions;
+  readonly #certificates: Certificates | undefined;
   #dialler: Dialler;
   readonly #listeners = new Set<HttpListener>();
 
   constructor(options: HttpTransportOptions, parts: HttpTransportParts) {
     super();
-    this.options = options;
+    const { tls, ...others } = options;
+    this.options = tls === undefined ? options : { ...others, tls: shownTls(tls) };
+    this.#certificates = tls && new Certificates('the http transport', tls, parts);
     this.#parts = parts;
-    this.#flow = { ...MESSAGE_LIMITS, timeoutMs: 60_000, headerTimeoutMs: 10_000, ...options };
-    this.#dialler = new Dialler(parts.clock, this.#flow);
+    this.#flow = { ...MESSAGE_LIMITS, timeoutMs: 60_000, headerTimeoutMs: 10_000, ...others };
+    this.#dialler = this.#newDialler();
   }
 
-  start(): void {
-    // Connections are opened one by one, by `dial` and `listen`.
+  /** Reads certificates, where there are any. Connections are opened one by one, by `dial` and `listen`. */
+  start(): MaybePromise<void> {
+    return this.#certificates?.start();
   }
 
   async stop(): Promise<void> {
     this.#dialler.destroy();
-    this.#dialler = new Dialler(this.#parts.clock, this.#flow);
+    this.#dialler = this.#newDialler();
     const listeners = [...this.#listeners];
     this.#listeners.clear();
     await Promise.all(listeners.map((listener) => listener.cut()));
+    this.#certificates?.stop();
   }
 
   dial(address: string, options: DialOptions = {}): MaybePromise<Socket> {
+    if (options.secure === true && this.#certificates === undefined) return Promise.reject(wantsTls(address));
     return this.#dialler.dial(address, options);
   }
 
@@ -81,6 +92,8 @@ export class HttpTransport extends Transport {
     { probes }: ListenOptions = {},
   ): Promise<Listener> {
     const { host, port } = parseAddress(address);
+    const certificates = this.#certificates;
+    await certificates?.forServer();
     const { routes, maxConnections = 10_000, idleMs = 120_000 } = this.options;
     const { clock, logger } = this.#parts;
     const { maxMessageBytes: maxBodyBytes, maxHeaderBytes } = this.#flow;
@@ -91,9 +104,26 @@ export class HttpTransport extends Transport {
       refusals.note(remote.slice(0, remote.lastIndexOf(':')), error);
     const connections = new Set<Accepted>();
     const gone = (connection: Accepted): void => void connections.delete(connection);
-    const server = createServer({ allowHalfOpen: true }, (tcp) => {
-      connections.add(new Accepted(tcp, { clock, options: this.#flow, idleMs, accept, web, refused, gone }));
-    });
+    const door = { clock, options: this.#flow, idleMs, accept, web, refused, gone };
+    const admit = (tcp: TcpSocket, arrival?: Arrival): void =>
+      void connections.add(new Accepted(tcp, door, arrival));
+    const handshakes =
+      certificates &&
+      new Handshakes({
+        certificates,
+        clock,
+        timeoutMs: this.#flow.headerTimeoutMs,
+        secured: (tls, secured, unwelcome) => admit(tls, { secured, unwelcome, last: !server.listening }),
+        plain: (tcp) => {
+          const unwelcome = withoutTls(tcp);
+          admit(tcp, { unwelcome });
+          refused(formatAddress(tcp.remoteAddress ?? '', tcp.remotePort ?? 0), unwelcome);
+        },
+        refused,
+      });
+    const server = createServer({ allowHalfOpen: true }, (tcp) =>
+      handshakes === undefined ? admit(tcp) : handshakes.take(tcp),
+    );
     server.maxConnections = maxConnections;
     server.on('drop', (dropped) => {
       const error = new OctavoError(
@@ -109,9 +139,14 @@ export class HttpTransport extends Transport {
       clock,
       Math.min(idleMs || Infinity, this.#flow.headerTimeoutMs || Infinity),
     );
-    const listener = new HttpListener(server, connections, { web, clock });
+    const listener = new HttpListener(server, connections, { web, clock, handshakes });
     this.#listeners.add(listener);
+    if (handshakes === undefined) noteExposure('the http transport', listener.address, logger);
     return listener;
+  }
+
+  #newDialler(): Dialler {
+    return new Dialler(this.#parts.clock, this.#flow, this.#certificates);
   }
 }
 
@@ -135,20 +170,26 @@ function sweepIdle(server: Server, connections: ReadonlySet<Accepted>, clock: Cl
   server.once('close', () => timer.cancel());
 }
 
+/** What a listener stands on. */
+interface ListenerParts {
+  readonly web: Web;
+  readonly clock: Clock;
+  /** `undefined` without TLS. */
+  readonly handshakes: Handshakes | undefined;
+}
+
 class HttpListener implements Listener {
   readonly address: string;
+  readonly secure: boolean;
   readonly #server: Server;
   readonly #connections: ReadonlySet<Accepted>;
   readonly #web: Web;
   readonly #clock: Clock;
+  readonly #handshakes: Handshakes | undefined;
   /** The door is shut and the last connection gone. */
   readonly #gone: Promise<void>;
 
-  constructor(
-    server: Server,
-    connections: ReadonlySet<Accepted>,
-    { web, clock }: { web: Web; clock: Clock },
-  ) {
+  constructor(server: Server, connections: ReadonlySet<Accepted>, { web, clock, handshakes }: ListenerParts) {
     // A TCP server that listens has an address with a port.
     const { address, port } = server.address() as AddressInfo;
     this.address = formatAddress(address, port);
@@ -156,6 +197,8 @@ class HttpListener implements Listener {
     this.#connections = connections;
     this.#web = web;
     this.#clock = clock;
+    this.#handshakes = handshakes;
+    this.secure = handshakes !== undefined;
     this.#gone = new Promise((resolve) => server.once('close', resolve));
   }
 
@@ -165,6 +208,7 @@ class HttpListener implements Listener {
     if (this.#server.listening) this.#server.close();
     const told = [...this.#connections]
       .map((connection) => connection.close())
+      .concat(this.#handshakes?.close())
       .filter((each) => each !== undefined);
     if (told.length === 0) return;
     const enough = new AbortController();
@@ -176,10 +220,29 @@ class HttpListener implements Listener {
   /** Closes, and cuts what is busy. */
   async cut(): Promise<void> {
     if (this.#server.listening) this.#server.close();
+    this.#handshakes?.destroy();
     for (const connection of this.#connections) connection.destroy();
     await this.#gone;
     await this.#web.stop();
   }
+}
+
+/** What is not dialled in plain text. */
+function wantsTls(address: string): OctavoError {
+  return new OctavoError(
+    'unavailable',
+    `${address} takes TLS only, as its node says: give the http transport the option tls`,
+    { executed: false },
+  );
+}
+
+/** What is said to whom dials in plain text. */
+function withoutTls({ localAddress = '', localPort = 0 }: TcpSocket): OctavoError {
+  return new OctavoError(
+    'unavailable',
+    `${formatAddress(localAddress, localPort)} takes TLS only: give the http transport of the caller the option tls`,
+    { executed: false },
+  );
 }
 
 function bind(server: Server, host: string, port: number, address: string): Promise<void> {

@@ -1,9 +1,11 @@
+import { Crowd, type Place } from '../core/crowd.js';
 import { OctavoError } from '../core/error.js';
 import { Inbox } from '../core/inbox.js';
 import type { MaybePromise } from '../core/lifecycle.js';
 import type { Message } from '../core/message.js';
 import { Metadata } from '../core/metadata.js';
 import type { Provider } from '../core/provider.js';
+import { excess } from './limits.js';
 import {
   MESSAGE_LIMITS,
   Transport,
@@ -21,7 +23,7 @@ interface Side {
   readonly network: MemoryNetwork;
   readonly limits: typeof MESSAGE_LIMITS;
   /** Those that are open. */
-  readonly sockets: Set<MemorySocket>;
+  readonly sockets: Crowd<MemorySocket>;
 }
 
 /** Who listens at an address. */
@@ -93,7 +95,7 @@ export class MemoryTransport extends Transport {
     super();
     this.options = options;
     const { network = new MemoryNetwork() } = options;
-    this.#side = { network, limits: { ...MESSAGE_LIMITS, ...options }, sockets: new Set() };
+    this.#side = { network, limits: { ...MESSAGE_LIMITS, ...options }, sockets: new Crowd() };
   }
 
   start(): void {
@@ -146,6 +148,7 @@ class MemorySocket implements Socket {
   readonly local: string;
   readonly remote: string;
   readonly #side: Side;
+  readonly #place: Place<MemorySocket>;
   readonly #inbox: Inbox<Message>;
   #peer: MemorySocket | undefined;
   /** Called when the first message is at the peer. */
@@ -163,7 +166,7 @@ class MemorySocket implements Socket {
     this.remote = remote;
     this.#side = side;
     this.#inbox = new Inbox<Message>(ROOM, () => this.#peer?.drained());
-    side.sockets.add(this);
+    this.#place = side.sockets.add(this);
   }
 
   join(peer: MemorySocket, onFirst?: () => void): void {
@@ -173,7 +176,7 @@ class MemorySocket implements Socket {
 
   send({ header, body }: Message): MaybePromise<void> {
     if (this.#over !== undefined) return;
-    const over = excess(header, body, this.#side.limits);
+    const over = excess({ header, body }, this.#side.limits);
     if (over !== undefined) throw over;
     const message = { header: new Metadata(header), body };
     this.#flying++;
@@ -223,7 +226,7 @@ class MemorySocket implements Socket {
     this.#onFirst = undefined;
     this.#flying--;
     if (peer === undefined || peer.#over !== undefined) return this.drained();
-    const over = excess(message.header, message.body, peer.#side.limits);
+    const over = excess(message, peer.#side.limits);
     if (over !== undefined) return peer.cut(over);
     this.#behind = !peer.#inbox.push(message);
     if (!this.#behind) this.drained();
@@ -244,25 +247,7 @@ class MemorySocket implements Socket {
     this.#over = { error };
     this.#inbox.end(error);
     this.drained();
-    this.#side.sockets.delete(this);
+    this.#place.leave();
     this.#onClose?.(error);
   }
-}
-
-/** Why a message is over the limits, if it is. */
-function excess(
-  header: Metadata,
-  body: Uint8Array,
-  { maxMessageBytes, maxHeaderBytes, maxHeaders }: typeof MESSAGE_LIMITS,
-): OctavoError | undefined {
-  if (body.length > maxMessageBytes)
-    return tooMuch(`a message of ${body.length} bytes`, maxMessageBytes, 'maxMessageBytes');
-  if (header.size > maxHeaders) return tooMuch(`${header.size} headers`, maxHeaders, 'maxHeaders');
-  if (header.exceeds(maxHeaderBytes))
-    return tooMuch('the header', `${maxHeaderBytes} bytes`, 'maxHeaderBytes');
-  return undefined;
-}
-
-function tooMuch(what: string, limit: number | string, option: string): OctavoError {
-  return new OctavoError('resource_exhausted', `${what}: the limit is ${limit} (${option})`);
 }

@@ -2,6 +2,7 @@ import type { Cancellation } from '../core/context.js';
 import type { OctavoError } from '../core/error.js';
 import type { Lifecycle, MaybePromise } from '../core/lifecycle.js';
 import type { Message } from '../core/message.js';
+import type { PeerCertificate } from '../core/tls.js';
 
 /** Bounds that hold in both directions, checked before memory is taken. Over one of them is `resource_exhausted`. */
 export interface MessageLimits {
@@ -54,6 +55,8 @@ export interface DialOptions {
   /** Gives the dialling up. A call's {@link Context} is one. */
   readonly cancellation?: Cancellation;
   readonly pool?: PoolOptions;
+  /** Whether what is dialled says that it takes TLS only: it is not dialled without. @defaultValue `false` */
+  readonly secure?: boolean;
 }
 
 /** What a listener shows to those who look after the process. */
@@ -79,6 +82,8 @@ export interface Socket {
   readonly local: string;
   /** The address at the other end. */
   readonly remote: string;
+  /** What the other end has shown of itself, where it was asked for a certificate. */
+  readonly certificate?: PeerCertificate | undefined;
 
   /**
    * Sends a message. A promise means: wait for it before the next one. After the end it is dropped.
@@ -108,6 +113,8 @@ export interface Socket {
 export interface Listener {
   /** Where others dial: the port that was really bound. */
   readonly address: string;
+  /** Whether it takes TLS only, which others are told. */
+  readonly secure?: boolean;
   /** Takes no more sockets in. Those that are open end by themselves or are cut by the transport's `stop`. */
   close(): Promise<void>;
 }
@@ -125,10 +132,20 @@ export abstract class Transport implements Lifecycle {
   /** Whether a socket may carry more than one message each way. A service with streaming endpoints fails at start without it. */
   abstract readonly streams: boolean;
 
-  /** Opens a socket. Rejects with `unavailable` and `executed: false` when nobody listens there, `deadline_exceeded` when it takes too long, the reason of the cancellation when that comes first. */
+  /**
+   * Opens a socket. Rejects with `unavailable` and `executed: false` when nobody listens there, `deadline_exceeded` when it takes too long, the
+   * reason of the cancellation when that comes first.
+   *
+   * Where the wire cannot tell before something was sent, a call's socket may end with that same `unavailable` after its first message. A
+   * stream's may not: whoever opens one has more to lose.
+   */
   abstract dial(address: string, options?: DialOptions): MaybePromise<Socket>;
 
-  /** Listens, and calls `accept` for each socket that has its first message. Rejects with `unavailable` naming an address in use. */
+  /**
+   * Listens, and calls `accept` for each socket that has its first message. Rejects with `unavailable` naming an address in use.
+   *
+   * @param address in the transport's own form; one whose port is 0 means any that is free, also to transports without ports
+   */
   abstract listen(
     address: string,
     accept: (socket: Socket) => void,

@@ -15,14 +15,16 @@ describe('RetryBudget', () => {
   });
 
   it('allows a fifth of the calls of the window', () => {
-    const budget = new RetryBudget(new VirtualClock());
-    for (let n = 0; n < 500; n++) budget.call('greeter');
+    const clock = new VirtualClock();
+    const budget = new RetryBudget(clock);
+    for (let n = 0; n < 500; n++) budget.call('greeter', clock.now());
     assert.equal(take(budget, 'greeter'), 100);
   });
 
   it('counts each service for itself', () => {
-    const budget = new RetryBudget(new VirtualClock());
-    for (let n = 0; n < 500; n++) budget.call('greeter');
+    const clock = new VirtualClock();
+    const budget = new RetryBudget(clock);
+    for (let n = 0; n < 500; n++) budget.call('greeter', clock.now());
     assert.equal(take(budget, 'other'), 10);
     assert.equal(take(budget, 'greeter'), 100);
   });
@@ -30,10 +32,10 @@ describe('RetryBudget', () => {
   it('forgets what is older than the window, a part at a time', async () => {
     const clock = new VirtualClock();
     const budget = new RetryBudget(clock, { windowMs: 1_000, minimum: 2, ratio: 0.5 });
-    for (let n = 0; n < 10; n++) budget.call('greeter');
+    for (let n = 0; n < 10; n++) budget.call('greeter', clock.now());
     assert.equal(take(budget, 'greeter'), 5);
     await clock.advance(500);
-    for (let n = 0; n < 4; n++) budget.call('greeter');
+    for (let n = 0; n < 4; n++) budget.call('greeter', clock.now());
     // Seven of fourteen, of which five are gone.
     assert.equal(take(budget, 'greeter'), 2);
     await clock.advance(600);

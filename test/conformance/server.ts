@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { OctavoError } from '../../src/core/error.js';
+import { Metadata } from '../../src/core/metadata.js';
 import type { TestLogger } from '../../src/testing/test-logger.js';
 import type { Subscriber } from '../../src/broker/broker.js';
 import type { Server, ServerOptions } from '../../src/server/server.js';
+import type { Wrapper } from '../../src/wrapper/wrapper.js';
 import type { CallSubject } from './client.js';
 import type { Suite } from './conform.js';
 import { Ask, ProbeClient } from './probe.js';
@@ -31,6 +33,12 @@ async function having(
     await other.stop?.();
   }
 }
+
+const besides: Wrapper = async (call, next) => ({
+  ...(await next(call)),
+  header: new Metadata([['Beside', 'head']]),
+  trailer: new Metadata([['Behind', 'end']]),
+});
 
 function typed({ client }: ServerSubject): ProbeClient {
   return new ProbeClient(client);
@@ -144,6 +152,34 @@ export const serverSuite = {
       await first.return?.();
       assert.equal(await limited.probe.cancelled.next(), 'cancelled');
       assert.equal((await typed(limited).sum([])).count, 0);
+    }),
+  'a stream whose request has not come yet counts among the open ones, and is ended at the stop': (subject) =>
+    having(subject, { maxStreams: 1, drainMs: 30 }, async (limited) => {
+      const { address, client } = limited;
+      // As far as this caller knows it is a stream both ways, so that opening it sends no request.
+      const stream = client.stream({ service: 'probe', endpoint: 'Probe.Count' }, { address });
+      const ended = reasonOf(stream.receive());
+      for (let refused = false; !refused;)
+        await typed(limited)
+          .sum([], { address, retries: 0 })
+          .catch((reason: unknown) => {
+            assert.ok(reason instanceof OctavoError && reason.code === 'resource_exhausted', String(reason));
+            refused = true;
+          });
+      await limited.server.stop();
+      assert.equal((await ended).code, 'unavailable');
+    }),
+  'what a wrapper puts beside a reply arrives, of a stream too': (subject) =>
+    having(subject, { wrappers: [besides] }, async (wrapped) => {
+      const seen: (string | undefined)[] = [];
+      const options = {
+        onHeader: (header: Metadata) => seen.push(header.get('Beside')),
+        onTrailer: (trailer: Metadata) => seen.push(trailer.get('Behind')),
+      };
+      await typed(wrapped).echo({}, options);
+      for await (const _ of typed(wrapped).count({ count: 2 }, options));
+      await typed(wrapped).sum([], options);
+      assert.deepEqual(seen, ['head', 'end', 'head', 'end', 'head', 'end']);
     }),
   'a stream that carries no item is ended after its idle time': (subject) =>
     having(subject, { streamIdleMs: 60 }, async (limited) => {

@@ -91,6 +91,8 @@ describe('Metadata', () => {
     'Timeout',
     'content-type',
     'Micro-Service',
+    'grpc-status',
+    'Grpc-Timeout',
     'x-micro-id',
     'Octavo',
     'octavo-frame',

@@ -12,7 +12,7 @@ import {
 import { ClientOf as PlainClientOf } from '../../src/client/proxy.js';
 import type { Client } from '../../src/client/client.js';
 import { OctavoError } from '../../src/core/error.js';
-import { declarationOf } from '../../src/schema/service-declaration.js';
+import { declarationOf, type ServiceClass } from '../../src/schema/service-declaration.js';
 import { topic } from '../../src/schema/topic.js';
 
 @Message('decorated.Text')
@@ -104,6 +104,14 @@ describe('what is declared of a service', () => {
       ['Child.First', 'Child.Second'],
     );
     assert.deepEqual(metadata, { b: '2' });
+  });
+
+  it('gives each method the proto package that callers know it in', () => {
+    const packages = (type: ServiceClass): string[] =>
+      declarationOf(type).methods.map(({ package: pack }) => pack);
+    assert.deepEqual(packages(Parent), ['parent', 'parent']);
+    assert.deepEqual(packages(Child), ['my_shop', 'my_shop']);
+    assert.deepEqual(packages(Implementation), ['parent', 'parent']);
   });
 
   it('is the contract’s, for a class that implements one', () => {

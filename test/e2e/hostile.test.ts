@@ -394,13 +394,15 @@ describe('a stream', () => {
 
   async function stream(
     accept: (socket: Socket) => void,
-    run: (raw: Raw, log: TestLogger) => Promise<void>,
+    run: (raw: Raw, refusals: () => readonly LogRecord[]) => Promise<void>,
   ): Promise<void> {
     const logger = new TestLogger();
     const transport = new HttpTransport({}, { clock: new VirtualClock(), logger });
     const { address } = await transport.listen('127.0.0.1:0', accept);
     try {
-      await run(await Raw.open(address), logger);
+      await run(await Raw.open(address), () =>
+        logger.records.filter(({ message }) => message === 'refused a connection'),
+      );
     } finally {
       await transport.stop();
     }
@@ -436,10 +438,10 @@ describe('a stream', () => {
   it('whose caller mixes something in is cut off, and that is logged', () =>
     stream(
       () => {},
-      async (raw, { records }) => {
+      async (raw, refusals) => {
         raw.write(item + CALL);
         await raw.end();
-        assert.match(String(records[0]?.fields['error']), /mixed/);
+        assert.match(String(refusals()[0]?.fields['error']), /mixed/);
       },
     ));
 
@@ -448,10 +450,10 @@ describe('a stream', () => {
       () => {
         throw new Error('a bug of ours');
       },
-      async (raw, { records }) => {
+      async (raw, refusals) => {
         raw.write(item);
         await raw.end();
-        assert.match(String(records[0]?.fields['error']), /a bug of ours/);
+        assert.match(String(refusals()[0]?.fields['error']), /a bug of ours/);
       },
     ));
 });

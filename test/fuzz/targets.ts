@@ -10,14 +10,22 @@ import {
 } from './targets/core.js';
 import { httpMessages, httpWriting } from './targets/http.js';
 import { mdnsPackets, mdnsPayloads } from './targets/mdns.js';
+import { natsEnvelopes, natsFrames } from './targets/nats.js';
 import { protoJson, protobuf, protobufClosures, times } from './targets/schema.js';
+import { tcpConnections, tcpFrames, tcpHeaders, tcpPrefaces } from './targets/tcp.js';
 
 /** Every parser that faces the network, and those of the environment. */
 export const targets: readonly Target[] = [
   httpMessages,
   httpWriting,
+  tcpPrefaces,
+  tcpFrames,
+  tcpHeaders,
+  tcpConnections,
   mdnsPackets,
   mdnsPayloads,
+  natsEnvelopes,
+  natsFrames,
   protobuf,
   protobufClosures,
   protoJson,

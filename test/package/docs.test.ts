@@ -85,7 +85,10 @@ describe('the pages', () => {
     ['src/transport/transport.ts', 'MessageLimits'],
     ['src/transport/transport.ts', 'TransportOptions'],
     ['src/transport/http.ts', 'HttpTransportOptions'],
+    ['src/transport/tcp.ts', 'TcpTransportOptions'],
     ['src/transport/memory.ts', 'MemoryTransportOptions'],
+    ['src/transport/nats.ts', 'NatsTransportOptions'],
+    ['src/core/nats.ts', 'NatsOptions'],
     ['src/registry/registry.ts', 'RegistryOptions'],
     ['src/registry/mdns.ts', 'MdnsOptions'],
     ['src/registry/memory.ts', 'MemoryRegistryOptions'],
@@ -96,6 +99,7 @@ describe('the pages', () => {
     ['src/broker/memory.ts', 'MemoryBrokerOptions'],
     ['src/schema/json-value.ts', 'JsonWriteOptions'],
     ['src/core/console-logger.ts', 'ConsoleLoggerOptions'],
+    ['src/core/tls.ts', 'TlsOptions'],
   ];
   for (const [path, name] of options)
     it(`name every option of ${name}`, () => {

@@ -53,6 +53,7 @@ describe('the floors', () => {
       'src/transport/http.ts':
         "import { x } from './http/flow.js';\nimport type { T } from './transport.js';\nimport { createServer } from 'node:net';",
       'src/transport/http/flow.ts': "import { e } from '../../core/error.js';",
+      'src/core/nats.ts': "await import('@nats-io/transport-node');",
       'src/client/rpc.ts': "import { keeping } from '../selector/filter.js';",
       'src/schema/wire.ts': "import protobuf from 'protobufjs/light.js';",
       'src/service/container.ts': "import { container } from 'tsyringe';",

@@ -1,6 +1,7 @@
 import { describe, test } from 'node:test';
 import { http } from '../../src/transport/http.js';
 import { memory } from '../../src/transport/memory.js';
+import { tcp } from '../../src/transport/tcp.js';
 import { clientSuite, type CallSubject } from '../conformance/client.js';
 import { conform } from '../conformance/conform.js';
 import { serverSuite, type ServerSubject } from '../conformance/server.js';
@@ -8,7 +9,7 @@ import { rpcSubject } from '../support/rpc-subject.js';
 import { wrapped } from '../support/wrapped.js';
 
 const TYPES = ['application/protobuf', 'application/json'];
-const TRANSPORTS = { http: http(), memory: memory() };
+const TRANSPORTS = { http: http(), memory: memory(), tcp: tcp() };
 
 for (const [name, transport] of Object.entries(TRANSPORTS))
   for (const contentType of TYPES) {

@@ -1,18 +1,19 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { Handler, Service } from '../../decorators/index.js';
 import { memory as memoryBroker } from '../../src/broker/memory.js';
+import { advertised } from '../../src/core/advertise.js';
 import { OctavoError } from '../../src/core/error.js';
 import { MemoryRegistry, memory as memoryRegistry } from '../../src/registry/memory.js';
 import { Registry } from '../../src/registry/registry.js';
 import { RpcServer, rpc } from '../../src/server/rpc.js';
-import { advertised } from '../../src/core/advertise.js';
 import { createService } from '../../src/service/run.js';
 import { TestLogger } from '../../src/testing/test-logger.js';
 import { VirtualClock } from '../../src/testing/virtual-clock.js';
 import { http } from '../../src/transport/http.js';
 import { Raw } from '../support/raw.js';
 import { memory as memoryTransport } from '../../src/transport/memory.js';
-import { Probe } from '../conformance/probe.js';
+import { Ask, Probe, Told } from '../conformance/probe.js';
 import { parts } from '../support/parts.js';
 
 const STACK = {
@@ -22,6 +23,22 @@ const STACK = {
   env: {},
   services: [Probe],
 };
+
+@Service({ name: 'both', package: 'near' })
+class Near {
+  @Handler(Ask, Told)
+  async echo({ text }: Ask): Promise<Told> {
+    return Object.assign(new Told(), { text });
+  }
+}
+
+@Service({ name: 'both', package: 'far.v1' })
+class Far {
+  @Handler(Ask, Told)
+  async echo({ text }: Ask): Promise<Told> {
+    return Object.assign(new Told(), { text });
+  }
+}
 
 describe('the rpc server', () => {
   it('shows its probes at an address of their own where it is told to', async () => {
@@ -112,6 +129,24 @@ describe('the rpc server', () => {
       ['text string', 'count int32'],
     );
     assert.deepEqual(record.endpoints.at(-1)?.metadata, { subscriber: 'true', topic: 'things' });
+  });
+
+  it('answers in the proto package of each of its classes, and in no other', async () => {
+    const service = createService({ ...STACK, services: [Near, Far] });
+    await service.start();
+    const { address = '' } = service.server.node ?? {};
+    for (const [path, status] of [
+      ['near.Near/Echo', 200],
+      ['far.v1.Far/Echo', 200],
+      ['both.Near/Echo', 200],
+      ['other.Near/Echo', 501],
+    ] as const) {
+      const headers = { 'content-type': 'application/json' };
+      const response = await fetch(`http://${address}/${path}`, { method: 'POST', headers, body: '{}' });
+      await response.text();
+      assert.equal(response.status, status, path);
+    }
+    await service.stop();
   });
 
   it('may have its debug endpoints taken away', async () => {

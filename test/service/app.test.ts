@@ -6,6 +6,7 @@ import { OctavoError } from '../../src/core/error.js';
 import type { Lifecycle } from '../../src/core/lifecycle.js';
 import { memory as memoryRegistry } from '../../src/registry/memory.js';
 import { Registry } from '../../src/registry/registry.js';
+import { rpc } from '../../src/server/rpc.js';
 import { createService, run } from '../../src/service/run.js';
 import type { Service as ServiceContract } from '../../src/service/service.js';
 import { memory as memoryTransport } from '../../src/transport/memory.js';
@@ -14,7 +15,7 @@ import { TestApp } from '../../src/testing/test-app.js';
 import type { Call, Next, Reply, WrapperObject } from '../../src/wrapper/wrapper.js';
 import { conform } from '../conformance/conform.js';
 import { serviceSuite } from '../conformance/service.js';
-import { Probe } from '../conformance/probe.js';
+import { Probe, ProbeClient } from '../conformance/probe.js';
 import { wrapped } from '../support/wrapped.js';
 
 @Message('app.Text')
@@ -207,6 +208,23 @@ describe('an app of services', () => {
     await service.start();
     await service.stop();
     assert.deepEqual(order, ['before start', 'after start', 'before stop', 'after stop']);
+  });
+
+  it('stops the servers of a service side by side', async () => {
+    const service = createService({ ...stack(), services: [Probe], server: [rpc(), rpc()] });
+    await service.start();
+    const registry = service.resolve(Registry);
+    const [record] = await registry.getService('probe');
+    const last = record?.nodes[1]?.address;
+    assert.ok(last !== undefined);
+    const call = service.resolve(ProbeClient).wait({}, { address: last });
+    const release = await service.resolve(Probe).waiting.next();
+    const stopped = service.stop();
+    // The one that is busy keeps none of them in the registry.
+    while ((await registry.getService('probe')).length > 0) await new Promise(setImmediate);
+    release();
+    assert.equal((await call).text, 'released');
+    await stopped;
   });
 
   it('says that run needs a class', async () => {

@@ -2,6 +2,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { HttpBroker, type HttpBrokerOptions } from '../../src/broker/http.js';
 import type { Clock } from '../../src/core/clock.js';
 import { formatAddress } from '../../src/core/address.js';
+import type { LogRecord } from '../../src/core/logger.js';
 import type { Message } from '../../src/core/message.js';
 import { Metadata } from '../../src/core/metadata.js';
 import { SystemClock } from '../../src/core/system-clock.js';
@@ -75,11 +76,15 @@ export class HttpBrokers {
 
   /** The codes of the errors in the log. */
   get codes(): unknown[] {
-    return this.logger.records.map(({ fields }) => (fields['error'] as { code?: unknown } | undefined)?.code);
+    return this.#complaints.map(({ fields }) => (fields['error'] as { code?: unknown } | undefined)?.code);
   }
 
   get messages(): string[] {
-    return this.logger.records.map(({ message }) => message);
+    return this.#complaints.map(({ message }) => message);
+  }
+
+  get #complaints(): readonly LogRecord[] {
+    return this.logger.records.filter(({ level }) => level !== 'info');
   }
 
   async close(): Promise<void> {

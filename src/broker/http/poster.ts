@@ -1,7 +1,12 @@
 import { Agent, request, type ClientRequest, type IncomingMessage } from 'node:http';
+import { Agent as TlsAgent, request as requestTls } from 'node:https';
+import type { SecureContext } from 'node:tls';
 import { parseAddress, type HostPort } from '../../core/address.js';
 import type { Clock } from '../../core/clock.js';
 import { OctavoError, type Code } from '../../core/error.js';
+import { isPromise } from '../../core/lifecycle.js';
+import { checkOf, type Certificates } from '../../core/tls.js';
+import { certificateRefused, tlsFault } from '../../core/tls-fault.js';
 
 /** How many connections to one subscriber there are at most; further posts wait for one. */
 const MOST_SOCKETS = 32;
@@ -16,19 +21,26 @@ export type Fail = (error: OctavoError) => void;
 
 /** Posts events, over connections that are used again. */
 export class Poster {
-  readonly #agent = new Agent({
-    keepAlive: true,
-    maxSockets: MOST_SOCKETS,
-    maxFreeSockets: MOST_SOCKETS,
-    timeout: IDLE_MS,
-  });
+  readonly #agent: Agent;
   readonly #underWay = new Set<Fail>();
   readonly #timeoutMs: number;
   readonly #clock: Clock;
+  readonly #certificates: Certificates | undefined;
 
-  constructor(timeoutMs: number, clock: Clock) {
+  /** @param certificates for TLS; without them everything is posted in plain text */
+  constructor(timeoutMs: number, clock: Clock, certificates: Certificates | undefined) {
     this.#timeoutMs = timeoutMs;
     this.#clock = clock;
+    this.#certificates = certificates;
+    const options = {
+      keepAlive: true,
+      maxSockets: MOST_SOCKETS,
+      maxFreeSockets: MOST_SOCKETS,
+      timeout: IDLE_MS,
+    };
+    // A session that is resumed would not be checked again.
+    this.#agent =
+      certificates === undefined ? new Agent(options) : new TlsAgent({ ...options, maxCachedSessions: 0 });
   }
 
   /** Fails what is under way. */
@@ -44,8 +56,27 @@ export class Poster {
    * Rejects with `executed: false` when it was not reached or has refused the event. What fails it is among `siblings` as long as it lasts.
    */
   post(address: string, path: string, body: Buffer, siblings: Set<Fail>): Promise<void> {
+    const context = this.#certificates?.forClient();
+    if (!isPromise(context)) return this.#post(address, path, body, siblings, context);
+    return context.then((secure) => this.#post(address, path, body, siblings, secure));
+  }
+
+  #post(
+    address: string,
+    path: string,
+    body: Buffer,
+    siblings: Set<Fail>,
+    secure: SecureContext | undefined,
+  ): Promise<void> {
     return new Promise((resolve, reject) => {
-      const post = this.#open(target(address), path, body);
+      const post = this.#open(target(address), path, body, secure);
+      /** Whether nothing can have been sent. */
+      let shaking = secure !== undefined;
+      if (shaking)
+        post.once('socket', (socket) => {
+          if (post.reusedSocket) shaking = false;
+          else socket.once('secureConnect', () => (shaking = false));
+        });
       const fail: Fail = (error) => {
         // What is rejected is what happened first; the rest comes of destroying.
         reject(error);
@@ -68,7 +99,7 @@ export class Poster {
         siblings.delete(fail);
         if (!answered) fail(new OctavoError('unavailable', `${address} did not answer a post`));
       });
-      post.on('error', (cause: NodeJS.ErrnoException) => fail(unreachable(address, cause)));
+      post.on('error', (cause: NodeJS.ErrnoException) => fail(unreachable(address, cause, shaking)));
       let preliminaries = 0;
       post.on('information', () => {
         if (++preliminaries > MOST_PRELIMINARIES) fail(excessive(address));
@@ -82,9 +113,12 @@ export class Poster {
     });
   }
 
-  #open({ host, port }: HostPort, path: string, body: Buffer): ClientRequest {
+  #open({ host, port }: HostPort, path: string, body: Buffer, context?: SecureContext): ClientRequest {
     const headers = { 'Content-Type': 'application/json', 'Content-Length': body.length };
-    return request({ agent: this.#agent, host, port, path, method: 'POST', headers });
+    const post = { agent: this.#agent, host, port, path, method: 'POST', headers };
+    if (context === undefined || this.#certificates === undefined) return request(post);
+    const secured = { ...post, secureContext: context, ...checkOf(host, this.#certificates.policy) };
+    return requestTls(secured);
   }
 }
 
@@ -106,7 +140,11 @@ function read(response: IncomingMessage, address: string, done: () => void, fail
 function refusal(address: string, status: number): OctavoError {
   const code: Code = status === 413 || status === 429 ? 'resource_exhausted' : 'unavailable';
   const refused = status >= 400 && status < 500;
-  return new OctavoError(code, `${address} answered a post with the status ${status}`, {
+  const why =
+    status === 401
+      ? ': it asks for a certificate that it knows: set tls.cert and tls.key of the http broker'
+      : '';
+  return new OctavoError(code, `${address} answered a post with the status ${status}${why}`, {
     ...(refused && { executed: false }),
   });
 }
@@ -118,11 +156,13 @@ function excessive(address: string): OctavoError {
   );
 }
 
-function unreachable(address: string, cause: NodeJS.ErrnoException): OctavoError {
-  const refused = cause.code === 'ECONNREFUSED';
-  return new OctavoError('unavailable', `${address} cannot be posted to: ${cause.message}`, {
+/** @param shaking whether it went wrong during the handshake of TLS */
+function unreachable(address: string, cause: NodeJS.ErrnoException, shaking = false): OctavoError {
+  const unsent = shaking || cause.code === 'ECONNREFUSED' || certificateRefused(cause);
+  const what = tlsFault(address, cause) ?? cause.message;
+  return new OctavoError('unavailable', `${address} cannot be posted to: ${what}`, {
     cause,
-    ...(refused && { executed: false }),
+    ...(unsent && { executed: false }),
   });
 }
 

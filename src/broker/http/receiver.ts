@@ -1,10 +1,14 @@
+import type { RequestListener, Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { formatAddress, parseAddress } from '../../core/address.js';
 import { OctavoError } from '../../core/error.js';
 import { httpTimeouts } from '../../core/http-timeouts.js';
 import type { InHand } from '../../core/in-hand.js';
+import { clientOf, type Certificates } from '../../core/tls.js';
 import { readEnvelope, refusal, type EnvelopeLimits } from './envelope.js';
+import { SecureServers } from './secure-servers.js';
 import type { Subscription } from './subscription.js';
 
 export interface ReceiverOptions extends EnvelopeLimits {
@@ -17,6 +21,10 @@ export interface ReceiverParts {
   /** What runs until its answer is out. */
   readonly inHand: InHand;
   readonly find: (id: string) => Subscription | undefined;
+  /** `undefined` without TLS. */
+  readonly certificates: Certificates | undefined;
+  /** Somebody was refused, who came from a host. */
+  readonly refused: (host: string, error: OctavoError) => void;
 }
 
 /** Takes the posts of publishers. */
@@ -24,15 +32,31 @@ export class Receiver {
   readonly #options: ReceiverOptions;
   readonly #parts: ReceiverParts;
   readonly #app: FastifyInstance;
+  readonly #secure: SecureServers | undefined;
   /** Posts that have begun to arrive and are not answered. */
   #taken = 0;
 
-  private constructor(app: FastifyInstance, options: ReceiverOptions, parts: ReceiverParts) {
+  private constructor(
+    app: FastifyInstance,
+    options: ReceiverOptions,
+    parts: ReceiverParts,
+    secure: SecureServers | undefined,
+  ) {
     this.#app = app;
+    this.#secure = secure;
     this.#options = options;
     this.#parts = parts;
     app.removeAllContentTypeParsers();
     app.addContentTypeParser('*', { parseAs: 'buffer' }, (_, body, done) => done(null, body));
+    const { certificates } = parts;
+    if (certificates !== undefined)
+      app.addHook('onRequest', async ({ raw, ip }, reply) => {
+        // Whatever comes in came by TLS.
+        const client = clientOf(raw.socket as TLSSocket, certificates.policy);
+        if (!(client instanceof OctavoError)) return undefined;
+        parts.refused(ip, client);
+        return reply.code(401).send(refusal(401, client.message));
+      });
     app.addHook('onRequest', async (_, reply) => this.#admit(reply));
     app.all('/', (request, reply) => parts.inHand.run(() => this.#take(request, reply)));
   }
@@ -42,14 +66,19 @@ export class Receiver {
     const { host, port } = parseAddress(address);
     const { fastify } = await import('fastify');
     const { maxBodyBytes, timeoutMs, maxConnections } = options;
+    const { certificates } = parts;
+    const secure =
+      certificates && (await SecureServers.make({ certificates, timeoutMs, refused: parts.refused }));
     const app = fastify({
       bodyLimit: maxBodyBytes,
       requestTimeout: timeoutMs,
       forceCloseConnections: true,
       http: httpTimeouts(timeoutMs),
+      // To fastify a server with TLS is one like any other, whatever its types say.
+      ...(secure && { serverFactory: (take: RequestListener) => secure.serve(take) as unknown as Server }),
     });
     app.server.maxConnections = maxConnections;
-    const receiver = new Receiver(app, options, parts);
+    const receiver = new Receiver(app, options, parts, secure);
     try {
       await app.listen({ host: host === '' ? '0.0.0.0' : host, port });
     } catch (cause) {
@@ -72,7 +101,9 @@ export class Receiver {
 
   /** Closes, and cuts every connection. */
   async close(): Promise<void> {
-    await this.#app.close();
+    const closed = this.#app.close();
+    this.#secure?.cut();
+    await closed;
   }
 
   /** Refuses, before its body is read, what would be too much at once. */

@@ -4,6 +4,9 @@ import type { Clock, Timer } from '../../core/clock.js';
 import { OctavoError } from '../../core/error.js';
 import { InHand } from '../../core/in-hand.js';
 import type { Logger } from '../../core/logger.js';
+import { noteExposure } from '../../core/exposure.js';
+import { Refusals } from '../../core/refusals.js';
+import type { Certificates } from '../../core/tls.js';
 import type { Message } from '../../core/message.js';
 import type { Node, Registry, ServiceRecord } from '../../registry/registry.js';
 import type { DeliveryHandler, SubscribeOptions, Subscriber } from '../broker.js';
@@ -45,7 +48,9 @@ const AT_ONCE = 64;
 export class Session {
   readonly #options: SessionOptions;
   readonly #parts: SessionParts;
+  readonly #certificates: Certificates | undefined;
   readonly #poster: Poster;
+  readonly #refusals: Refusals;
   readonly #subscriptions = new Map<string, Subscription>();
   /** Everything that a stop waits for. */
   readonly #inHand = new InHand();
@@ -55,10 +60,13 @@ export class Session {
   #renewal: Timer | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(options: SessionOptions, parts: SessionParts) {
+  /** @param certificates for TLS; without them it speaks in plain text, and with them never */
+  constructor(options: SessionOptions, parts: SessionParts, certificates: Certificates | undefined) {
     this.#options = options;
     this.#parts = parts;
-    this.#poster = new Poster(options.timeoutMs, parts.clock);
+    this.#certificates = certificates;
+    this.#refusals = new Refusals(parts.clock, parts.logger);
+    this.#poster = new Poster(options.timeoutMs, parts.clock, certificates);
   }
 
   /** What publishers are told to dial; empty before the first subscription. */
@@ -86,7 +94,14 @@ export class Session {
     return this.#inHand.run(async () => {
       await this.#listen();
       const subscription = new Subscription(
-        { id, topic, queue: options.queue, address: this.#address, handler },
+        {
+          id,
+          topic,
+          queue: options.queue,
+          address: this.#address,
+          secure: this.#certificates !== undefined,
+          handler,
+        },
         { ...this.#parts, ttlMs: this.#options.registerTtlMs },
       );
       this.#subscriptions.set(id, subscription);
@@ -154,9 +169,10 @@ export class Session {
 
   /** Posts to the first of these that takes it. Rejects when the publish is aborted, and for nothing else. */
   async #postToOne(nodes: readonly Node[], { body, posts, check }: Publishing): Promise<void> {
-    for (const [at, { address, id }] of nodes.entries())
+    for (const [at, { address, id, metadata }] of nodes.entries())
       try {
         check();
+        this.#checkSecure(address, metadata['secure'] === 'true');
         await this.#poster.post(address, `/?id=${encodeURIComponent(id)}`, body, posts);
         return;
       } catch (reason) {
@@ -167,6 +183,19 @@ export class Session {
         this.#parts.logger.warn('an event could not be posted', facts);
         if (error.executed !== false) return;
       }
+  }
+
+  /** Refuses to post what is meant for TLS in plain text, and the other way round: the registry may be wrong, or somebody may wish it so. */
+  #checkSecure(address: string, secure: boolean): void {
+    if (secure === (this.#certificates !== undefined)) return;
+    const [takes, remedy] = secure
+      ? ['TLS only', 'here']
+      : ['plain text only', 'there, or leave it out here'];
+    throw new OctavoError(
+      'unavailable',
+      `${address} takes ${takes}, as its node says: give the http broker the option tls ${remedy}`,
+      { executed: false },
+    );
   }
 
   /** Opens the door at the first subscription. */
@@ -183,9 +212,16 @@ export class Session {
   async #open(): Promise<Receiver> {
     const { address = '127.0.0.1:0' } = this.#options;
     const find = (id: string): Subscription | undefined => this.#subscriptions.get(id);
-    const receiver = await Receiver.open(address, this.#options, { inHand: this.#inHand, find });
+    const certificates = this.#certificates;
+    const receiver = await Receiver.open(address, this.#options, {
+      inHand: this.#inHand,
+      find,
+      certificates,
+      refused: (host, error) => this.#refusals.note(host, error),
+    });
     try {
-      const { registry } = this.#parts;
+      const { registry, logger } = this.#parts;
+      if (certificates === undefined) noteExposure('the http broker', receiver.bound, logger);
       this.#address = advertised(receiver.bound, this.#options, registry, 'MICRO_BROKER_ADDRESS');
       return receiver;
     } catch (reason) {

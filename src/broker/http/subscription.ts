@@ -14,6 +14,8 @@ export interface SubscriptionInit {
   readonly topic: string;
   readonly queue: string | undefined;
   readonly address: string;
+  /** Whether it is posted to by TLS only. */
+  readonly secure: boolean;
   readonly handler: DeliveryHandler;
 }
 
@@ -34,11 +36,11 @@ export class Subscription {
   #told: Promise<void> = Promise.resolve();
   #ending: Promise<void> | undefined;
 
-  constructor({ id, topic, queue, address, handler }: SubscriptionInit, parts: SubscriptionParts) {
+  constructor({ id, topic, queue, address, secure, handler }: SubscriptionInit, parts: SubscriptionParts) {
     this.topic = topic;
     this.#handler = handler;
     this.#parts = parts;
-    const node = { id, address, metadata: { secure: 'false', broker: 'http', topic } };
+    const node = { id, address, metadata: { secure: String(secure), broker: 'http', topic } };
     this.#record = {
       name: SERVICE,
       version: queue ?? BROADCAST,

@@ -3,11 +3,11 @@ import { OctavoError } from '../../core/error.js';
 import { isPromise } from '../../core/lifecycle.js';
 import type { Node } from '../../registry/registry.js';
 import type { Selector } from '../../selector/selector.js';
-import type { Reply } from '../../wrapper/wrapper.js';
 import type { ClientOptions } from '../client.js';
 import type { ClientCall } from './client-call.js';
 import { History } from './history.js';
 import type { Nodes } from './nodes.js';
+import type { Outcome } from './outcome.js';
 import { RetryBudget } from './retry-budget.js';
 
 /** How many nodes a call that was never sent may be offered to. */
@@ -17,10 +17,11 @@ export interface AttemptsParts {
   readonly nodes: Nodes;
   readonly selector: Selector;
   readonly clock: Clock;
-  readonly send: (call: ClientCall, node: Node) => Promise<Reply>;
+  /** Makes one attempt. It does not throw. */
+  readonly send: (call: ClientCall, node: Node, outcome: Outcome) => void;
 }
 
-/** Tries a call, and tries it again where that may help. There is no other loop: wrappers set its options or stand around it. */
+/** Tries calls, and tries them again where that may help. There is no other loop: wrappers set its options or stand around it. */
 export class Attempts {
   readonly #parts: AttemptsParts;
   readonly #options: ClientOptions;
@@ -32,33 +33,56 @@ export class Attempts {
     this.#budget = new RetryBudget(parts.clock, options.retryBudget);
   }
 
-  async run(call: ClientCall): Promise<Reply> {
-    const { nodes, selector, send } = this.#parts;
-    const { service, context } = call;
-    this.#budget.call(service);
-    for (;;) {
-      const found = nodes.next(call, call.history?.tried);
-      const node = isPromise(found) ? await found : found;
-      try {
-        const reply = await send(call, node);
-        selector.mark(service, node);
-        return reply;
-      } catch (reason) {
-        if (context.cancelled !== undefined) throw context.cancelled;
-        const error = OctavoError.from(reason);
-        selector.mark(service, node, error);
-        const history = (call.history ??= new History());
-        history.add(node, error);
-        await this.#again(call, error, history);
-      }
+  start(call: ClientCall, outcome: Outcome): void {
+    this.#budget.call(call.service, call.begunAt);
+    this.#next(call, outcome);
+  }
+
+  #next(call: ClientCall, outcome: Outcome): void {
+    try {
+      const found = this.#parts.nodes.next(call, call.history?.tried);
+      if (isPromise(found))
+        found.then(
+          (node) => this.#send(call, node, outcome),
+          (reason: unknown) => outcome.fail(reason),
+        );
+      else this.#send(call, found, outcome);
+    } catch (reason) {
+      outcome.fail(reason);
     }
+  }
+
+  #send(call: ClientCall, node: Node, outcome: Outcome): void {
+    const { selector, send } = this.#parts;
+    send(call, node, {
+      succeed(reply) {
+        selector.mark(call.service, node);
+        outcome.succeed(reply);
+      },
+      fail: (reason) => void this.#failed(call, node, outcome, reason),
+    });
+  }
+
+  async #failed(call: ClientCall, node: Node, outcome: Outcome, reason: unknown): Promise<void> {
+    try {
+      call.context.throwIfCancelled();
+      const error = OctavoError.from(reason);
+      this.#parts.selector.mark(call.service, node, error);
+      const history = (call.history ??= new History());
+      history.add(node, error);
+      await this.#again(call, error, history);
+    } catch (failure) {
+      return outcome.fail(failure);
+    }
+    this.#next(call, outcome);
   }
 
   /** Resolves when the next attempt is to be made. Rejects with how the call failed where there is to be none. */
   async #again(call: ClientCall, error: OctavoError, history: History): Promise<void> {
     // What was never sent goes elsewhere at once, where there is an elsewhere.
     if (error.executed === false && error.retryable && (await this.#elsewhere(call, error, history))) return;
-    const { retry = this.#options.retry ?? worthwhile(call), retries = 0 } = call.options;
+    const { retry = this.#options.retry ?? worthwhile(call), retries = this.#options.retries ?? 0 } =
+      call.options;
     if (!retry(error, history.size)) throw history.size > 1 && error.retryable ? history.error() : error;
     if (history.retried >= retries) throw history.error();
     if (!this.#budget.take(call.service)) throw history.error('the budget for retries is used up');

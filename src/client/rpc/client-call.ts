@@ -1,4 +1,7 @@
-import type { Context, Peer } from '../../core/context.js';
+import { Context, type Peer } from '../../core/context.js';
+import type { Crowd, Place } from '../../core/crowd.js';
+import type { Deadlines, Expiring, Expiry } from '../../core/deadlines.js';
+import { OctavoError } from '../../core/error.js';
 import type { Metadata } from '../../core/metadata.js';
 import type { Method, StreamKind } from '../../schema/method.js';
 import type { Call } from '../../wrapper/wrapper.js';
@@ -14,12 +17,18 @@ export interface ClientCallInit {
   readonly contentType: string;
   readonly method: Method | undefined;
   readonly options: CallOptions;
-  /** Lets go of what the call holds: its timer, its place under the call around it. */
-  readonly done: () => void;
+  /** The calls that are under way: it is among them until its end. */
+  readonly active: Crowd<ClientCall>;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
 }
 
-/** A call on its way out. */
-export class ClientCall implements Call {
+/**
+ * A call on its way out. Inside a handler it ends with that handler's call: its deadline is no later, and it is cancelled with it.
+ *
+ * Its deadline and every other cancellation end it at once, whatever it waits for.
+ */
+export class ClientCall implements Call, Expiring {
   readonly side = 'client';
   readonly kind: StreamKind;
   readonly service: string;
@@ -30,12 +39,20 @@ export class ClientCall implements Call {
   readonly method: Method | undefined;
   readonly options: CallOptions;
   readonly idempotent: boolean;
-  readonly done: () => void;
-  peer?: Peer;
+  /** When it began, in milliseconds since the epoch. */
+  readonly begunAt: number;
+  peer: Peer | undefined = undefined;
   /** The attempts that failed, where any did. */
-  history?: History;
+  history: History | undefined = undefined;
+  readonly #active: Crowd<ClientCall>;
+  #place: Place<ClientCall> | undefined = undefined;
+  #expiry: Expiry | undefined = undefined;
   #waitsFor = 'a node';
   #waitsAt = '';
+  #limitMs = 0;
+  #forgetOuter: (() => void) | undefined = undefined;
+  #signal: AbortSignal | undefined = undefined;
+  #abort: (() => void) | undefined = undefined;
 
   constructor(init: ClientCallInit) {
     this.kind = init.kind;
@@ -46,8 +63,43 @@ export class ClientCall implements Call {
     this.contentType = init.contentType;
     this.method = init.method;
     this.options = init.options;
-    this.done = init.done;
     this.idempotent = init.method?.options.idempotent === true;
+    this.#active = init.active;
+    this.begunAt = init.now;
+  }
+
+  /** Ties it to its deadline, its signal and the call around it. */
+  begin(deadlines: Deadlines): void {
+    const { context } = this;
+    const { signal } = this.options;
+    this.#place = this.#active.add(this);
+    const outer = Context.current();
+    if (outer !== undefined)
+      this.#forgetOuter = outer.onCancel((reason) => context.cancel(inherited(reason)));
+    if (signal !== undefined) this.#follow(signal);
+    if (context.deadline === undefined || context.cancelled !== undefined) return;
+    this.#limitMs = Math.max(0, context.deadline - this.begunAt);
+    this.#expiry = deadlines.add(this, context.deadline, this.#limitMs);
+  }
+
+  /** Lets go of what it holds. Twice is once. */
+  end(): void {
+    this.#expiry?.leave();
+    this.#forgetOuter?.();
+    if (this.#abort !== undefined) this.#signal?.removeEventListener('abort', this.#abort);
+    this.context.end();
+    this.#place?.leave();
+  }
+
+  expire(): void {
+    const { service, endpoint, waiting } = this;
+    const ms = Math.round(this.#limitMs);
+    this.context.cancel(
+      new OctavoError(
+        'deadline_exceeded',
+        `${service} ${endpoint} took longer than ${ms} ms: it waited for ${waiting}`,
+      ),
+    );
   }
 
   /** What the call waits for, and where, for the error of a deadline. */
@@ -64,4 +116,24 @@ export class ClientCall implements Call {
   get metadata(): Metadata {
     return this.context.metadata;
   }
+
+  #follow(signal: AbortSignal): void {
+    const abort = (): void => this.context.cancel(aborted(signal.reason));
+    if (signal.aborted) return abort();
+    this.#signal = signal;
+    this.#abort = abort;
+    signal.addEventListener('abort', abort, { once: true });
+  }
+}
+
+function aborted(reason: unknown): OctavoError {
+  if (reason instanceof OctavoError) return reason;
+  if (reason instanceof Error && reason.name === 'TimeoutError')
+    return new OctavoError('deadline_exceeded', reason.message, { cause: reason });
+  return new OctavoError('cancelled', 'the call was aborted', { cause: reason });
+}
+
+/** Why the outer call ended ends the inner one too; the claim that it was not executed is not true of this one. */
+function inherited(reason: OctavoError): OctavoError {
+  return new OctavoError(reason.code, `the call around it ended: ${reason.message}`, { cause: reason });
 }

@@ -10,6 +10,7 @@ import type { ClientCall } from './client-call.js';
 const ASK_AGAIN_MS = 100;
 
 const NONE: ReadonlySet<string> = new Set();
+const NOTHING = Object.freeze({});
 
 /** Finds the node for each attempt of a call: among those that speak mucp on this transport, or where the call says. */
 export class Nodes {
@@ -66,6 +67,7 @@ export class Nodes {
 
   /** One of the addresses that the caller gave, in turn, and one that was not tried where there is any. */
   #addressed(address: string | readonly string[], tried: ReadonlySet<string>): Node {
+    if (typeof address === 'string') return at(address);
     const all = listed(address);
     const untried = all.filter((each) => !tried.has(each));
     const left = untried.length > 0 ? untried : all;
@@ -75,8 +77,13 @@ export class Nodes {
         'invalid_argument',
         'the call option "address" is an empty list: name an address, or leave it out',
       );
-    return { id: one, address: one, metadata: {} };
+    return at(one);
   }
+}
+
+/** A node of which nobody knows more than where it is. */
+function at(address: string): Node {
+  return { id: address, address, metadata: NOTHING };
 }
 
 function listed(address: string | readonly string[]): readonly string[] {

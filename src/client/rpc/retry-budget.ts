@@ -37,25 +37,26 @@ export class RetryBudget {
     this.#minimum = minimum;
   }
 
-  /** Counts a call. */
-  call(service: string): void {
-    this.#now(service).calls++;
+  /** Counts a call, that begins now. */
+  call(service: string, now: number): void {
+    this.#slot(this.#window(service), now).calls++;
   }
 
   /** Whether one more retry may be made; it is counted then. */
   take(service: string): boolean {
-    const now = this.#now(service);
-    const { slots } = this.#window(service);
-    const retries = slots.reduce((sum, slot) => sum + slot.retries, 0);
-    const calls = slots.reduce((sum, slot) => sum + slot.calls, 0);
+    const window = this.#window(service);
+    const slot = this.#slot(window, this.#clock.now());
+    const { slots } = window;
+    const retries = slots.reduce((sum, each) => sum + each.retries, 0);
+    const calls = slots.reduce((sum, each) => sum + each.calls, 0);
     if (retries >= Math.max(this.#minimum, calls * this.#ratio)) return false;
-    now.retries++;
+    slot.retries++;
     return true;
   }
 
-  #now(service: string): Counts {
-    const window = this.#window(service);
-    const newest = Math.floor(this.#clock.now() / this.#slotMs);
+  #slot(window: Window, now: number): Counts {
+    const newest = Math.floor(now / this.#slotMs);
+    if (newest === window.newest) return slotOf(window, newest);
     for (let at = Math.max(window.newest + 1, newest - SLOTS + 1); at <= newest; at++) {
       const slot = slotOf(window, at);
       slot.calls = 0;

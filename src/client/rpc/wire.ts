@@ -5,6 +5,7 @@ import type { Message } from '../../core/message.js';
 import { Metadata } from '../../core/metadata.js';
 import * as mucp from '../../core/mucp.js';
 import { readError } from '../../core/wire-error.js';
+import type { Node } from '../../registry/registry.js';
 import type { MessageType } from '../../schema/message-type.js';
 import type { ClientCall } from './client-call.js';
 
@@ -79,11 +80,20 @@ export function showMetadata(
   { header }: Message,
   { last }: { last: boolean },
 ): void {
-  const octavo = mucp.isOctavoReply(header);
-  options.onHeader?.(octavo ? mucp.userMetadata(header) : new Metadata());
-  if (last) showTrailer(options.onTrailer, header);
+  const { onHeader, onTrailer } = options;
+  if (onHeader === undefined && onTrailer === undefined) return;
+  onHeader?.(mucp.isOctavoReply(header) ? mucp.userMetadata(header) : new Metadata());
+  if (last) showTrailer(onTrailer, header);
 }
 
 export function showTrailer(onTrailer: ((trailer: Metadata) => void) | undefined, header: Metadata): void {
   onTrailer?.(mucp.isOctavoReply(header) ? mucp.readTrailer(header) : new Metadata());
+}
+
+/**
+ * Whether a node says that it is go-micro's. A call there has a stream's id too: by that its server tells the calls of a connection apart,
+ * as it reads no other over http, and loses one that follows the last reply too closely.
+ */
+export function isGoMicro({ metadata }: Node): boolean {
+  return metadata['protocol'] !== undefined && metadata['octavo'] === undefined;
 }

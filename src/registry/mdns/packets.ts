@@ -82,6 +82,11 @@ export class Names {
 /** The records of a node, in the order that go-micro reads them: A right behind its SRV. */
 export function nodeRecords(names: Names, announcement: Announcement, host: string, ttl = TTL): Answer[] {
   const { node } = announcement;
+  if (!node.address.includes(':'))
+    throw new OctavoError(
+      'invalid_argument',
+      `the node "${node.id}" has the address ${node.address}: mdns tells of IP addresses and ports, so this transport needs another registry`,
+    );
   const { host: address, port } = parseAddress(node.address);
   const family = isIP(address);
   if (family === 0)

@@ -1,22 +1,19 @@
 import type { Codec } from '../../codec/codec.js';
 import type { Codecs } from '../../codec/codecs.js';
 import type { Clock } from '../../core/clock.js';
-import { Context } from '../../core/context.js';
+import type { Context } from '../../core/context.js';
 import { OctavoError } from '../../core/error.js';
 import { isPromise } from '../../core/lifecycle.js';
-import type { Logger } from '../../core/logger.js';
 import { EMPTY, type Message } from '../../core/message.js';
 import { Metadata } from '../../core/metadata.js';
 import * as mucp from '../../core/mucp.js';
 import { Pulse } from '../../core/pulse.js';
 import { quietly } from '../../core/quietly.js';
 import { writeError } from '../../core/wire-error.js';
-import type { Identity } from '../../core/identity.js';
-import type { MessageType } from '../../schema/message-type.js';
 import type { Method } from '../../schema/method.js';
-import { schemaOf } from '../../schema/schema.js';
 import type { Socket } from '../../transport/transport.js';
 import type { Dispatcher, DispatchRoute } from '../dispatcher.js';
+import { readRequest } from '../read-request.js';
 import type { ServerOptions } from '../server.js';
 import type { Subscriptions } from '../subscriptions.js';
 import type { Incoming } from './incoming.js';
@@ -24,23 +21,17 @@ import { Requests } from './requests.js';
 import { StreamSink } from './stream-sink.js';
 import { UnarySink } from './unary-sink.js';
 
-/** What one server takes, as its options have it. */
-export type IntakeLimits = Required<
-  Pick<ServerOptions, 'requestTimeoutMs' | 'keepaliveMs' | 'streamIdleMs' | 'maxInFlight' | 'maxStreams'>
->;
+/** How long streams may be quiet, as the server's options have it. */
+export type StreamTimes = Required<Pick<ServerOptions, 'keepaliveMs' | 'streamIdleMs'>>;
 
 export interface IntakeParts {
-  readonly identity: Identity;
-  /** The name that calls must be for, beside the proto package. */
+  /** The name that calls must be for, if it is not the endpoint's proto package. */
   readonly service: string;
   readonly codecs: Codecs;
   readonly clock: Clock;
-  readonly logger: Logger;
   readonly dispatcher: Dispatcher;
   readonly subscriptions: Subscriptions;
-  readonly limits: IntakeLimits;
-  /** Whether new calls are refused. */
-  readonly draining: () => boolean;
+  readonly times: StreamTimes;
 }
 
 /** Reads calls from sockets and gives them to the dispatcher. */
@@ -83,9 +74,10 @@ export class Intake {
 
   #call(socket: Socket, first: Message): void {
     const { header } = first;
-    const { service, identity, dispatcher, draining } = this.#parts;
+    const { service, dispatcher } = this.#parts;
     const wanted = mucp.readMicro(header, mucp.SERVICE);
-    if (wanted !== undefined && wanted !== service && wanted !== identity.package)
+    const name = mucp.readMicro(header, mucp.ENDPOINT) ?? mucp.readMicro(header, mucp.METHOD);
+    if (wanted !== undefined && wanted !== service && !dispatcher.packages.has(wanted))
       throw new OctavoError(
         'unimplemented',
         `this is "${service}", not "${wanted}": the caller's registry is out of date, or the address wrong`,
@@ -93,14 +85,12 @@ export class Intake {
           executed: false,
         },
       );
-    if (draining()) throw new OctavoError('unavailable', `${service} is stopping`, { executed: false });
-    const name = mucp.readMicro(header, mucp.ENDPOINT) ?? mucp.readMicro(header, mucp.METHOD);
     if (name === undefined)
       throw new OctavoError(
         'invalid_argument',
         'the request names no endpoint: send Micro-Endpoint, or POST /package.Service/Method',
       );
-    const route = dispatcher.find(name);
+    const route = dispatcher.admit(name);
     const contentType = header.get(mucp.CONTENT_TYPE) ?? 'application/protobuf';
     const incoming: Incoming = {
       header,
@@ -112,23 +102,8 @@ export class Intake {
       stream: header.get(mucp.STREAM),
     };
     if (!incoming.octavo) this.#foreign = true;
-    this.#checkRoom(route.endpoint.method.kind === 'unary');
     if (route.endpoint.method.kind === 'unary') this.#unary(socket, first, route, incoming);
     else this.#stream(socket, route, incoming);
-  }
-
-  /** Refuses what would be too much at once, before anything is spent on it. */
-  #checkRoom(unary: boolean): void {
-    const { service, dispatcher, limits } = this.#parts;
-    const { active, streams } = dispatcher.stats;
-    const [count, most, option] = unary
-      ? [active - streams, limits.maxInFlight, 'maxInFlight']
-      : [streams, limits.maxStreams, 'maxStreams'];
-    if (count < most) return;
-    const what = unary ? 'calls in flight' : 'open streams';
-    throw new OctavoError('resource_exhausted', `${service} has ${count} ${what} (${option})`, {
-      executed: false,
-    });
   }
 
   #unary(socket: Socket, { body }: Message, route: DispatchRoute, incoming: Incoming): void {
@@ -140,42 +115,36 @@ export class Intake {
         'invalid_argument',
         `${method.endpoint} is no stream: call it without Micro-Stream`,
       );
-    const context = this.#context(socket, route, incoming, this.#parts.limits.requestTimeoutMs);
+    const context = this.#context(socket, route, incoming);
     const sink = new UnarySink(socket, incoming, method, context);
-    this.#parts.dispatcher.dispatch(route, context, () => readValid(codec, body, method.request), sink);
+    this.#parts.dispatcher.dispatch(route, context, () => readRequest(codec, body, method.request), sink);
   }
 
   #stream(socket: Socket, route: DispatchRoute, incoming: Incoming): void {
     const { method } = route.endpoint;
     if (incoming.stream === undefined)
       throw new OctavoError('invalid_argument', `${method.endpoint} is a stream: open it with Micro-Stream`);
-    const context = this.#context(socket, route, incoming, undefined);
+    const context = this.#context(socket, route, incoming);
     const pulse = this.#pulse(incoming, method, context, () => sink.beat());
     const sink = new StreamSink({ socket, incoming, method, context, pulse });
     const requests = new Requests({
       socket,
       octavo: incoming.octavo,
-      read: (body) => readValid(incoming.codec, body, method.request),
+      read: (body) => readRequest(incoming.codec, body, method.request),
       sink,
       pulse,
     });
-    sink.greet(this.#parts.limits.keepaliveMs);
-    if (method.kind !== 'server') {
-      this.#parts.dispatcher.dispatch(route, context, () => requests, sink);
-      return;
-    }
-    // The one request of a server stream is the first item: the opener's body is not it.
-    requests.next().then(
-      ({ done, value }) => {
-        const read = (): unknown => {
-          if (done === true) throw new OctavoError('invalid_argument', `${method.endpoint} got no request`);
-          return value;
-        };
-        this.#parts.dispatcher.dispatch(route, context, read, sink);
-        void requests.watch();
-      },
-      (reason: unknown) => sink.end(OctavoError.from(reason)),
-    );
+    sink.greet(this.#parts.times.keepaliveMs);
+    const read = method.kind === 'server' ? this.#request(requests, method) : (): unknown => requests;
+    this.#parts.dispatcher.dispatch(route, context, read, sink);
+  }
+
+  /** The one request of a server stream, which is the first item: the opener's body is not it. */
+  async #request(requests: Requests, { endpoint }: Method): Promise<() => unknown> {
+    const { done, value } = await requests.next();
+    if (done === true) throw new OctavoError('invalid_argument', `${endpoint} got no request`);
+    void requests.watch();
+    return () => value;
   }
 
   #pulse(
@@ -184,7 +153,7 @@ export class Intake {
     context: Context,
     beat: () => void,
   ): Pulse {
-    const { keepaliveMs, streamIdleMs } = this.#parts.limits;
+    const { keepaliveMs, streamIdleMs } = this.#parts.times;
     const idleMs = options.idleMs ?? streamIdleMs;
     const silence = `the caller of ${endpoint} was silent for ${keepaliveMs} ms (keepaliveMs)`;
     const idleness = `${endpoint} carried no item for ${idleMs} ms (streamIdleMs)`;
@@ -199,27 +168,14 @@ export class Intake {
     });
   }
 
-  /** @param timeoutMs the limit where neither caller nor endpoint names one; `undefined` for none */
-  #context(
-    socket: Socket,
-    { endpoint }: DispatchRoute,
-    incoming: Incoming,
-    timeoutMs: number | undefined,
-  ): Context {
-    const { clock, logger } = this.#parts;
-    const { header, service, octavo } = incoming;
-    const now = clock.now();
-    const asked = timeLeft(incoming, now);
-    const allowed = endpoint.method.options.timeoutMs;
-    const ms = asked === undefined ? (allowed ?? timeoutMs) : Math.min(asked, allowed ?? asked);
-    const context = new Context({
-      service,
-      endpoint: endpoint.method.endpoint,
-      clock,
-      logger,
+  #context(socket: Socket, route: DispatchRoute, incoming: Incoming): Context {
+    const { header, octavo } = incoming;
+    const { remote, certificate } = socket;
+    const context = this.#parts.dispatcher.context(route, {
+      timeoutMs: timeLeft(incoming, this.#parts.clock.now()),
       metadata: () => mucp.userMetadata(header),
-      peer: { address: socket.remote, octavo },
-      deadline: ms === undefined || ms === 0 ? undefined : now + ms,
+      peer:
+        certificate === undefined ? { address: remote, octavo } : { address: remote, octavo, certificate },
     });
     // Most sockets close because the reply is out.
     socket.onClose(() => {
@@ -289,12 +245,4 @@ function timeLeft({ header, arrivedAt }: Incoming, now: number): number | undefi
     `the request came too late: it had ${Math.round(asked)} ms, and was taken up ${Math.round(waited)} ms after its first byte`,
     { executed: false },
   );
-}
-
-/** Decodes a request and holds it to its rules. */
-function readValid(codec: Codec, body: Uint8Array, type: MessageType): unknown {
-  const request = codec.readBody(body, type, 'request');
-  // What a codec gives for a type is an instance of it.
-  schemaOf(type).validate(request as object);
-  return request;
 }

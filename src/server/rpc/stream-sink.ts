@@ -2,17 +2,16 @@ import type { Context } from '../../core/context.js';
 import { OctavoError } from '../../core/error.js';
 import { isPromise, type MaybePromise } from '../../core/lifecycle.js';
 import { EMPTY } from '../../core/message.js';
-import { checkMetadata, type Metadata } from '../../core/metadata.js';
+import type { Metadata } from '../../core/metadata.js';
 import * as mucp from '../../core/mucp.js';
 import type { Pulse } from '../../core/pulse.js';
 import { quietly } from '../../core/quietly.js';
 import { writeError } from '../../core/wire-error.js';
 import type { Method } from '../../schema/method.js';
 import type { Socket } from '../../transport/transport.js';
-import type { Reply } from '../../wrapper/wrapper.js';
-import type { ReplySink } from '../dispatcher.js';
+import type { ReplySink } from '../reply-sink.js';
 import type { Incoming } from './incoming.js';
-import { addTrailer, badReply, replyHeader } from './unary-sink.js';
+import { addMetadata, replyHeader } from './unary-sink.js';
 
 export interface StreamSinkInit {
   readonly socket: Socket;
@@ -58,72 +57,59 @@ export class StreamSink implements ReplySink {
     this.#mute = true;
   }
 
-  reply(reply: Reply): void {
-    try {
-      const sent = this.#item(reply.body, reply.header);
-      if (reply.trailer !== undefined)
-        for (const [name, value] of reply.trailer) this.#context.reply.trailer.append(name, value);
-      // The end is written behind the reply, whether or not the other end has read that.
-      if (isPromise(sent)) sent.catch(() => {});
-      this.end();
-    } catch (reason) {
-      this.end(badReply(reason, this.#context));
-    }
+  reply(body: unknown): void {
+    const sent = this.item(body);
+    // The end is written behind the reply, whether or not the other end has read that.
+    if (isPromise(sent)) sent.catch(() => {});
+    this.end();
   }
 
   item(value: unknown): MaybePromise<void> {
-    try {
-      return this.#item(value, undefined);
-    } catch (reason) {
-      throw badReply(reason, this.#context);
-    }
-  }
-
-  end(error?: OctavoError): void {
-    this.#pulse.stop();
-    if (!this.#mute)
-      try {
-        this.#close(error, true);
-      } catch (reason) {
-        // What stands beside the reply cannot travel; what became of the stream must.
-        this.#close(error ?? badReply(reason, this.#context), false);
-      }
-    this.#socket.close();
-  }
-
-  #close(error: OctavoError | undefined, withMetadata: boolean): void {
-    const { service, octavo } = this.#incoming;
-    const header = this.#header();
-    const text = error === undefined ? mucp.EOS : writeError(error, service, octavo);
-    header.append(mucp.ERROR, text).append(`X-${mucp.ERROR}`, text);
-    if (octavo && withMetadata) {
-      this.#addHeader(header, undefined);
-      addTrailer(header, this.#context.replied?.trailer);
-    }
-    const sent = this.#socket.send({ header, body: EMPTY });
-    if (isPromise(sent)) sent.catch(() => {});
-  }
-
-  #item(value: unknown, more: Metadata | undefined): MaybePromise<void> {
     if (this.#mute) return;
     const { codec, service } = this.#incoming;
     const { endpoint, reply: type } = this.#method;
     this.#pulse.sent();
     this.#pulse.active();
     const header = this.#header();
-    this.#addHeader(header, more);
+    this.#addHeader(header);
     return this.#socket.send({
       header,
       body: codec.write({ kind: 'response', id: '', service, endpoint }, value, type),
     });
   }
 
+  end(error?: OctavoError): void {
+    const header = this.#header();
+    const { replied } = this.#context;
+    if (this.#incoming.octavo && !this.#mute && replied !== undefined) {
+      this.#addHeader(header);
+      addMetadata(header, replied.trailer, mucp.TRAILER);
+    }
+    this.#close(header, error);
+  }
+
+  abort(error: OctavoError): void {
+    this.#close(this.#header(), error);
+  }
+
+  #close(header: Metadata, error: OctavoError | undefined): void {
+    this.#pulse.stop();
+    const { service, octavo } = this.#incoming;
+    const text = error === undefined ? mucp.EOS : writeError(error, service, octavo);
+    header.append(mucp.ERROR, text).append(`X-${mucp.ERROR}`, text);
+    if (!this.#mute) {
+      const sent = this.#socket.send({ header, body: EMPTY });
+      if (isPromise(sent)) sent.catch(() => {});
+    }
+    this.#socket.close();
+  }
+
   /** The reply's metadata goes with the first message that says anything. */
-  #addHeader(header: Metadata, more: Metadata | undefined): void {
+  #addHeader(header: Metadata): void {
+    const { replied } = this.#context;
     if (this.#opened) return;
     this.#opened = true;
-    for (const each of [this.#context.replied?.header, more])
-      for (const [name, value] of each === undefined ? [] : checkMetadata(each)) header.append(name, value);
+    if (replied !== undefined) addMetadata(header, replied.header);
   }
 
   #header(): Metadata {

@@ -7,8 +7,7 @@ import * as mucp from '../../core/mucp.js';
 import { writeError } from '../../core/wire-error.js';
 import type { Method } from '../../schema/method.js';
 import type { Socket } from '../../transport/transport.js';
-import type { Reply } from '../../wrapper/wrapper.js';
-import type { ReplySink } from '../dispatcher.js';
+import type { ReplySink } from '../reply-sink.js';
 import type { Incoming } from './incoming.js';
 
 /** Writes the one reply of a unary call. */
@@ -25,15 +24,11 @@ export class UnarySink implements ReplySink {
     this.#context = context;
   }
 
-  reply(reply: Reply): void {
+  reply(body: unknown): void {
     const { codec, service } = this.#incoming;
     const { endpoint, reply: type } = this.#method;
-    try {
-      const body = codec.write({ kind: 'response', id: '', service, endpoint }, reply.body, type);
-      this.#send(this.#header(reply), body);
-    } catch (reason) {
-      this.end(badReply(reason, this.#context));
-    }
+    const bytes = codec.write({ kind: 'response', id: '', service, endpoint }, body, type);
+    this.#send(this.#header(), bytes);
   }
 
   item(): void {
@@ -41,12 +36,11 @@ export class UnarySink implements ReplySink {
   }
 
   end(error?: OctavoError): void {
-    try {
-      this.#send(this.#failed(error, this.#header(undefined)), EMPTY);
-    } catch (reason) {
-      // What stands beside the reply cannot travel; what became of the call must.
-      this.#send(this.#failed(error ?? badReply(reason, this.#context), replyHeader(this.#incoming)), EMPTY);
-    }
+    this.#send(this.#failed(error, this.#header()), EMPTY);
+  }
+
+  abort(error: OctavoError): void {
+    this.#send(this.#failed(error, replyHeader(this.#incoming)), EMPTY);
   }
 
   #failed(error: OctavoError | undefined, header: Metadata): Metadata {
@@ -62,9 +56,13 @@ export class UnarySink implements ReplySink {
     this.#socket.close();
   }
 
-  #header(reply: Reply | undefined): Metadata {
+  #header(): Metadata {
     const header = replyHeader(this.#incoming);
-    addReplyMetadata(header, this.#context, reply);
+    const { replied } = this.#context;
+    if (replied === undefined) return header;
+    addMetadata(header, replied.header);
+    // Trailers are for those who know them.
+    if (this.#incoming.octavo) addMetadata(header, replied.trailer, mucp.TRAILER);
     return header;
   }
 }
@@ -75,33 +73,7 @@ export function replyHeader({ contentType, octavo }: Incoming): Metadata {
   return octavo ? header.append(mucp.OCTAVO, mucp.DIALECT) : header;
 }
 
-/** Adds what handler and wrappers put beside the reply; trailers only for those who know them. Throws for what metadata cannot be. */
-function addReplyMetadata(header: Metadata, context: Context, reply: Reply | undefined): void {
-  const { replied } = context;
-  if (replied === undefined && reply?.header === undefined && reply?.trailer === undefined) return;
-  const octavo = header.has(mucp.OCTAVO);
-  for (const each of [replied?.header, reply?.header])
-    for (const [name, value] of each === undefined ? [] : checkMetadata(each)) header.append(name, value);
-  if (octavo) addTrailer(header, replied?.trailer, reply?.trailer);
-}
-
-/** Adds trailers, under the dialect's prefix. */
-export function addTrailer(header: Metadata, ...trailers: readonly (Metadata | undefined)[]): void {
-  for (const each of trailers)
-    for (const [name, value] of each === undefined ? [] : checkMetadata(each))
-      header.append(`${mucp.TRAILER}${name}`, value);
-}
-
-/** A reply that cannot be sent, as its type or the wire cannot hold it, is the handler's fault and not the caller's. */
-export function badReply(reason: unknown, context: Context): OctavoError {
-  const error = OctavoError.from(reason);
-  if (error.code === 'resource_exhausted') return error;
-  context.log.error('a handler gave a reply that cannot be sent', { error: reason });
-  return new OctavoError(
-    'internal',
-    `${context.endpoint} gave a reply that cannot be sent: ${error.message}`,
-    {
-      cause: reason,
-    },
-  );
+/** Adds what handler and wrappers put beside a reply. Throws for what metadata cannot be. */
+export function addMetadata(header: Metadata, more: Metadata, prefix = ''): void {
+  for (const [name, value] of checkMetadata(more)) header.append(`${prefix}${name}`, value);
 }

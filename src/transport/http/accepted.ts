@@ -8,9 +8,10 @@ import { EMPTY, type Message } from '../../core/message.js';
 import { Metadata } from '../../core/metadata.js';
 import * as mucp from '../../core/mucp.js';
 import { quietly } from '../../core/quietly.js';
+import type { PeerCertificate } from '../../core/tls.js';
 import { writeError } from '../../core/wire-error.js';
 import type { Socket } from '../transport.js';
-import { Flow, type FlowOptions } from './flow.js';
+import { Flow, type FlowOptions, type Secured } from './flow.js';
 import { plainReply } from './plain.js';
 import { route, type Route } from './routing.js';
 import { streamInbox } from './stream-inbox.js';
@@ -45,6 +46,15 @@ export interface Door {
   readonly gone: (connection: Accepted) => void;
 }
 
+/** How a connection came, where it is no plain one. */
+export interface Arrival {
+  readonly secured?: Secured;
+  /** Why whatever comes is refused. */
+  readonly unwelcome?: OctavoError | undefined;
+  /** Whether the listener is closed already: one thing may still happen. */
+  readonly last?: boolean;
+}
+
 /**
  * A connection that somebody else opened. One thing happens on it at a time: a call, a stream, or a request for the web server.
  *
@@ -73,15 +83,22 @@ export class Accepted {
   readonly #gone: Promise<void>;
   #onGone: () => void = () => {};
 
-  constructor(tcp: TcpSocket, door: Door) {
+  constructor(tcp: TcpSocket, door: Door, { secured, unwelcome, last = false }: Arrival = {}) {
     this.#door = door;
+    this.#last = last;
     this.#gone = new Promise((resolve) => (this.#onGone = resolve));
-    this.#flow = new Flow(tcp, door.clock, door.options, {
-      message: (message) => this.#take(message),
+    const options = unwelcome === undefined ? door.options : { ...door.options, maxMessageBytes: 0 };
+    const events = {
+      message:
+        unwelcome === undefined
+          ? (message: HttpMessage) => this.#take(message)
+          : (message: HttpMessage) => this.#turnAway(unwelcome, message),
       end: () => this.#end(),
-      malformed: (error) => this.#refuse(error),
-      closed: (error) => this.#closed(error),
-    });
+      malformed: (error: OctavoError) =>
+        unwelcome === undefined ? this.#refuse(error) : this.#turnAway(unwelcome, this.#flow.pending),
+      closed: (error: OctavoError | undefined) => this.#closed(error),
+    };
+    this.#flow = new Flow(tcp, door.clock, options, events, secured);
     this.#idleSince = door.clock.now();
   }
 
@@ -214,10 +231,13 @@ export class Accepted {
   /** What came cannot be read: says why, in the form that its sender understands, and closes. */
   #refuse(error: OctavoError): void {
     this.#refused(error);
-    const { pending } = this.#flow;
-    const current = this.#current;
-    if (current !== undefined) current.lost(error);
-    const to: Route = pending === undefined ? { kind: 'web' } : route(pending);
+    this.#current?.lost(error);
+    this.#turnAway(error, this.#flow.pending);
+  }
+
+  /** Answers what came, or what there is of it, by an error, and closes. */
+  #turnAway(error: OctavoError, what: Pick<HttpMessage, 'start' | 'header'> | undefined): void {
+    const to: Route = what === undefined ? { kind: 'web' } : route(what);
     void this.#flow.write(to.kind === 'micro' ? microError(error) : plainReply(error));
     // The flow is deaf already: what still comes is thrown away until the sender has read the answer.
     this.#flow.end();
@@ -246,6 +266,7 @@ function microError(error: OctavoError): Buffer {
       ['X-Micro-Error', text],
     ]),
     EMPTY,
+    'Connection: close\r\n',
   );
 }
 
@@ -298,6 +319,9 @@ class AcceptedSocket implements Socket {
   }
   get remote(): string {
     return this.#flow.remote;
+  }
+  get certificate(): PeerCertificate | undefined {
+    return this.#flow.secured?.certificate;
   }
 
   send(message: Message): MaybePromise<void> {

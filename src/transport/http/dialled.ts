@@ -9,7 +9,7 @@ import * as mucp from '../../core/mucp.js';
 import { codeOf } from '../../core/wire-error.js';
 import type { Socket } from '../transport.js';
 import { checkSize, pack } from './accepted.js';
-import { Flow, type FlowOptions } from './flow.js';
+import { Flow, type FlowOptions, type Secured } from './flow.js';
 import { statusOf } from './routing.js';
 import { streamInbox } from './stream-inbox.js';
 
@@ -27,19 +27,21 @@ export class Dialled {
     clock: Clock,
     options: FlowOptions,
     onGone: (it: Dialled) => void,
+    secured: Secured | undefined,
   ) {
     this.address = address;
     this.openedAt = clock.now();
     this.#onGone = onGone;
-    this.flow = new Flow(tcp, clock, options, {
-      message: (message) => this.#take(message),
+    const events = {
+      message: (message: HttpMessage) => this.#take(message),
       end: () => this.#lost(undefined),
-      malformed: (error) => this.#broken(error),
-      closed: (error) => {
+      malformed: (error: OctavoError) => this.#broken(error),
+      closed: (error: OctavoError | undefined) => {
         this.#lost(error);
         onGone(this);
       },
-    });
+    };
+    this.flow = new Flow(tcp, clock, options, events, secured);
   }
 
   #take(message: HttpMessage): void {

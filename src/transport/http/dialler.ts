@@ -1,23 +1,32 @@
 import { connect, type Socket as TcpSocket } from 'node:net';
+import { connect as connectTls, type SecureContext, type TLSSocket } from 'node:tls';
 import { parseAddress } from '../../core/address.js';
 import type { Clock } from '../../core/clock.js';
 import { OctavoError } from '../../core/error.js';
 import { isPromise, type MaybePromise } from '../../core/lifecycle.js';
+import { checkOf, type Certificates, type TlsPolicy } from '../../core/tls.js';
+import { handshakeFailed } from '../../core/tls-fault.js';
 import type { DialOptions, Socket } from '../transport.js';
 import { Dialled, DialledSocket } from './dialled.js';
-import type { FlowOptions } from './flow.js';
+import type { FlowOptions, Secured } from './flow.js';
 import { Pool } from './pool.js';
+
+/** Where an address without a host is. */
+const LOCALHOST = '127.0.0.1';
 
 /** Opens connections, and uses them again. */
 export class Dialler {
   readonly #clock: Clock;
   readonly #options: FlowOptions;
+  readonly #certificates: Certificates | undefined;
   readonly #pools = new Map<string, Pool>();
   #destroyed = false;
 
-  constructor(clock: Clock, options: FlowOptions) {
+  /** @param certificates for TLS; without them everything is dialled in plain text */
+  constructor(clock: Clock, options: FlowOptions, certificates: Certificates | undefined) {
     this.#clock = clock;
     this.#options = options;
+    this.#certificates = certificates;
   }
 
   dial(address: string, options: DialOptions): MaybePromise<Socket> {
@@ -45,7 +54,7 @@ export class Dialler {
     const room = pool.room(options);
     const free = isPromise(room) ? await room : room;
     if (free !== undefined) return this.#socket(pool, free, options);
-    const tcp = await open(address, options, this.#clock).catch((reason: unknown) => {
+    const { tcp, secured } = await this.#connect(address, options).catch((reason: unknown) => {
       pool.gone();
       throw reason;
     });
@@ -55,9 +64,20 @@ export class Dialler {
         executed: false,
       });
     }
-    const connection = new Dialled(tcp, address, this.#clock, this.#options, (it) => pool.gone(it));
+    const gone = (it: Dialled): void => pool.gone(it);
+    const connection = new Dialled(tcp, address, this.#clock, this.#options, gone, secured);
     pool.add(connection);
     return this.#socket(pool, connection, options);
+  }
+
+  #connect(address: string, options: DialOptions): Promise<Opened> {
+    const certificates = this.#certificates;
+    if (certificates === undefined) return open(address, options, this.#clock);
+    const { host } = parseAddress(address);
+    const openWith = (context: SecureContext): Promise<Opened> =>
+      open(address, options, this.#clock, (tcp) => secure(tcp, host, context, certificates.policy));
+    const context = certificates.forClient();
+    return isPromise(context) ? context.then(openWith) : openWith(context);
   }
 
   #socket(pool: Pool, connection: Dialled, { stream = false, pool: options }: DialOptions): Socket {
@@ -69,28 +89,49 @@ export class Dialler {
   }
 }
 
-/** Opens a TCP connection, within the time and unless it is given up. */
+/** A connection that was opened. */
+interface Opened {
+  readonly tcp: TcpSocket;
+  readonly secured?: Secured;
+}
+
+/** Opens a TCP connection, and TLS on it where there is `secure`, within the time and unless it is given up. */
 function open(
   address: string,
   { timeoutMs = 5_000, cancellation }: DialOptions,
   clock: Clock,
-): Promise<TcpSocket> {
+  secure?: (tcp: TcpSocket) => TLSSocket,
+): Promise<Opened> {
   const { host, port } = parseAddress(address);
   if (cancellation?.cancelled !== undefined) return Promise.reject(cancellation.cancelled);
   return new Promise((resolve, reject) => {
-    const tcp = connect({ host: host === '' ? '127.0.0.1' : host, port, allowHalfOpen: true });
+    const tcp = connect({ host: host === '' ? LOCALHOST : host, port, allowHalfOpen: true });
+    let tls: TLSSocket | undefined;
     const settle = (error?: OctavoError): void => {
       timer.cancel();
       forget?.();
-      tcp.off('connect', opened);
+      tcp.off('connect', connected);
       tcp.off('error', failed);
-      if (error === undefined) return resolve(tcp);
+      tls?.off('secureConnect', opened);
+      tls?.off('error', broken);
+      if (error === undefined) return resolve(tls === undefined ? { tcp } : { tcp: tls, secured: { tcp } });
       // Nobody listens for what may still happen to it.
+      tls?.on('error', () => {});
       tcp.on('error', () => {});
       tcp.destroy();
       reject(error);
     };
     const opened = (): void => settle();
+    const connected = (): void => {
+      if (secure === undefined) return settle();
+      tcp.off('error', failed);
+      // What breaks from here on is told by TLS.
+      tcp.on('error', () => {});
+      tls = secure(tcp);
+      tls.once('secureConnect', opened);
+      tls.once('error', broken);
+    };
+    const broken = (cause: Error): void => settle(handshakeFailed(address, cause));
     const failed = (cause: Error): void =>
       settle(
         new OctavoError('unavailable', `nobody answers at ${address}: ${cause.message}`, {
@@ -102,7 +143,7 @@ function open(
       settle(
         new OctavoError(
           'deadline_exceeded',
-          `opening a connection to ${address} took longer than ${timeoutMs} ms`,
+          `opening a connection to ${address} took longer than ${timeoutMs} ms${tls === undefined ? '' : ': its TLS handshake did not end'}`,
           {
             executed: false,
           },
@@ -110,7 +151,13 @@ function open(
       ),
     );
     const forget = cancellation?.onCancel(settle);
-    tcp.once('connect', opened);
+    tcp.once('connect', connected);
     tcp.once('error', failed);
   });
+}
+
+/** Begins TLS on a TCP connection. */
+function secure(tcp: TcpSocket, host: string, secureContext: SecureContext, policy: TlsPolicy): TLSSocket {
+  const check = checkOf(host === '' ? LOCALHOST : host, policy);
+  return connectTls({ socket: tcp, secureContext, ...check, ALPNProtocols: ['http/1.1'] });
 }

@@ -4,6 +4,8 @@ import { OctavoError } from '../../core/error.js';
 import { HttpReader, type HttpLimits, type HttpMessage } from '../../core/http-message.js';
 import type { MaybePromise } from '../../core/lifecycle.js';
 import { formatAddress } from '../../core/address.js';
+import type { PeerCertificate } from '../../core/tls.js';
+import { certificateRefused, tlsFault } from '../../core/tls-fault.js';
 
 /** The limits and times that both ends of a connection keep. */
 export interface FlowOptions extends HttpLimits {
@@ -24,6 +26,14 @@ export interface FlowEvents {
   closed(error: OctavoError | undefined): void;
 }
 
+/** What a connection over TLS has beside a plain one. */
+export interface Secured {
+  /** What is under TLS. */
+  readonly tcp: TcpSocket;
+  /** What the other end has shown, and was checked. */
+  readonly certificate?: PeerCertificate | undefined;
+}
+
 /** How long the other end has to close its side after we closed ours. */
 const LINGER_MS = 2_000;
 /** How long a connection may be silent before the system asks whether the other end is still there. */
@@ -38,13 +48,15 @@ const TURN_BYTES = 64 * 1024;
 const NOTHING = new Uint8Array();
 
 /**
- * One TCP connection that carries HTTP/1.1 messages both ways, paced by the slower side.
+ * One TCP connection, or TLS on one, that carries HTTP/1.1 messages both ways, paced by the slower side.
  *
  * It knows nothing of requests and replies: each end puts its own rules on it.
  */
 export class Flow {
   readonly local: string;
   readonly remote: string;
+  /** `undefined` for plain TCP. */
+  readonly secured: Secured | undefined;
   readonly #tcp: TcpSocket;
   readonly #clock: Clock;
   readonly #options: FlowOptions;
@@ -67,8 +79,15 @@ export class Flow {
   #closed = false;
   #error: OctavoError | undefined;
 
-  constructor(tcp: TcpSocket, clock: Clock, options: FlowOptions, events: FlowEvents) {
+  constructor(
+    tcp: TcpSocket,
+    clock: Clock,
+    options: FlowOptions,
+    events: FlowEvents,
+    secured: Secured | undefined,
+  ) {
     this.#tcp = tcp;
+    this.secured = secured;
     this.#clock = clock;
     this.#options = options;
     this.#events = events;
@@ -87,6 +106,7 @@ export class Flow {
     tcp.on('data', (bytes: Buffer) => this.#read(bytes));
     tcp.on('end', () => this.#ended());
     tcp.on('error', (cause) => this.#fail(cause));
+    secured?.tcp.on('error', (cause) => this.#fail(cause));
     tcp.on('close', () => this.#gone());
   }
 
@@ -168,13 +188,18 @@ export class Flow {
     this.#settled();
     // What is being closed in order cannot be reset any more.
     if (this.#ending) this.#tcp.destroy();
-    else this.#tcp.resetAndDestroy();
+    else this.#bottom.resetAndDestroy();
   }
 
   /** Whether the process may end while this connection is open. */
   set background(background: boolean) {
     if (background) this.#tcp.unref();
     else this.#tcp.ref();
+  }
+
+  /** What is under TLS, which itself cannot be reset, and keeps the failure of a write of no bytes to itself. */
+  get #bottom(): TcpSocket {
+    return this.secured?.tcp ?? this.#tcp;
   }
 
   #read(bytes: Buffer): void {
@@ -250,7 +275,7 @@ export class Flow {
     if (!this.#heldLately) return;
     this.#heldLately = this.#held;
     // Bytes that wait to leave would fail by themselves.
-    if (this.#full && this.#tcp.writable && this.#tcp.writableLength === 0) this.#tcp.write(NOTHING);
+    if (this.#full && this.#tcp.writable && this.#tcp.writableLength === 0) this.#bottom.write(NOTHING);
     this.#askLater();
   }
 
@@ -289,11 +314,16 @@ export class Flow {
   }
 
   #fail(cause: Error): void {
+    const fault = this.secured === undefined ? undefined : tlsFault(this.remote, cause);
+    // By TLS 1.3 an end learns only after the handshake that the other one does not like its certificate.
+    const unread = fault !== undefined && this.#messages === 0 && certificateRefused(cause);
     this.#error ??= new OctavoError(
       'unavailable',
-      `the connection to ${this.remote} broke: ${cause.message}`,
-      { cause },
+      fault ?? `the connection to ${this.remote} broke: ${cause.message}`,
+      { cause, ...(unread && { executed: false }) },
     );
+    // An alert of TLS leaves the connection open.
+    this.destroy();
   }
 
   #gone(): void {

@@ -93,6 +93,8 @@ function bridgeOf(request: IncomingMessage): Bridge {
  */
 export class Bridge extends Duplex {
   readonly remoteAddress: string;
+  /** As Node's own TLS sockets say it: frameworks tell `https` by it. */
+  readonly encrypted: boolean;
   readonly #flow: Flow;
   #connect: ((bridge: Bridge) => Promise<void>) | undefined;
   #onDone: (() => void) | undefined;
@@ -101,6 +103,7 @@ export class Bridge extends Duplex {
     super();
     this.#flow = flow;
     this.#connect = connect;
+    this.encrypted = flow.secured !== undefined;
     this.remoteAddress = flow.remote.slice(0, flow.remote.lastIndexOf(':'));
     // What ends it ends its connection, too.
     this.on('error', () => {});

@@ -1,6 +1,6 @@
-import type { Clock } from '../../core/clock.js';
-import type { OctavoError } from '../../core/error.js';
-import type { Logger } from '../../core/logger.js';
+import type { Clock } from './clock.js';
+import type { OctavoError } from './error.js';
+import type { Logger } from './logger.js';
 
 /** For how long nothing more is said of a source, in milliseconds. */
 const QUIET_MS = 60_000;

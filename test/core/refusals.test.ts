@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { OctavoError } from '../../src/core/error.js';
 import { TestLogger } from '../../src/testing/test-logger.js';
 import { VirtualClock } from '../../src/testing/virtual-clock.js';
-import { Refusals } from '../../src/transport/http/refusals.js';
+import { Refusals } from '../../src/core/refusals.js';
 
 const malformed = new OctavoError('invalid_argument', 'no HTTP');
 const late = new OctavoError('deadline_exceeded', 'late');

@@ -1,6 +1,6 @@
-import type { EndpointRecord } from '../../registry/registry.js';
-import { schemaValue } from '../../schema/value.js';
-import type { Endpoint, Subscription } from '../server.js';
+import type { EndpointRecord } from '../registry/registry.js';
+import { schemaValue } from '../schema/value.js';
+import type { Endpoint, Subscription } from './server.js';
 
 /** Endpoints and subscribers as go-micro's registry shows them: handlers by name, then subscribers by topic, last first. */
 export function endpointRecords(

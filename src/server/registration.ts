@@ -1,6 +1,6 @@
-import type { Clock, Timer } from '../../core/clock.js';
-import type { Logger } from '../../core/logger.js';
-import type { Registry, ServiceRecord } from '../../registry/registry.js';
+import type { Clock, Timer } from '../core/clock.js';
+import type { Logger } from '../core/logger.js';
+import type { Registry, ServiceRecord } from '../registry/registry.js';
 
 export interface RegistrationParts {
   readonly registry: Registry;

@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# Installs the real servers that `npm run test:backends` runs against, and skips what is there.
+# usage: scripts/install-backends.sh [BACKEND ...]   all of them, or those named
+# Debian packages need root. What is built is kept in ${XDG_CACHE_HOME:-$HOME/.cache}/octavo/bin.
+set -uo pipefail
+
+BIN="${XDG_CACHE_HOME:-$HOME/.cache}/octavo/bin"
+export PATH="$BIN:$PATH"
+mkdir -p "$BIN"
+
+# One line for each backend, and one function of its name: it installs that, or fails.
+BACKENDS=(
+  "nats nats-server"
+)
+
+nats() { debian nats-server; }
+
+# --- how things are had
+
+debian() {
+  if [ -z "${UPDATED:-}" ]; then
+    apt-get update -qq || return
+    UPDATED=1
+  fi
+  # A package may bring a service that starts by itself: the tests start their own, at ports of their own.
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
+}
+
+# --- all of it
+
+failed=0
+for line in "${BACKENDS[@]}"; do
+  read -r name command <<<"$line"
+  if [ $# -gt 0 ] && [[ " $* " != *" $name "* ]]; then continue; fi
+  begin=$SECONDS
+  if command -v "$command" >/dev/null; then
+    echo "$name: there already ($(command -v "$command")), 0 s"
+  elif output=$("$name" 2>&1) && command -v "$command" >/dev/null; then
+    echo "$name: installed, $((SECONDS - begin)) s"
+  else
+    echo "$name: FAILED, $((SECONDS - begin)) s"
+    echo "$output" | tail -n 20
+    failed=1
+  fi
+done
+for name in "$@"; do
+  printf '%s\n' "${BACKENDS[@]}" | grep -q "^$name " || { echo "$name: no such backend" && failed=1; }
+done
+exit $failed

@@ -1,0 +1,63 @@
+// Runs the tests that need a real server: the files under test/backends. Each starts a server of its own.
+// usage: npm run test:backends [-- BACKEND ...] [--any-node-test-flag]
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants, readdirSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { delimiter, join } from 'node:path';
+
+/** Each backend, and the command that starts its server. The name is what its test files begin with. */
+const COMMANDS = { nats: 'nats-server' };
+
+const args = process.argv.slice(2);
+const flags = args.filter((arg) => arg.startsWith('-'));
+const asked = args.filter((arg) => !arg.startsWith('-'));
+const unknown = asked.filter((name) => !(name in COMMANDS));
+if (unknown.length > 0 || flags.includes('--help')) {
+  console.log(
+    `usage: npm run test:backends [-- BACKEND ...]\n\nRuns the tests of all, or of those named: ${Object.keys(COMMANDS).join(', ')}`,
+  );
+  process.exit(unknown.length > 0 ? 2 : 0);
+}
+
+const bin = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'octavo', 'bin');
+const path = [bin, process.env.PATH].join(delimiter);
+const wanted = asked.length === 0 ? Object.keys(COMMANDS) : asked;
+const missing = wanted.filter((name) => !isThere(COMMANDS[name]));
+for (const name of missing)
+  console.error(
+    `\n!!! ${name} is NOT TESTED: there is no ${COMMANDS[name]}. Run scripts/install-backends.sh ${name}\n`,
+  );
+
+const files = readdirSync('test/backends')
+  .filter((file) => file.endsWith('.test.ts'))
+  .filter((file) => wanted.some((name) => file.startsWith(`${name}-`) && !missing.includes(name)))
+  .map((file) => join('dist/test/backends', file.replace(/\.ts$/, '.js')))
+  .sort();
+const run =
+  files.length === 0
+    ? { status: 0 }
+    : spawnSync(
+        process.execPath,
+        [
+          '--enable-source-maps',
+          '--test',
+          '--test-concurrency=1',
+          '--test-timeout=180000',
+          ...flags,
+          ...files,
+        ],
+        { stdio: 'inherit', env: { ...process.env, PATH: path } },
+      );
+// On a machine of one's own a server may be missing; where it counts it may not.
+process.exit(missing.length > 0 && process.env.CI === 'true' ? 1 : (run.status ?? 1));
+
+function isThere(command) {
+  return path.split(delimiter).some((folder) => {
+    try {
+      accessSync(join(folder, command), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}

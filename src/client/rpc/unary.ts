@@ -1,0 +1,104 @@
+import type { Codecs } from '../../codec/codecs.js';
+import { OctavoError } from '../../core/error.js';
+import { isPromise, type MaybePromise } from '../../core/lifecycle.js';
+import type { Message } from '../../core/message.js';
+import type { Node } from '../../registry/registry.js';
+import type { Socket } from '../../transport/transport.js';
+import type { ClientCall } from './client-call.js';
+import type { Outcome } from './outcome.js';
+import { codecFor, errorOf, isGoMicro, readReply, requestHeader, showMetadata } from './wire.js';
+
+export interface UnaryParts {
+  readonly codecs: Codecs;
+  /** Gives a connection to a node, at once where one is free. */
+  readonly dial: (call: ClientCall, node: Node) => MaybePromise<Socket>;
+}
+
+/** One attempt of a call that is no stream: a message there, and one back. */
+export class Unary {
+  readonly #parts: UnaryParts;
+  readonly #call: ClientCall;
+  readonly #node: Node;
+  readonly #outcome: Outcome;
+  #socket: Socket | undefined = undefined;
+  #forget: (() => void) | undefined = undefined;
+
+  constructor(parts: UnaryParts, call: ClientCall, node: Node, outcome: Outcome) {
+    this.#parts = parts;
+    this.#call = call;
+    this.#node = node;
+    this.#outcome = outcome;
+  }
+
+  /** @param id the call's on the wire */
+  start(id: string): void {
+    try {
+      const { service, endpoint, contentType, request, method } = this.#call;
+      const codec = codecFor(this.#parts.codecs, contentType);
+      const body = codec.write({ kind: 'request', id, service, endpoint }, request, method?.request);
+      const dialled = this.#parts.dial(this.#call, this.#node);
+      if (isPromise(dialled)) dialled.then((socket) => this.#send(socket, id, body), this.#fail);
+      else this.#send(dialled, id, body);
+    } catch (reason) {
+      this.#fail(reason);
+    }
+  }
+
+  #send(socket: Socket, id: string, body: Uint8Array): void {
+    this.#socket = socket;
+    try {
+      this.#forget = this.#call.context.onCancel((reason) => socket.close(reason));
+      this.#call.waitsFor('the reply of', this.#node.address);
+      const sent = socket.send({ header: requestHeader(this.#call, id, isGoMicro(this.#node)), body });
+      if (isPromise(sent)) sent.then(() => this.#receive(socket), this.#fail);
+      else this.#receive(socket);
+    } catch (reason) {
+      this.#fail(reason);
+    }
+  }
+
+  #receive(socket: Socket): void {
+    try {
+      const received = socket.receive();
+      if (isPromise(received)) received.then((message) => this.#take(message), this.#fail);
+      else this.#take(received);
+    } catch (reason) {
+      this.#fail(reason);
+    }
+  }
+
+  #take(message: Message | undefined): void {
+    let body: unknown;
+    try {
+      body = this.#read(message);
+    } catch (reason) {
+      return this.#fail(reason);
+    }
+    this.#end();
+    this.#outcome.succeed({ body });
+  }
+
+  #read(message: Message | undefined): unknown {
+    const call = this.#call;
+    call.context.throwIfCancelled();
+    if (message === undefined)
+      throw new OctavoError(
+        'unavailable',
+        `${this.#node.address} closed the connection without a reply of ${call.service} ${call.endpoint}`,
+      );
+    showMetadata(call, message, { last: true });
+    const error = errorOf(message);
+    if (error !== undefined) throw error;
+    return readReply(this.#parts.codecs, call, message, call.method?.reply);
+  }
+
+  readonly #fail = (reason: unknown): void => {
+    this.#end();
+    this.#outcome.fail(reason);
+  };
+
+  #end(): void {
+    this.#forget?.();
+    this.#socket?.close();
+  }
+}

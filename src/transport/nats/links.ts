@@ -1,0 +1,116 @@
+import { OctavoError } from '../../core/error.js';
+import type { NatsClient, NatsMessage } from '../../core/nats.js';
+import type { DialOptions } from '../transport.js';
+import type { Door } from './door.js';
+import { FRAME } from './frame.js';
+import { Link } from './link.js';
+import { isSubject, octavoAt, type Mailbox } from './mailbox.js';
+import type { Settings } from './settings.js';
+
+/** How many links others may have with us. */
+const MOST_LINKS = 10_000;
+
+/** The links with Octavo peers: one for each address that was dialled, and those that others dialled. */
+export class Links {
+  readonly #client: NatsClient;
+  readonly #mailbox: Mailbox;
+  readonly #settings: Settings;
+  readonly #all = new Set<Link>();
+  /** The newest one that was dialled to each address. */
+  readonly #dialled = new Map<string, Link>();
+  /** By where their frames go, as one who waits long asks again. */
+  readonly #accepted = new Map<string, Link>();
+
+  constructor(client: NatsClient, mailbox: Mailbox, settings: Settings) {
+    this.#client = client;
+    this.#mailbox = mailbox;
+    this.#settings = settings;
+  }
+
+  /** The link with an address, where there is one. */
+  to(address: string): Link | undefined {
+    const link = this.#dialled.get(address);
+    return link?.open === true ? link : undefined;
+  }
+
+  /** A new link with an address; `nobody` where no Octavo peer is there. All who ask at once share the answer. */
+  meet(address: string, { timeoutMs = 5_000, cancellation }: DialOptions): Promise<Link | 'nobody'> {
+    return new Promise((resolve, reject) => {
+      const settle = (outcome: Link | 'nobody' | OctavoError): void => {
+        timer.cancel();
+        forget?.();
+        leave();
+        if (outcome instanceof OctavoError) reject(outcome);
+        else resolve(outcome);
+      };
+      const leave = this.#asking(address).onMet(settle);
+      const timer = this.#settings.clock.after(timeoutMs, () =>
+        settle(
+          new OctavoError('deadline_exceeded', `${address} did not answer within ${timeoutMs} ms`, {
+            executed: false,
+          }),
+        ),
+      );
+      const forget = cancellation?.onCancel(settle);
+    });
+  }
+
+  /** Somebody asks for a link with one of our addresses. */
+  greet({ reply, data }: NatsMessage, door: Door): void {
+    if (data[0] !== FRAME.hello || !isSubject(reply)) return;
+    if (this.#accepted.has(reply) || this.#accepted.size >= MOST_LINKS) return;
+    const link = this.#make(reply, door, () => void this.#accepted.delete(reply));
+    this.#accepted.set(reply, link);
+    link.welcome(reply);
+  }
+
+  /** We may not ask at this subject: whoever is there is taken for a go-micro peer. */
+  forbidden(subject: string): void {
+    for (const link of [...this.#all]) if (link.asking && octavoAt(link.remote) === subject) link.end();
+  }
+
+  /** Takes in nothing more at an address. */
+  close(door: Door): void {
+    for (const link of [...this.#accepted.values()]) if (link.door === door) link.close();
+  }
+
+  /** Ends all, and tells the other ends. */
+  leave(error: OctavoError): void {
+    for (const link of [...this.#all]) link.leave(error);
+  }
+
+  /** Ends all here. */
+  end(error: OctavoError): void {
+    for (const link of [...this.#all]) link.end(error);
+  }
+
+  #asking(address: string): Link {
+    const there = this.#dialled.get(address);
+    if (there?.asking === true) return there;
+    const link = this.#make(address, undefined, () => {
+      if (this.#dialled.get(address) === link) this.#dialled.delete(address);
+    });
+    this.#dialled.set(address, link);
+    link.meet();
+    return link;
+  }
+
+  #make(remote: string, door: Door | undefined, onGone: () => void): Link {
+    const box = this.#mailbox.open();
+    const link: Link = new Link({
+      client: this.#client,
+      settings: this.#settings,
+      subject: box.subject,
+      remote,
+      ...(door !== undefined && { door }),
+      onGone: () => {
+        this.#mailbox.take(box);
+        this.#all.delete(link);
+        onGone();
+      },
+    });
+    this.#mailbox.give(box, link);
+    this.#all.add(link);
+    return link;
+  }
+}

@@ -1,0 +1,132 @@
+import { createServer, type Server } from 'node:net';
+import { parseAddress } from '../core/address.js';
+import { Clock } from '../core/clock.js';
+import { OctavoError } from '../core/error.js';
+import type { MaybePromise } from '../core/lifecycle.js';
+import { Logger } from '../core/logger.js';
+import type { Provider } from '../core/provider.js';
+import { Refusals } from '../core/refusals.js';
+import { Dialler } from './tcp/dialler.js';
+import { Door } from './tcp/door.js';
+import {
+  MESSAGE_LIMITS,
+  Transport,
+  type DialOptions,
+  type Listener,
+  type Socket,
+  type TransportOptions,
+} from './transport.js';
+
+export interface TcpTransportOptions extends TransportOptions {
+  /** How many connections to one address are used at once, before any of them is full. @defaultValue `1` */
+  readonly connections?: number;
+  /** How much of one stream may wait unread at this end, in bytes; one message may be longer. @defaultValue 256 KiB */
+  readonly windowBytes?: number;
+  /** How many calls and streams the other end may have open on one connection. @defaultValue `1_024` */
+  readonly maxStreams?: number;
+  /** How many connections one listener holds open; more are closed as they come. @defaultValue `10_000` */
+  readonly maxConnections?: number;
+  /** For how long a new connection may take to say what it speaks, and a frame to arrive, in milliseconds; `0` is for ever. @defaultValue `10_000` */
+  readonly headerTimeoutMs?: number;
+  /** After which silence the other end of a connection is taken for dead, in milliseconds; `0` is never. @defaultValue `30_000` */
+  readonly keepaliveMs?: number;
+  /** For how long a listener keeps a connection that carries nothing at least, in milliseconds; `0` is for ever. @defaultValue `120_000` */
+  readonly idleMs?: number;
+}
+
+export interface TcpTransportParts {
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+const DEFAULTS = {
+  ...MESSAGE_LIMITS,
+  timeoutMs: 60_000,
+  connections: 1,
+  windowBytes: 256 * 1024,
+  maxStreams: 1_024,
+  maxConnections: 10_000,
+  headerTimeoutMs: 10_000,
+  keepaliveMs: 30_000,
+  idleMs: 120_000,
+};
+
+/**
+ * Octavo's own wire between Octavo peers: calls and streams share a connection, framed and with headers that are said once.
+ *
+ * go-micro's tcp transport is another one: it speaks Go's gob.
+ */
+export class TcpTransport extends Transport {
+  readonly name = 'tcp';
+  readonly streams = true;
+  readonly options: TcpTransportOptions;
+  readonly #settings: typeof DEFAULTS;
+  readonly #parts: TcpTransportParts;
+  readonly #refusals: Refusals;
+  readonly #dialler: Dialler;
+  readonly #doors = new Set<Door>();
+
+  constructor(options: TcpTransportOptions, parts: TcpTransportParts) {
+    super();
+    this.options = options;
+    this.#settings = { ...DEFAULTS, ...options };
+    this.#parts = parts;
+    this.#refusals = new Refusals(parts.clock, parts.logger);
+    this.#dialler = new Dialler(parts.clock, this.#settings);
+  }
+
+  start(): void {
+    // Connections are opened one by one, by `dial` and `listen`.
+  }
+
+  async stop(): Promise<void> {
+    this.#dialler.destroy();
+    const doors = [...this.#doors];
+    this.#doors.clear();
+    await Promise.all(doors.map((door) => door.cut()));
+  }
+
+  dial(address: string, options: DialOptions = {}): MaybePromise<Socket> {
+    return this.#dialler.dial(address, options);
+  }
+
+  async listen(address: string, accept: (socket: Socket) => void): Promise<Listener> {
+    const { maxConnections } = this.#settings;
+    const { clock } = this.#parts;
+    const server = createServer();
+    server.maxConnections = maxConnections;
+    server.on('drop', (dropped) =>
+      this.#refusals.note(
+        dropped?.remoteAddress ?? '',
+        new OctavoError('resource_exhausted', `${maxConnections} connections are open (maxConnections)`),
+      ),
+    );
+    await bind(server, address);
+    const door = new Door(server, this.#settings, { clock, refusals: this.#refusals, accept });
+    this.#doors.add(door);
+    return door;
+  }
+}
+
+/** Speaks Octavo's own wire. */
+export function tcp(options: TcpTransportOptions = {}): Provider<Transport> {
+  return (resolve) => new TcpTransport(options, { clock: resolve(Clock), logger: resolve(Logger) });
+}
+
+function bind(server: Server, address: string): Promise<void> {
+  const { host, port } = parseAddress(address);
+  return new Promise((resolve, reject) => {
+    const fail = (cause: NodeJS.ErrnoException): void => {
+      const what =
+        cause.code === 'EADDRINUSE'
+          ? `the address ${address} is in use: stop what listens there, or set another (MICRO_SERVER_ADDRESS)`
+          : `cannot listen on ${address}: ${cause.message}`;
+      reject(new OctavoError('unavailable', what, { cause }));
+    };
+    server.once('error', fail);
+    server.listen({ port, ...(host !== '' && { host }) }, () => {
+      server.off('error', fail);
+      resolve();
+    });
+  });
+}

@@ -1,0 +1,104 @@
+import type { Server, Socket as TcpSocket, AddressInfo } from 'node:net';
+import { formatAddress } from '../../core/address.js';
+import type { Clock } from '../../core/clock.js';
+import { OctavoError } from '../../core/error.js';
+import type { Refusals } from '../../core/refusals.js';
+import type { Listener, Socket } from '../transport.js';
+import { Connection, FAREWELL_MS, type ConnectionOptions } from './connection.js';
+import { Rounds } from './rounds.js';
+
+export interface DoorOptions extends ConnectionOptions {
+  /** For how long a connection that carries nothing is kept at least, in milliseconds; `0` is for ever. */
+  readonly idleMs: number;
+}
+
+export interface DoorParts {
+  readonly clock: Clock;
+  readonly refusals: Refusals;
+  readonly accept: (socket: Socket) => void;
+}
+
+/** An open door, and the connections that came through it. */
+export class Door implements Listener {
+  readonly address: string;
+  readonly #server: Server;
+  readonly #options: DoorOptions;
+  readonly #parts: DoorParts;
+  readonly #rounds: Rounds;
+  readonly #idleSince = new WeakMap<Connection, number>();
+  /** Told when a connection has closed. */
+  readonly #onGone = new Set<() => void>();
+
+  /** @param server one that listens */
+  constructor(server: Server, options: DoorOptions, parts: DoorParts) {
+    // A TCP server that listens has an address with a port.
+    const { address, port } = server.address() as AddressInfo;
+    this.address = formatAddress(address, port);
+    this.#server = server;
+    this.#options = options;
+    this.#parts = parts;
+    this.#rounds = new Rounds(parts.clock, options, (connection, now) => this.#sweep(connection, now));
+    server.on('connection', (tcp: TcpSocket) => this.#take(tcp));
+  }
+
+  /** Waits for callers to close the connections that carry nothing, but not for long. */
+  async close(): Promise<void> {
+    // Its callback waits for connections that are busy, and they may take their time.
+    if (this.#server.listening) this.#server.close();
+    for (const connection of [...this.#rounds.connections]) connection.farewell();
+    if (this.#idle === 0) return;
+    const { clock } = this.#parts;
+    await new Promise<void>((resolve) => {
+      const done = (): void => {
+        timer.cancel();
+        this.#onGone.delete(gone);
+        resolve();
+      };
+      const gone = (): void => {
+        if (this.#idle === 0) done();
+      };
+      const timer = clock.after(FAREWELL_MS, done);
+      this.#onGone.add(gone);
+    });
+  }
+
+  /** Closes, and cuts what is open. */
+  async cut(): Promise<void> {
+    const gone = new Promise((resolve) => this.#server.once('close', resolve));
+    if (this.#server.listening) this.#server.close();
+    else if (this.#rounds.connections.size === 0) return;
+    this.#rounds.destroy(new OctavoError('unavailable', 'the tcp transport was stopped'));
+    await gone;
+  }
+
+  /** How many connections carry nothing. */
+  get #idle(): number {
+    let count = 0;
+    for (const { streams } of this.#rounds.connections) if (streams.size === 0) count++;
+    return count;
+  }
+
+  #take(tcp: TcpSocket): void {
+    const connection = new Connection(tcp, this.#parts.clock, this.#options, {
+      accept: this.#parts.accept,
+      opened: () => {},
+      changed: () => {},
+      refused: (error) => this.#parts.refusals.note(tcp.remoteAddress ?? '', error),
+      closed: () => {
+        this.#rounds.delete(connection);
+        for (const gone of [...this.#onGone]) gone();
+      },
+    });
+    this.#rounds.add(connection);
+  }
+
+  /** Says goodbye to a connection that has carried nothing for too long. */
+  #sweep(connection: Connection, now: number): void {
+    const { idleMs } = this.#options;
+    const since = this.#idleSince.get(connection);
+    if (connection.streams.size > 0 || connection.seen !== connection.streams.count || since === undefined) {
+      connection.seen = connection.streams.count;
+      this.#idleSince.set(connection, now);
+    } else if (idleMs > 0 && now - since >= idleMs) connection.farewell();
+  }
+}

@@ -1,0 +1,207 @@
+import type { Socket as TcpSocket } from 'node:net';
+import type { Clock, Timer } from '../../core/clock.js';
+import { OctavoError } from '../../core/error.js';
+import type { MaybePromise } from '../../core/lifecycle.js';
+import { POOL, type DialOptions, type PoolOptions, type Socket } from '../transport.js';
+import { Connection, type ConnectionOptions } from './connection.js';
+import type { Rounds } from './rounds.js';
+import type { Stream } from './stream.js';
+
+/** What the lines of one transport have in common. */
+export interface LineOptions extends ConnectionOptions {
+  /** How many connections carry calls before any is full. */
+  readonly connections: number;
+}
+
+export interface LineParts {
+  readonly clock: Clock;
+  /** Begins to open a TCP connection. */
+  readonly connect: () => TcpSocket;
+  readonly rounds: Rounds;
+  /** There is nothing left to remember of this address. */
+  readonly onEmpty: () => void;
+}
+
+/** Somebody who waits for a connection that has room. */
+interface Waiting {
+  /** Lets it have a stream, or fail. Returns whether there was one to have. */
+  readonly settle: (error?: OctavoError) => boolean;
+}
+
+/** The connections to one address: as few as there may be, since each carries many streams. One is opened at a time, for all who wait. */
+export class Line {
+  readonly #address: string;
+  readonly #options: LineOptions;
+  readonly #parts: LineParts;
+  readonly #connections: Connection[] = [];
+  readonly #waiting = new Set<Waiting>();
+  /** Another connection, until its other end has said who it is. */
+  #opening: Connection | undefined;
+  /** What was said last of the pool, and what that comes to. */
+  #given: PoolOptions | undefined;
+  #pool: Required<PoolOptions> = POOL;
+  #idle: Timer | undefined;
+
+  constructor(address: string, options: LineOptions, parts: LineParts) {
+    this.#address = address;
+    this.#options = options;
+    this.#parts = parts;
+  }
+
+  /** A stream on a connection, at once where there is one with room. */
+  dial(options: DialOptions): MaybePromise<Socket> {
+    const { pool } = options;
+    if (pool !== undefined && pool !== this.#given) {
+      this.#given = pool;
+      this.#pool = { ...POOL, ...pool };
+    }
+    return this.#stream() ?? this.#wait(options);
+  }
+
+  /** Lets nobody wait any longer. */
+  stop(): void {
+    this.#idle?.cancel();
+    const stopped = `the tcp transport was stopped while a call waited for ${this.#address}`;
+    this.#fail(new OctavoError('unavailable', stopped, { executed: false }));
+    this.#giveUp();
+  }
+
+  #stream(): Stream | undefined {
+    let best: Connection | undefined;
+    for (const each of this.#connections)
+      if (each.streams.free && (best === undefined || each.streams.size < best.streams.size)) best = each;
+    if (best === undefined) return undefined;
+    if (best.streams.size === 0) best.background = false;
+    // The call need not wait for it.
+    else if (this.#connections.length < this.#options.connections) this.#openMore();
+    return best.streams.open();
+  }
+
+  #wait({ timeoutMs = 5_000, cancellation }: DialOptions): MaybePromise<Socket> {
+    const { maxQueue, maxConnections } = this.#pool;
+    const full = `all ${maxConnections} connections to ${this.#address} are full of calls (maxConnections)`;
+    const may = this.#openMore();
+    if (this.#waiting.size >= maxQueue)
+      throw new OctavoError(
+        'resource_exhausted',
+        `${maxQueue} calls wait for a connection to ${this.#address} already (maxQueue)`,
+        { executed: false },
+      );
+    return new Promise((resolve, reject) => {
+      const waiting: Waiting = {
+        settle: (error) => {
+          const stream = error === undefined ? this.#stream() : undefined;
+          if (error === undefined && stream === undefined) return false;
+          this.#waiting.delete(waiting);
+          timer.cancel();
+          forget?.();
+          if (stream !== undefined) resolve(stream);
+          else reject(error);
+          if (this.#waiting.size === 0) this.#giveUp();
+          return true;
+        },
+      };
+      const late = may
+        ? `opening a connection to ${this.#address} took longer than ${Math.round(timeoutMs)} ms`
+        : `${full}, and none had room within ${Math.round(timeoutMs)} ms`;
+      const timer = this.#parts.clock.after(timeoutMs, () => {
+        waiting.settle(new OctavoError('deadline_exceeded', late, { executed: false }));
+      });
+      this.#waiting.add(waiting);
+      const forget = cancellation?.onCancel(waiting.settle);
+    });
+  }
+
+  /** Opens another connection if there may be one. Returns whether one is being opened. */
+  #openMore(): boolean {
+    if (this.#opening !== undefined) return true;
+    if (this.#connections.length >= this.#pool.maxConnections) return false;
+    const tcp = this.#parts.connect();
+    const connection = new Connection(tcp, this.#parts.clock, this.#options, {
+      dialled: this.#address,
+      accept: (stream) => stream.close(),
+      opened: () => this.#opened(connection),
+      changed: () => this.#changed(connection),
+      refused: () => {},
+      closed: (error) => {
+        this.#parts.rounds.delete(connection);
+        this.#closed(connection, error);
+      },
+    });
+    this.#opening = connection;
+    this.#parts.rounds.add(connection);
+    return true;
+  }
+
+  /** Opens no further what nobody waits for. */
+  #giveUp(): void {
+    const opening = this.#opening;
+    this.#opening = undefined;
+    opening?.destroy();
+  }
+
+  #opened(connection: Connection): void {
+    this.#opening = undefined;
+    this.#connections.push(connection);
+    this.#serve();
+    if (connection.streams.size === 0) this.#rest(connection);
+  }
+
+  /** Lets those in who wait, as long as there is room. */
+  #serve(): void {
+    for (const { settle } of this.#waiting) if (!settle()) break;
+    if (this.#waiting.size > 0) this.#openMore();
+  }
+
+  #changed(connection: Connection): void {
+    if (connection.streams.over) {
+      this.#remove(connection);
+      if (connection.streams.size === 0) connection.end();
+    } else if (connection.streams.size === 0) this.#rest(connection);
+    if (this.#waiting.size > 0) this.#serve();
+  }
+
+  #closed(connection: Connection, error: OctavoError | undefined): void {
+    if (connection === this.#opening) {
+      this.#opening = undefined;
+      const cause = error?.cause instanceof Error ? error.cause : error;
+      const why = cause?.message ?? 'it closed the connection before it said who it is';
+      const what = `cannot open a connection to ${this.#address}: ${why}`;
+      this.#fail(new OctavoError('unavailable', what, { cause, executed: false }));
+    }
+    this.#remove(connection);
+    if (this.#waiting.size > 0) this.#serve();
+  }
+
+  #remove(connection: Connection): void {
+    const at = this.#connections.indexOf(connection);
+    if (at >= 0) this.#connections.splice(at, 1);
+    if (this.#connections.length > 0 || this.#opening !== undefined || this.#waiting.size > 0) return;
+    this.#idle?.cancel();
+    this.#idle = undefined;
+    this.#parts.onEmpty();
+  }
+
+  #fail(error: OctavoError): void {
+    for (const { settle } of [...this.#waiting]) settle(error);
+  }
+
+  /** Nothing goes on there: the process may end, and after a while the connection does. */
+  #rest(connection: Connection): void {
+    const { size, ttlMs } = this.#pool;
+    if (this.#connections.length > size) return connection.end();
+    connection.background = true;
+    this.#idle ??= this.#parts.clock.after(ttlMs, () => this.#endIdle(), { background: true });
+  }
+
+  /** Closes what has carried nothing since the last time. */
+  #endIdle(): void {
+    this.#idle = undefined;
+    for (const connection of [...this.#connections]) {
+      if (connection.streams.size === 0 && connection.seen === connection.streams.count) connection.end();
+      else connection.seen = connection.streams.count;
+    }
+    if (this.#connections.length > 0)
+      this.#idle = this.#parts.clock.after(this.#pool.ttlMs, () => this.#endIdle(), { background: true });
+  }
+}

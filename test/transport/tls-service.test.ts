@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, afterEach, describe, it } from 'node:test';
+import { promisify } from 'node:util';
+import { ClientOf, Field, Handler, Message, Service } from '../../decorators/index.js';
+import { memory as memoryBroker } from '../../src/broker/memory.js';
+import type { Context } from '../../src/core/context.js';
+import { OctavoError } from '../../src/core/error.js';
+import { memory as memoryRegistry, MemoryWorld } from '../../src/registry/memory.js';
+import { createService, type ServiceOptions } from '../../src/service/run.js';
+import { TestLogger } from '../../src/testing/test-logger.js';
+import type { TlsOptions } from '../../src/core/tls.js';
+import { http } from '../../src/transport/http.js';
+import { Authority } from '../support/certificates.js';
+
+@Message('tls.Nothing')
+class Nothing {}
+
+@Message('tls.Caller')
+class Caller {
+  @Field(1, 'string') subject = '';
+}
+
+@Service({ name: 'door' })
+class Door {
+  @Handler(Nothing, Caller)
+  async who(_: Nothing, { peer }: Context): Promise<Caller> {
+    return { subject: peer.certificate?.subject ?? `nobody ${Object.keys(peer).join(' ')}` };
+  }
+}
+
+class DoorClient extends ClientOf(Door) {}
+
+const authority = await Authority.make();
+const stranger = await Authority.make('somebody else');
+const { ca } = authority;
+const server = await authority.issue('server');
+const client = await authority.issue('client');
+
+let world = new MemoryWorld();
+let opened: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of opened.reverse()) await close();
+  opened = [];
+  world = new MemoryWorld();
+});
+
+async function started(
+  tls: TlsOptions | undefined,
+  more: ServiceOptions = {},
+): Promise<ReturnType<typeof createService>> {
+  const service = createService({
+    transport: http(tls === undefined ? {} : { tls }),
+    registry: memoryRegistry({ world }),
+    broker: memoryBroker(),
+    logger: () => new TestLogger(),
+    env: {},
+    ...more,
+  });
+  opened.push(() => service.stop());
+  await service.start();
+  return service;
+}
+
+const door = (tls: TlsOptions | undefined): Promise<ReturnType<typeof createService>> =>
+  started(tls, { services: [Door] });
+
+async function who(tls: TlsOptions | undefined): Promise<string> {
+  const caller = await started(tls, { name: 'caller' });
+  return (await caller.resolve(DoorClient).who({})).subject;
+}
+
+function refuses(code: string, pattern: RegExp): (error: unknown) => boolean {
+  return (error) => {
+    assert.ok(error instanceof OctavoError);
+    assert.match(error.message, pattern);
+    assert.deepEqual([error.code, error.executed], [code, false]);
+    return true;
+  };
+}
+
+describe('a service over TLS', () => {
+  it('knows who calls by the certificate, and nothing of it where there is none', async () => {
+    await door({ ca, ...server, clientAuth: 'request' });
+    assert.equal(await who({ ca, ...client }), 'CN=client');
+    assert.equal(await who({ ca }), 'nobody address octavo');
+  });
+
+  it('says in the registry that it takes TLS, and one without says nothing', async () => {
+    const secure = await door(server);
+    assert.equal(secure.server.node?.metadata['secure'], 'true');
+    const plain = await door(undefined);
+    assert.ok(!('secure' in (plain.server.node?.metadata ?? {})));
+  });
+
+  it('gives who has no TLS, the wrong authority or no certificate an error with the remedy', async () => {
+    await door({ ca, ...server, clientAuth: 'require' });
+    await assert.rejects(
+      who(undefined),
+      refuses('unavailable', /takes TLS only, as its node says: give the http transport the option tls/),
+    );
+    await assert.rejects(
+      who({ ca: stranger.ca }),
+      refuses('unavailable', /is signed by nobody in tls\.ca: put its authority there/),
+    );
+    await assert.rejects(
+      who({ ca }),
+      refuses(
+        'unauthenticated',
+        /a certificate of the caller is asked for \(tls\.clientAuth\): set tls\.cert/,
+      ),
+    );
+  });
+
+  it('leaves those of a fleet that do not have it to others', async () => {
+    await door(server);
+    await door(undefined);
+    for (let n = 0; n < 8; n++) {
+      assert.equal(await who(undefined), 'nobody address octavo');
+      assert.equal(await who({ ca }), 'nobody address octavo');
+    }
+  });
+
+  it('fails its start without a certificate, naming the option', async () => {
+    await assert.rejects(door({ ca }), /tls of the http transport: whoever listens needs a certificate/);
+    await assert.rejects(door({ ca: '/no/such.pem' }), /tls\.ca of the http transport \(\/no\/such\.pem\)/);
+  });
+
+  it('is made by the recipe of the docs', async () => {
+    const [, recipe = ''] = /```sh\n([^]*?)```/.exec(readFileSync('docs/tls.md', 'utf8')) ?? [];
+    const folder = mkdtempSync(join(tmpdir(), 'octavo-tls-recipe-'));
+    after(() => rmSync(folder, { recursive: true, force: true }));
+    await promisify(execFile)('sh', ['-ec', recipe], { cwd: folder });
+    const made = (file: string): string => join(folder, file);
+    const own = { ca: made('ca.pem'), cert: made('greeter.pem'), key: made('greeter.key') };
+    await door({ ...own, clientAuth: 'require' });
+    for (const serverName of ['10.0.0.7', 'greeter.local'])
+      assert.equal(await who({ ...own, serverName }), 'CN=greeter');
+  });
+});
