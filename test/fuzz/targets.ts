@@ -11,7 +11,7 @@ import {
 import { httpMessages, httpWriting } from './targets/http.js';
 import { mdnsPackets, mdnsPayloads } from './targets/mdns.js';
 import { natsEnvelopes, natsFrames } from './targets/nats.js';
-import { protoJson, protobuf, times } from './targets/schema.js';
+import { protoJson, protobuf, protobufClosures, times } from './targets/schema.js';
 import { tcpConnections, tcpFrames, tcpHeaders, tcpPrefaces } from './targets/tcp.js';
 
 /** Every parser that faces the network, and those of the environment. */
@@ -27,6 +27,7 @@ export const targets: readonly Target[] = [
   natsEnvelopes,
   natsFrames,
   protobuf,
+  protobufClosures,
   protoJson,
   times,
   envelopes,
