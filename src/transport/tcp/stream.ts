@@ -2,6 +2,7 @@ import { OctavoError } from '../../core/error.js';
 import type { MaybePromise } from '../../core/lifecycle.js';
 import type { Message } from '../../core/message.js';
 import { Metadata } from '../../core/metadata.js';
+import type { PeerCertificate } from '../../core/tls.js';
 import type { Socket } from '../transport.js';
 import type { MessageFrame } from './frame-reader.js';
 import type { FrameWriter } from './frame-writer.js';
@@ -11,6 +12,8 @@ import { CHUNK, type Terms } from './frames.js';
 export interface Carrier {
   readonly local: string;
   readonly remote: string;
+  /** What the other end has shown of itself, where it was asked for a certificate. */
+  readonly certificate: PeerCertificate | undefined;
   /** What each end takes. */
   readonly terms: Terms;
   readonly peer: Terms;
@@ -117,6 +120,10 @@ export class Stream implements Socket {
 
   get remote(): string {
     return this.#carrier.remote;
+  }
+
+  get certificate(): PeerCertificate | undefined {
+    return this.#carrier.certificate;
   }
 
   /** Whether it was closed at this end, or has ended. */

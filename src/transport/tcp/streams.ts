@@ -1,5 +1,6 @@
 import type { Clock } from '../../core/clock.js';
 import { OctavoError } from '../../core/error.js';
+import type { PeerCertificate } from '../../core/tls.js';
 import type { FrameEvents, MessageFrame } from './frame-reader.js';
 import type { FrameWriter } from './frame-writer.js';
 import { LAST_STREAM, MESSAGE, OPEN, type Terms } from './frames.js';
@@ -9,6 +10,7 @@ import { Stream, type Carrier, type Kept } from './stream.js';
 export interface StreamsInit {
   readonly remote: string;
   readonly local: () => string;
+  readonly certificate: PeerCertificate | undefined;
   readonly clock: Clock;
   readonly writer: FrameWriter;
   readonly terms: Terms;
@@ -27,6 +29,7 @@ const MOST_ARRIVING = 64 * 1024 * 1024;
 /** The calls and streams of one connection. They are opened by the end that dialled. */
 export class Streams implements Carrier, FrameEvents {
   readonly remote: string;
+  readonly certificate: PeerCertificate | undefined;
   readonly writer: FrameWriter;
   readonly terms: Terms;
   readonly timeoutMs: number;
@@ -56,6 +59,7 @@ export class Streams implements Carrier, FrameEvents {
   constructor(init: StreamsInit) {
     this.#init = init;
     this.remote = init.remote;
+    this.certificate = init.certificate;
     this.writer = init.writer;
     this.terms = init.terms;
     this.timeoutMs = init.timeoutMs;
