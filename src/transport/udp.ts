@@ -1,3 +1,4 @@
+import { isLoopback, parseAddress } from '../core/address.js';
 import { Clock } from '../core/clock.js';
 import { OctavoError } from '../core/error.js';
 import type { MaybePromise } from '../core/lifecycle.js';
@@ -83,12 +84,18 @@ export class UdpTransport extends Transport {
   }
 
   dial(address: string, options: DialOptions = {}): MaybePromise<Socket> {
-    const { cancellation, stream = false } = options;
+    const { cancellation, stream = false, secure = false } = options;
     if (cancellation?.cancelled !== undefined) throw cancellation.cancelled;
     if (stream)
       throw new OctavoError(
         'failed_precondition',
         `the udp transport carries no streams: call ${address} over another transport, such as http`,
+        { executed: false },
+      );
+    if (secure)
+      throw new OctavoError(
+        'unavailable',
+        `${address} takes TLS only, as its node says: the udp transport has none`,
         { executed: false },
       );
     return this.#links.to(address).dial(options);
@@ -98,7 +105,16 @@ export class UdpTransport extends Transport {
     const door = new Door(accept, this.#settings, (it) => void this.#doors.delete(it));
     await door.bind(address);
     this.#doors.add(door);
+    this.#noteExposure(door);
     return door;
+  }
+
+  #noteExposure({ address }: Door): void {
+    if (isLoopback(parseAddress(address).host)) return;
+    this.#settings.logger.warn(
+      'the udp transport has no TLS, and listens where others can read and change what is sent: keep it to networks you trust',
+      { address },
+    );
   }
 }
 

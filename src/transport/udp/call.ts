@@ -40,8 +40,9 @@ export abstract class Call implements Socket {
   /** Lets go of what the call holds. */
   protected abstract onFinished(): void;
 
-  /** Keeps the message that came for the reader. */
+  /** Keeps the message that came for the reader. There is no other. */
   protected keep(message: Message): void {
     this.#inbox.push(message);
+    this.#inbox.end();
   }
 }
