@@ -29,8 +29,6 @@ export const KIND = {
   cancel: 8,
 } as const;
 
-export type Kind = (typeof KIND)[keyof typeof KIND];
-
 /** The token of who has none yet. */
 export const NO_TOKEN = '\0'.repeat(8);
 
