@@ -508,6 +508,17 @@ describe('the limits of the udp transport', () => {
     assert.equal(text(await again.receive()), 'there is room');
   });
 
+  it('are not reached by a call that could not be accepted', async () => {
+    const more = parts();
+    const transport = started({ maxSockets: 1 }, more);
+    const listener = await transport.listen(ANY, () => {
+      throw new Error('not today');
+    });
+    for (let n = 0; n < 3; n++)
+      await assert.rejects(call(transport, listener, message('x')), failing('unavailable', undefined));
+    assert.equal(more.logger.records.filter(({ level }) => level === 'error').length, 3);
+  });
+
   it('are one message each way', async () => {
     const transport = started();
     const far = later<Socket>();
