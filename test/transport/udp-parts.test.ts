@@ -86,6 +86,12 @@ describe('the calls that the udp transport has answered', () => {
     assert.ok(answered.get('new') !== undefined && answered.get('new')?.datagram === undefined);
   });
 
+  it('keep no more memory than they have bytes', () => {
+    const answered = new Answered(new VirtualClock());
+    answered.add('x', Buffer.alloc(8_192).subarray(100, 110));
+    assert.equal(answered.get('x')?.datagram?.buffer.byteLength, 10);
+  });
+
   it('are at most so many, and so many bytes, the latest', () => {
     const answered = new Answered(new VirtualClock());
     for (let n = 0; n < 20_000; n++) answered.add(String(n));

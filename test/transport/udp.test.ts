@@ -508,6 +508,18 @@ describe('the limits of the udp transport', () => {
     assert.equal(text(await again.receive()), 'there is room');
   });
 
+  it('hold for calls that wait for their peer to show itself', async () => {
+    const transport = started({ maxSockets: 2 });
+    const silent = await raw();
+    const dial = async (): Promise<Socket> => transport.dial(silent.address);
+    const stopped = [dial(), dial()].map((dialling) =>
+      assert.rejects(dialling, failing('unavailable', false)),
+    );
+    await assert.rejects(dial(), failing('resource_exhausted', false, 'maxSockets', silent.address));
+    await transport.stop();
+    await Promise.all(stopped);
+  });
+
   it('are not reached by a call that could not be accepted', async () => {
     const more = parts();
     const transport = started({ maxSockets: 1 }, more);

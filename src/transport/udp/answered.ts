@@ -40,7 +40,7 @@ export class Answered {
   add(id: string, datagram?: Buffer): void {
     const at = this.#clock.now();
     this.#remove(id);
-    this.#answers.set(id, { at, datagram });
+    this.#answers.set(id, { at, datagram: datagram && alone(datagram) });
     this.#bytes += datagram?.length ?? 0;
     for (const [oldest, answer] of this.#answers) {
       const fits = this.#answers.size <= MOST && this.#bytes <= MOST_BYTES;
@@ -53,4 +53,12 @@ export class Answered {
     this.#bytes -= this.#answers.get(id)?.datagram?.length ?? 0;
     this.#answers.delete(id);
   }
+}
+
+/** The same bytes in memory of their own: a few of a larger piece would keep all of it. */
+function alone(bytes: Buffer): Buffer {
+  if (bytes.length === bytes.buffer.byteLength) return bytes;
+  const own = Buffer.allocUnsafeSlow(bytes.length);
+  bytes.copy(own);
+  return own;
 }

@@ -61,6 +61,7 @@ export class Link implements LinkPort {
   dial(options: DialOptions): MaybePromise<DialledCall> {
     const { idempotent = false } = options;
     if (this.token !== NO_TOKEN) return new DialledCall(this, idempotent);
+    this.#checkRoom(this.#waiting.size);
     return this.#met(options).then(() => new DialledCall(this, idempotent));
   }
 
@@ -71,15 +72,9 @@ export class Link implements LinkPort {
   }
 
   enter(call: DialledCall): void {
-    const { maxSockets } = this.settings;
     if (this.#over)
       throw new OctavoError('unavailable', `${this.remote} was left a moment ago`, { executed: false });
-    if (this.#calls.size >= maxSockets)
-      throw new OctavoError(
-        'resource_exhausted',
-        `${maxSockets} calls to ${this.remote} are under way already (maxSockets)`,
-        { executed: false },
-      );
+    this.#checkRoom(this.#calls.size);
     this.#calls.set(call.id, call);
     if (this.#calls.size === 1) this.#port?.hold(true);
   }
@@ -104,8 +99,16 @@ export class Link implements LinkPort {
   async end(error: OctavoError): Promise<void> {
     if (this.#over) return;
     for (const call of this.#calls.values()) this.cancel(call);
-    this.#finish(error, () => error);
+    const unsent = new OctavoError(error.code, error.message, { cause: error, executed: false });
+    this.#finish(unsent, () => error);
     await this.#port?.close();
+  }
+
+  #checkRoom(count: number): void {
+    const { maxSockets } = this.settings;
+    if (count < maxSockets) return;
+    const what = `${maxSockets} calls to ${this.remote} are under way already (maxSockets)`;
+    throw new OctavoError('resource_exhausted', what, { executed: false });
   }
 
   async #open(host: string, port: number): Promise<void> {
