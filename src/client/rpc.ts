@@ -224,6 +224,7 @@ export class RpcClient extends Client {
     call.waitsFor('a connection to', node.address);
     const dialled = this.#parts.transport.dial(node.address, {
       stream,
+      idempotent: call.idempotent,
       timeoutMs: Math.min(this.options.dialTimeoutMs, context.remainingMs),
       pool: this.#pool,
       cancellation: context,

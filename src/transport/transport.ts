@@ -50,6 +50,8 @@ export const POOL: Required<PoolOptions> = {
 export interface DialOptions {
   /** Whether more than one message will go either way. @defaultValue `false` */
   readonly stream?: boolean;
+  /** Whether the call may be run more than once, so that what loses messages may send it again. @defaultValue `false` */
+  readonly idempotent?: boolean;
   /** For how long opening may take, in milliseconds. @defaultValue `5_000` */
   readonly timeoutMs?: number;
   /** Gives the dialling up. A call's {@link Context} is one. */

@@ -13,6 +13,7 @@ import { mdnsPackets, mdnsPayloads } from './targets/mdns.js';
 import { natsEnvelopes, natsFrames } from './targets/nats.js';
 import { protoJson, protobuf, protobufClosures, times } from './targets/schema.js';
 import { tcpConnections, tcpFrames, tcpHeaders, tcpPrefaces } from './targets/tcp.js';
+import { udpDatagrams } from './targets/udp.js';
 
 /** Every parser that faces the network, and those of the environment. */
 export const targets: readonly Target[] = [
@@ -22,6 +23,7 @@ export const targets: readonly Target[] = [
   tcpFrames,
   tcpHeaders,
   tcpConnections,
+  udpDatagrams,
   mdnsPackets,
   mdnsPayloads,
   natsEnvelopes,

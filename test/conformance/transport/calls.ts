@@ -49,6 +49,19 @@ export const callSuite = {
       calls.map((__, n) => `<${n}>`),
     );
   },
+  'a call that may be run more than once is run once where nothing is lost': async (transport) => {
+    let runs = 0;
+    const listener = await transport.listen(ANY, (socket) => {
+      runs++;
+      echo(socket);
+    });
+    const socket = await transport.dial(listener.address, { idempotent: true });
+    await socket.send(message('again'));
+    assert.equal(text(await socket.receive()), 'again');
+    socket.close();
+    assert.equal(text(await call(transport, listener, message('other'))), 'other');
+    assert.equal(runs, 2);
+  },
   'a socket is accepted when its first message is there': async (transport) => {
     const first = later<string | undefined>();
     const listener = await transport.listen(ANY, (socket) => {
