@@ -36,6 +36,8 @@ export const contenders: readonly Contender[] = [
   inProcesses('nodes-10000', './flat.js', SMALL, ALONE),
   inProcesses('connections-64', './flat.js', SMALL),
   inProcesses('connections-5000', './flat.js', SMALL),
+  inProcesses('floor-connections-64', './flat.js', SMALL),
+  inProcesses('floor-connections-5000', './flat.js', SMALL),
 ];
 
 /** One of those in `bench/package.json`. Its module stays where its dependencies are: it is no TypeScript, as nobody else needs them. */

@@ -3,7 +3,7 @@ import { ClientOf, createService, Handler, Registry, Service, type ServiceClass 
 import { http } from '../src/transport/http.js';
 import { memory as memoryTransport, MemoryNetwork } from '../src/transport/memory.js';
 import { EchoClient, EchoServer, Text } from './echo.js';
-import { FloorConnection, request } from './floor.js';
+import { floor, FloorConnection, request } from './floor.js';
 import { LOCAL } from './octavo.js';
 import type { Variant } from './variant.js';
 
@@ -93,6 +93,7 @@ function nodes(count: number): Variant {
 /** A server that holds so many connections, all of which are used in turn, by the client of the floor. */
 function connections(count: number): Variant {
   return {
+    ...floorConnections(count),
     name: `connections-${count}`,
     about: `http, ${count} connections used in turn by the floor's client`,
 
@@ -101,16 +102,28 @@ function connections(count: number): Variant {
       await service.start();
       return service.server.node?.address ?? '';
     },
+  };
+}
+
+/** The same with the server of the floor: what so many connections cost whoever holds them. */
+function floorConnections(count: number): Variant {
+  return {
+    name: `floor-connections-${count}`,
+    about: `the floor, ${count} connections used in turn`,
+
+    serve: () => floor.serve(),
 
     async connect(address) {
-      const all: FloorConnection[] = [];
-      while (all.length < count) all.push(await FloorConnection.open(address));
-      let at = 0;
+      const idle: FloorConnection[] = [];
+      while (idle.length < count) idle.push(await FloorConnection.open(address));
       return async (text) => {
-        const connection = all[at];
-        at = at + 1 < count ? at + 1 : 0;
-        // The reply has the same bytes before the text as the request.
-        return (await connection?.call(request(encoded(text))))?.slice(-text.length);
+        // The one that is idle for longest.
+        const connection = idle.shift();
+        if (connection === undefined) throw new Error(`more calls at once than the ${count} connections`);
+        const reply = await connection.call(request(encoded(text)));
+        idle.push(connection);
+        // It has the same bytes before the text as the request.
+        return reply.slice(-text.length);
       };
     },
   };
@@ -133,4 +146,6 @@ export const flats: readonly Variant[] = [
   nodes(10_000),
   connections(64),
   connections(5_000),
+  floorConnections(64),
+  floorConnections(5_000),
 ];

@@ -178,6 +178,23 @@ const goals: readonly Goal[] = [
   flat('endpoints', 1_000, 1),
   flat('nodes', 10_000, 1),
   flat('connections', 5_000, 64),
+  {
+    name: 'the same, of what it becomes on bare sockets',
+    needs: ['connections-5000', 'connections-64', 'floor-connections-5000', 'floor-connections-64'],
+    must: 1.15,
+    aim: 1,
+    unit: 'x',
+    lower: true,
+    of(findings) {
+      const ours = compared(findings, 'connections-64', 'connections-5000', cpuOf).runs;
+      const theirs = compared(findings, 'floor-connections-64', 'floor-connections-5000', cpuOf).runs;
+      return {
+        runs: ours.map((each, at) => each / (theirs[at] ?? NaN)),
+        ours: median(ours),
+        theirs: median(theirs),
+      };
+    },
+  },
 ];
 
 /** The rows that stand on one of these names; all where there are none. */
