@@ -38,7 +38,7 @@ async function growth(transport: string, role: 'read' | 'write'): Promise<number
 /** One end of the slow tests' stream. */
 function streamer(transport: string, ...args: readonly string[]): ChildProcess {
   const path = fileURLToPath(new URL('../test/slow/streamer.js', import.meta.url));
-  return fork(path, args, { env: { ...process.env, MICRO_TRANSPORT: transport } });
+  return fork(path, args, { env: { ...process.env, MICRO_TRANSPORT: transport, MICRO_LOG_LEVEL: 'error' } });
 }
 
 /** What the next message that has this member says there. */
