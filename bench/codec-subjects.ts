@@ -1,7 +1,8 @@
 import { IsEmail, IsOptional, Length, Max, Min, ValidateNested } from 'class-validator';
 import { Field, MapField, Message, Repeated, type Duration, type MessageType } from '../src/index.js';
 import { HelloReply, HelloRequest, SumReply, Tick } from '../samples/greeter/contract.js';
-import { NAME } from './variant.js';
+
+const NAME = 'somebody with a name of size';
 
 /** One message whose encoding, decoding and validation are measured. */
 export interface Subject {
