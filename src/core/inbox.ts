@@ -1,6 +1,13 @@
 import { OctavoError } from './error.js';
 import type { MaybePromise } from './lifecycle.js';
 
+/** Who takes one item. */
+export interface Taker<T> {
+  /** @param item `undefined` at the end */
+  received(item: T | undefined): void;
+  failed(error: Error): void;
+}
+
 /**
  * A bounded queue from one producer to one consumer, read as an async iterable.
  *
@@ -19,7 +26,7 @@ export class Inbox<T> implements AsyncIterableIterator<T> {
   #full = false;
   #ended = false;
   #error: Error | undefined;
-  #waiting: { resolve: (item: T | undefined) => void; reject: (error: Error) => void } | undefined;
+  #waiting: Taker<T> | undefined;
 
   /**
    * @param room how many items may wait before `push` says no
@@ -49,7 +56,7 @@ export class Inbox<T> implements AsyncIterableIterator<T> {
     const waiting = this.#waiting;
     if (waiting !== undefined) {
       this.#waiting = undefined;
-      waiting.resolve(item);
+      waiting.received(item);
       return true;
     }
     this.#items.push(item);
@@ -67,8 +74,8 @@ export class Inbox<T> implements AsyncIterableIterator<T> {
     const waiting = this.#waiting;
     if (waiting === undefined) return;
     this.#waiting = undefined;
-    if (error === undefined) waiting.resolve(undefined);
-    else waiting.reject(error);
+    if (error === undefined) waiting.received(undefined);
+    else waiting.failed(error);
   }
 
   /**
@@ -82,11 +89,25 @@ export class Inbox<T> implements AsyncIterableIterator<T> {
       if (this.#error !== undefined) throw this.#error;
       return undefined;
     }
+    this.#checkFree();
+    return new Promise((received, failed) => {
+      this.#waiting = { received, failed };
+    });
+  }
+
+  /** Gives the next item to a taker: at once, or when there is one. As {@link take}, without a promise. */
+  takeInto(taker: Taker<T>): void {
+    if (this.#head < this.#items.length) taker.received(this.#shift());
+    else if (!this.#ended) {
+      this.#checkFree();
+      this.#waiting = taker;
+    } else if (this.#error !== undefined) taker.failed(this.#error);
+    else taker.received(undefined);
+  }
+
+  #checkFree(): void {
     if (this.#waiting !== undefined)
       throw new OctavoError('failed_precondition', 'a receive waits already: await it before the next one');
-    return new Promise((resolve, reject) => {
-      this.#waiting = { resolve, reject };
-    });
   }
 
   async next(): Promise<IteratorResult<T>> {

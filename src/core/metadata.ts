@@ -155,8 +155,14 @@ function base64(name: string, bytes: Uint8Array): string {
 
 /** Whether these spell one name: HTTP compares header names without regard to case. */
 export function sameName(a: string, b: string): boolean {
-  return a === b || (a.length === b.length && a.toLowerCase() === b.toLowerCase());
+  if (a === b) return true;
+  const last = a.length - 1;
+  if (last !== b.length - 1 || (a.charCodeAt(last) | LOWER) !== (b.charCodeAt(last) | LOWER)) return false;
+  return a.toLowerCase() === b.toLowerCase();
 }
+
+/** What a capital letter of ASCII lacks to be a small one. */
+const LOWER = 0x20;
 
 const RESERVED = new Set(
   `timeout content-type content-length content-encoding transfer-encoding accept host connection keep-alive proxy-connection te

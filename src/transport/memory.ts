@@ -11,6 +11,7 @@ import {
   Transport,
   type DialOptions,
   type Listener,
+  type Receiver,
   type Socket,
   type TransportOptions,
 } from './transport.js';
@@ -186,6 +187,10 @@ class MemorySocket implements Socket {
 
   receive(): MaybePromise<Message | undefined> {
     return this.#inbox.take();
+  }
+
+  receiveInto(receiver: Receiver): void {
+    this.#inbox.takeInto(receiver);
   }
 
   onClose(listener: (error: OctavoError | undefined) => void): void {

@@ -74,6 +74,13 @@ export interface ListenOptions {
   readonly probes?: Probes;
 }
 
+/** Takes one message of a socket, or what there is instead; once, and without throwing. */
+export interface Receiver {
+  /** @param message `undefined` after the orderly end */
+  received(message: Message | undefined): void;
+  failed(reason: unknown): void;
+}
+
 /**
  * One call or one stream: two queues of messages, one each way.
  *
@@ -100,6 +107,12 @@ export interface Socket {
    * @throws or rejects with `unavailable` when the connection broke, `resource_exhausted` when a message over the limits came
    */
   receive(): MaybePromise<Message | undefined>;
+
+  /**
+   * As {@link receive}, but without a promise, of which a call would feel the price: the message is given as it comes, or the end.
+   * Optional, and for what carries many calls on one connection.
+   */
+  receiveInto?(receiver: Receiver): void;
 
   /**
    * Calls `listener` once when the socket has ended, with the error where it did not end in order; at once when it has ended already.

@@ -66,6 +66,23 @@ export const streamSuite = {
     socket.close();
     await fails(() => call(transport, listener, message('x')), 'unavailable');
   },
+  'who takes a message without a promise is told of a cut, and that somebody waits already': async (
+    transport,
+  ) => {
+    const { near, far } = await bothEnds(transport);
+    if (far.receiveInto === undefined) return near.close();
+    const told = later<unknown>();
+    const receiver = { received: told.resolve, failed: told.resolve };
+    far.receiveInto(receiver);
+    assert.throws(
+      () => far.receiveInto?.(receiver),
+      (reason) => reason instanceof OctavoError && reason.code === 'failed_precondition',
+    );
+    near.close(new OctavoError('cancelled', 'enough'));
+    const reason = await told.promise;
+    assert.ok(reason instanceof OctavoError && reason.code === 'unavailable', String(reason));
+    far.close();
+  },
   'stopping cuts what is open, dialled and accepted': async (transport) => {
     const { near, far } = await bothEnds(transport);
     const ends = [near, far].map((end) => {
