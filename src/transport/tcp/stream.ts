@@ -85,6 +85,8 @@ export class Stream implements Socket {
   id: number;
   /** Where its connection keeps it until then. */
   place = -1;
+  /** The next one in its {@link StreamTable}. */
+  behind: Stream | undefined = undefined;
   #accepted: boolean;
   #over: { readonly error: OctavoError | undefined } | undefined;
   #onClose: ((error: OctavoError | undefined) => void) | undefined;
