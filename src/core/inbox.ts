@@ -1,6 +1,10 @@
 import { OctavoError } from './error.js';
 import type { MaybePromise } from './lifecycle.js';
 
+/** The items of an inbox that has none: one list for all, of which there is one for each call. */
+const NOTHING: never[] = [];
+Object.freeze(NOTHING);
+
 /** Who takes one item. */
 export interface Taker<T> {
   /** @param item `undefined` at the end */
@@ -19,7 +23,7 @@ export class Inbox<T> implements AsyncIterableIterator<T> {
   readonly #onDrain: (() => void) | undefined;
   readonly #onReturn: (() => void) | undefined;
   readonly #weigh: (item: T) => number;
-  #items: T[] = [];
+  #items: T[] = NOTHING;
   #head = 0;
   /** What the items that wait take of the room. */
   #load = 0;
@@ -59,7 +63,8 @@ export class Inbox<T> implements AsyncIterableIterator<T> {
       waiting.received(item);
       return true;
     }
-    this.#items.push(item);
+    if (this.#items === NOTHING) this.#items = [item];
+    else this.#items.push(item);
     this.#load += this.#weigh(item);
     if (this.#load < this.#room) return true;
     this.#full = true;
@@ -118,7 +123,7 @@ export class Inbox<T> implements AsyncIterableIterator<T> {
   /** Drops what waits and ends the queue: the consumer has left. */
   async return(): Promise<IteratorResult<T>> {
     const wasOpen = !this.#ended;
-    this.#items = [];
+    this.#items = NOTHING;
     this.#head = 0;
     this.#load = 0;
     this.end();
@@ -136,7 +141,7 @@ export class Inbox<T> implements AsyncIterableIterator<T> {
     this.#head++;
     this.#load -= this.#weigh(item);
     if (this.#head === this.#items.length) {
-      this.#items = [];
+      this.#items = NOTHING;
       this.#head = 0;
     } else if (this.#head >= 64) {
       this.#items.splice(0, this.#head);
