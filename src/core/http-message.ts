@@ -6,6 +6,7 @@ import {
   UNTIL_END,
   checkStart,
   malformed,
+  isToken,
   parseHead,
   type HttpHead,
   type HttpLimits,
@@ -161,12 +162,27 @@ export class HttpReader {
       this.#searched = this.#bytes.length;
       return false;
     }
-    const head = parseHead(this.#bytes.subarray(0, end + 4), this.#limits);
-    this.#skip(end + 4);
+    const head = parseHead(this.#bytes, end + 4, this.#limits);
     this.#emptyLines = 0;
     this.#head = head;
     if (head.length > this.#limits.maxMessageBytes) throw this.#tooLarge();
+    if (head.length >= 0 && head.length <= this.#bytes.length - end - 4) return this.#whole(head, end + 4);
+    this.#skip(end + 4);
     if (head.expects && head.length !== 0 && this.#bytes.length === 0) this.#onContinue?.();
+    return true;
+  }
+
+  /** Ends a message whose body is all there, as most bodies are. */
+  #whole(head: HttpHead, at: number): true {
+    const end = at + head.length;
+    this.#body = this.#bytes.subarray(at, end);
+    this.#bodyBytes = head.length;
+    if (end < this.#bytes.length) this.#skip(end);
+    else {
+      this.#bytes = NOTHING;
+      this.#searched = 0;
+    }
+    this.#finish(head);
     return true;
   }
 
@@ -225,7 +241,7 @@ export class HttpReader {
   }
 
   #finish(head: HttpHead): void {
-    const body = this.#body.subarray(0, this.#bodyBytes);
+    const body = this.#body.length === this.#bodyBytes ? this.#body : this.#body.subarray(0, this.#bodyBytes);
     this.#head = undefined;
     this.#body = NOTHING;
     this.#bodyBytes = 0;
@@ -250,24 +266,45 @@ export class HttpReader {
  */
 export function writeHttp(start: string, header: Metadata, body: Uint8Array, extra = ''): Buffer {
   let head = `${start}\r\nContent-Length: ${body.length}\r\n${extra}`;
-  for (const [name, value] of header) {
-    if (!NAME.test(name))
+  let ascii = extra === '' && isAscii(start);
+  const { pairs } = header;
+  for (let at = 0; at < pairs.length; at += 2) {
+    const name = pairs[at] ?? '';
+    const value = pairs[at + 1] ?? '';
+    if (!isToken(name))
       throw new OctavoError('invalid_argument', `${JSON.stringify(name)} is no name for a header`);
-    if (FORBIDDEN.test(value))
-      throw new OctavoError(
-        'invalid_argument',
-        `the header ${name} has a line break, NUL or another control character in it`,
-      );
+    if (!isPrintable(value)) {
+      if (FORBIDDEN.test(value))
+        throw new OctavoError(
+          'invalid_argument',
+          `the header ${name} has a line break, NUL or another control character in it`,
+        );
+      ascii = false;
+    }
     head += `${name}: ${value}\r\n`;
   }
   head += '\r\n';
-  const length = Buffer.byteLength(head);
+  const encoding = ascii ? 'latin1' : 'utf8';
+  const length = ascii ? head.length : Buffer.byteLength(head);
   const bytes = Buffer.allocUnsafe(length + body.length);
-  bytes.write(head, 0, 'utf8');
+  bytes.write(head, 0, encoding);
   bytes.set(body, length);
   return bytes;
 }
 
-const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+function isAscii(text: string): boolean {
+  for (let at = 0; at < text.length; at++) if (text.charCodeAt(at) > 0x7e) return false;
+  return true;
+}
+
+/** Whether a text has nothing but printable ASCII. */
+function isPrintable(text: string): boolean {
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code < 0x20 || code > 0x7e) return false;
+  }
+  return true;
+}
+
 // oxlint-disable-next-line no-control-regex
 const FORBIDDEN = /[\0-\x08\n-\x1f\x7f]/;

@@ -5,12 +5,12 @@ import type { Metadata } from '../../src/core/metadata.js';
 import type { Lifecycle } from '../../src/core/lifecycle.js';
 import type { Wrapper } from '../../src/wrapper/wrapper.js';
 import type { Suite } from './conform.js';
-import { Ask, Probe, ProbeClient, Things, type Told } from './probe.js';
+import { Ask, ProbeClient, Things, type CallProbe, type Told } from './probe.js';
 
-/** A client under test, and a service of {@link Probe} that it reaches. */
+/** A client under test, and a service of `Probe` that it reaches; of `CallProbe` where nothing carries streams. */
 export interface CallSubject extends Lifecycle {
   readonly client: Client;
-  readonly probe: Probe;
+  readonly probe: CallProbe;
   /** Where the service is. */
   readonly address: string;
   /** An address, of the same form, where nobody is. */

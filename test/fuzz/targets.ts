@@ -12,8 +12,9 @@ import {
 import { httpMessages, httpWriting } from './targets/http.js';
 import { mdnsPackets, mdnsPayloads } from './targets/mdns.js';
 import { natsEnvelopes, natsFrames } from './targets/nats.js';
-import { protoJson, protobuf, times } from './targets/schema.js';
+import { protoJson, protobuf, protobufClosures, times } from './targets/schema.js';
 import { tcpConnections, tcpFrames, tcpHeaders, tcpPrefaces } from './targets/tcp.js';
+import { udpDatagrams } from './targets/udp.js';
 
 /** Every parser that faces the network, and those of the environment. */
 export const targets: readonly Target[] = [
@@ -23,11 +24,13 @@ export const targets: readonly Target[] = [
   tcpFrames,
   tcpHeaders,
   tcpConnections,
+  udpDatagrams,
   mdnsPackets,
   mdnsPayloads,
   natsEnvelopes,
   natsFrames,
   protobuf,
+  protobufClosures,
   protoJson,
   times,
   jsonRpc,

@@ -1,6 +1,7 @@
 import type { Socket as TcpSocket } from 'node:net';
 import type { Clock, Timer } from '../../core/clock.js';
 import { OctavoError } from '../../core/error.js';
+import type { Secured } from '../../core/handshakes.js';
 import { writeHttp, type HttpMessage } from '../../core/http-message.js';
 import type { MaybePromise } from '../../core/lifecycle.js';
 import { EMPTY } from '../../core/message.js';
@@ -10,7 +11,7 @@ import { quietly } from '../../core/quietly.js';
 import { writeError } from '../../core/wire-error.js';
 import type { Socket } from '../transport.js';
 import { AcceptedSocket } from './accepted-socket.js';
-import { Flow, type FlowOptions, type Secured } from './flow.js';
+import { Flow, type FlowOptions } from './flow.js';
 import { OK } from './packing.js';
 import { plainReply } from './plain.js';
 import { route, type Route } from './routing.js';

@@ -1,6 +1,7 @@
 import type { Socket as TcpSocket } from 'node:net';
 import type { Clock } from '../../core/clock.js';
 import { OctavoError } from '../../core/error.js';
+import type { Secured } from '../../core/handshakes.js';
 import type { HttpMessage } from '../../core/http-message.js';
 import type { Inbox } from '../../core/inbox.js';
 import type { MaybePromise } from '../../core/lifecycle.js';
@@ -8,7 +9,7 @@ import type { Message } from '../../core/message.js';
 import * as mucp from '../../core/mucp.js';
 import { codeOf } from '../../core/wire-error.js';
 import type { Socket } from '../transport.js';
-import { Flow, type FlowOptions, type Secured } from './flow.js';
+import { Flow, type FlowOptions } from './flow.js';
 import { checkSize, pack } from './packing.js';
 import { statusOf } from './routing.js';
 import { streamInbox } from './stream-inbox.js';

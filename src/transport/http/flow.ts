@@ -1,10 +1,10 @@
 import type { Socket as TcpSocket } from 'node:net';
 import type { Clock, Timer } from '../../core/clock.js';
 import { OctavoError } from '../../core/error.js';
+import type { Secured } from '../../core/handshakes.js';
 import { HttpReader, type HttpLimits, type HttpMessage } from '../../core/http-message.js';
 import type { MaybePromise } from '../../core/lifecycle.js';
 import { formatAddress } from '../../core/address.js';
-import type { PeerCertificate } from '../../core/tls.js';
 import { certificateRefused, tlsFault } from '../../core/tls-fault.js';
 
 /** The limits and times that both ends of a connection keep. */
@@ -24,14 +24,6 @@ export interface FlowEvents {
   malformed(error: OctavoError): void;
   /** The connection is gone; with an error where it broke. */
   closed(error: OctavoError | undefined): void;
-}
-
-/** What a connection over TLS has beside a plain one. */
-export interface Secured {
-  /** What is under TLS. */
-  readonly tcp: TcpSocket;
-  /** What the other end has shown, and was checked. */
-  readonly certificate?: PeerCertificate | undefined;
 }
 
 /** How long the other end has to close its side after we closed ours. */
