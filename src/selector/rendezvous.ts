@@ -2,8 +2,9 @@ import { HighwayHash, ZERO_KEY } from '../core/highway-hash.js';
 import type { Node } from '../registry/registry.js';
 import type { Strategy } from './selector.js';
 
-/** For how many keys the node of one list is remembered. */
+/** For how many keys the node of one list is remembered, and how long they may be. */
 const MOST = 10_000;
+const LONGEST = 256;
 
 /**
  * Rendezvous hashing: each key has a node, and keeps it while that is there. One node that comes or goes among n moves one key of n.
@@ -22,7 +23,10 @@ export class Rendezvous {
       known = new Map();
       this.#chosen.set(nodes, known);
     }
-    const chosen = known.get(key) ?? this.#best(key, nodes);
+    const remembered = known.get(key);
+    if (remembered !== undefined) return remembered;
+    const chosen = this.#best(key, nodes);
+    if (key.length > LONGEST) return chosen;
     if (known.size >= MOST) known.clear();
     known.set(key, chosen);
     return chosen;

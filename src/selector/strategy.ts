@@ -72,9 +72,12 @@ function pick<T>(items: readonly T[], at: number): T {
   return items[at] as T;
 }
 
+/** The highest weight: sums of all there can be stay exact enough. */
+const HEAVIEST = 1e9;
+
 function weightIn(text: string | undefined, otherwise: number): number {
   const weight = text === undefined || text.trim() === '' ? otherwise : Number(text);
-  return Number.isFinite(weight) && weight >= 0 ? weight : otherwise;
+  return weight >= 0 && weight <= HEAVIEST ? weight : otherwise;
 }
 
 /** Each weight and those before it. */

@@ -13,6 +13,7 @@ import { httpMessages, httpWriting } from './targets/http.js';
 import { mdnsPackets, mdnsPayloads } from './targets/mdns.js';
 import { natsEnvelopes, natsFrames } from './targets/nats.js';
 import { protoJson, protobuf, protobufClosures, times } from './targets/schema.js';
+import { versionRanges, versions } from './targets/selector.js';
 import { tcpConnections, tcpFrames, tcpHeaders, tcpPrefaces } from './targets/tcp.js';
 import { udpDatagrams } from './targets/udp.js';
 
@@ -46,4 +47,6 @@ export const targets: readonly Target[] = [
   timeouts,
   durations,
   addresses,
+  versions,
+  versionRanges,
 ];

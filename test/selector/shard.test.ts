@@ -4,7 +4,7 @@ import { HighwayHash, ZERO_KEY } from '../../src/core/highway-hash.js';
 import { Metadata } from '../../src/core/metadata.js';
 import { OctavoError } from '../../src/core/error.js';
 import { CacheSelector } from '../../src/selector/cache.js';
-import { rendezvous } from '../../src/selector/rendezvous.js';
+import { Rendezvous, rendezvous } from '../../src/selector/rendezvous.js';
 import { ShardSelector } from '../../src/selector/shard.js';
 import { greeter, nodeOf, order, selecting, tally } from '../support/selecting.js';
 
@@ -106,6 +106,19 @@ describe('ShardSelector', () => {
     assert.deepEqual(await where(), before);
     await parts.registry.deregister(greeter([gone]));
     assert.deepEqual(await where(), without);
+  });
+
+  it('chooses the same for a long key, and for one of many', async () => {
+    const parts = selecting();
+    await parts.registry.register(greeter(NODES));
+    const selector = new ShardSelector({}, parts);
+    const long = keyed('x'.repeat(10_000));
+    const [first] = await order(selector, 1, long);
+    assert.deepEqual(await tally(selector, 3, long), { [first ?? '']: 3 });
+    const hashing = new Rendezvous();
+    const before = hashing.choose('b', NODES).id;
+    for (let n = 0; n < 10_001; n++) hashing.choose(`key-${n}`, NODES);
+    assert.equal(hashing.choose('b', NODES).id, before);
   });
 
   it('leaves calls without a key, and those with a strategy, to the strategy', async () => {

@@ -30,7 +30,7 @@ describe('weighted', () => {
   });
 
   it('takes another weight where a node does not say one, or none', () => {
-    for (const nonsense of [undefined, '', 'x', '-1', 'Infinity', 'NaN']) {
+    for (const nonsense of [undefined, '', 'x', '-1', 'Infinity', 'NaN', '1e308']) {
       const [one = 0, other = 0] = drawn(['1', nonsense], { otherwise: 3 });
       assert.ok(Math.abs(one - 1_000) < 175 && Math.abs(other - 3_000) < 175, String(nonsense));
     }
