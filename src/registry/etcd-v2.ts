@@ -57,7 +57,6 @@ export class EtcdV2Registry extends Registry {
   readonly options: Omit<EtcdV2Options, 'addresses' | 'user' | 'pass' | 'tls'>;
   readonly #prefix: string;
   readonly #http: JsonHttp;
-  readonly #clock: Clock;
   readonly #followed: FollowedNodes;
   readonly #turns = new Turns();
 
@@ -75,7 +74,6 @@ export class EtcdV2Registry extends Registry {
       { addresses, port: 2_379, timeoutMs, headers, ...(tls && { tls }) },
       parts,
     );
-    this.#clock = parts.clock;
     this.#followed = new FollowedNodes({
       registry: this.name,
       ...parts,
