@@ -96,8 +96,8 @@ export class JsonHttp {
 
   /** Reads certificates. Nothing is connected before something is asked. */
   async start(): Promise<void> {
-    await this.#certificates?.start();
     this.#agents ??= new Agents(this.#addresses.some(({ tls }) => tls));
+    await this.#certificates?.start();
   }
 
   /** Closes every connection: what is under way ends with `unavailable`. */
@@ -118,8 +118,13 @@ export class JsonHttp {
       );
       if (failure === undefined) return;
       const ms = Math.round(clock.now() - begin);
+      if (this.#agents === undefined)
+        throw new OctavoError(
+          'unavailable',
+          `${this.#who} was stopped while it looked for ${what} at ${this.where}`,
+        );
       if (failure.code !== 'unavailable') throw failure;
-      if (ms + RETRY_MS > atMostMs || this.#agents === undefined)
+      if (ms + RETRY_MS > atMostMs)
         throw new OctavoError(
           'unavailable',
           `${this.#who} found no ${what} at ${this.where} within ${ms} ms: ${failure.message}: start one, or set addresses`,

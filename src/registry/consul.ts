@@ -20,6 +20,7 @@ import {
   type ServiceRecord,
   type WatchOptions,
 } from './registry.js';
+import { Vigil } from './vigil.js';
 
 export interface ConsulOptions extends RegistryOptions, ReadOptions {
   /** The agent of this machine, `host:port` or `https://token@host:port`; others are asked where it cannot be reached. @defaultValue `['127.0.0.1:8500']` */
@@ -63,6 +64,7 @@ export class ConsulRegistry extends Registry {
   readonly #agent: ConsulAgent;
   readonly #clock: Clock;
   readonly #followed: FollowedNodes;
+  readonly #vigil: Vigil;
   readonly #turns = new Turns();
   /** By key. */
   readonly #registered = new Map<string, Registered>();
@@ -92,13 +94,18 @@ export class ConsulRegistry extends Registry {
       follow: (service, view, signal) =>
         service === undefined ? this.#followAll(view, signal) : this.#follow(service, view, signal),
     });
+    this.#vigil = new Vigil({
+      turns: this.#turns,
+      ...parts,
+      gone: async (key, signal) => this.#agent.gone(this.#registered.get(key)?.id ?? '', signal),
+    });
   }
 
   /** Rejects with `unauthenticated` at once for a wrong token, with `unavailable` when there is no agent, or no leader. */
   async start(): Promise<void> {
-    await this.#http.start();
     const { connectTimeoutMs = 5_000 } = this.options;
     try {
+      await this.#http.start();
       await this.#http.find('Consul', connectTimeoutMs, () => this.#agent.check(this.#token));
     } catch (error) {
       this.#http.stop();
@@ -108,6 +115,7 @@ export class ConsulRegistry extends Registry {
 
   stop(): void {
     this.#followed.end();
+    this.#vigil.end();
     this.#http.stop();
   }
 
@@ -116,15 +124,22 @@ export class ConsulRegistry extends Registry {
     const records = nodesOf(frozen(service));
     await this.#followed.begun(service.name);
     await Promise.all(
-      records.map((record) => this.#turns.take(keyOf(record), () => this.#renew(record, ttlMs))),
+      records.map(async (record) => {
+        const key = keyOf(record);
+        const renew = (): Promise<void> => this.#renew(record, ttlMs);
+        await this.#turns.take(key, async () => {
+          await renew();
+          this.#vigil.keep(key, ttlMs, renew);
+        });
+      }),
     );
   }
 
   async deregister(service: ServiceRecord): Promise<void> {
     await this.#followed.begun(service.name);
-    await Promise.all(
-      nodesOf(service).map((record) => this.#turns.take(keyOf(record), () => this.#remove(record))),
-    );
+    const records = nodesOf(service);
+    for (const record of records) this.#vigil.drop(keyOf(record));
+    await Promise.all(records.map((record) => this.#turns.take(keyOf(record), () => this.#remove(record))));
   }
 
   async getService(name: string): Promise<readonly ServiceRecord[]> {

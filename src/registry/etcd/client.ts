@@ -135,9 +135,29 @@ export class EtcdClient {
     this.#call(({ leaseClient }) => leaseClient.leaseRevoke({ ID: lease })).catch(() => {});
   }
 
+  /** Resolves when there is nothing under a key any more. Rejects when that cannot be told. */
+  async gone(key: string, signal: AbortSignal): Promise<void> {
+    const one = { key: Buffer.from(key) };
+    const { kvs, header } = await this.#call(({ kv }) => kv.range(one));
+    if (kvs.length === 0 || signal.aborted) return;
+    const end = new AbortController();
+    const cut = (): void => end.abort();
+    signal.addEventListener('abort', cut, { once: true });
+    await this.#follow(one, BigInt(header.revision), end.signal, ({ value }) => value === undefined && cut());
+  }
+
   /** Tells of every change after a revision, in order, until the signal. Rejects when there is no more to be told, as where etcd forgot them. */
   async follow(
     prefix: string,
+    after: bigint,
+    signal: AbortSignal,
+    onChange: (change: Change) => void,
+  ): Promise<void> {
+    await this.#follow(rangeOf(prefix), after, signal, onChange);
+  }
+
+  async #follow(
+    range: { key: Buffer; range_end?: Buffer },
     after: bigint,
     signal: AbortSignal,
     onChange: (change: Change) => void,
@@ -163,7 +183,7 @@ export class EtcdClient {
         signal.addEventListener('abort', () => resolve(), { once: true });
         if (signal.aborted) resolve();
         stream.write({
-          create_request: { ...rangeOf(prefix), start_revision: String(after + 1n) },
+          create_request: { ...range, start_revision: String(after + 1n) },
         });
       }).finally(cut);
     });
