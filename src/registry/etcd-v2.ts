@@ -218,7 +218,10 @@ export class EtcdV2Registry extends Registry {
     const { status, body } = answer;
     const at = `etcd at ${this.#http.where}`;
     if (status === 401)
-      return new OctavoError('unauthenticated', `${at} refused the etcd-v2 registry: wrong user or password`);
+      return new OctavoError(
+        'unauthenticated',
+        `${at} refused the etcd-v2 registry: wrong user or password, or one without a role that reaches the prefix`,
+      );
     if (status === 403)
       return new OctavoError('permission_denied', `${at} does not let the etcd-v2 registry do this`);
     if (status === 404 && numberOf(answer) === 0)
