@@ -68,6 +68,8 @@ export class ConsulRegistry extends Registry {
   readonly #turns = new Turns();
   /** By key. */
   readonly #registered = new Map<string, Registered>();
+  /** Whose the ids are, by key, of what is registered from here. */
+  readonly #claimed = new Map<string, string>();
 
   constructor(options: ConsulOptions, parts: ConsulParts) {
     super();
@@ -170,7 +172,7 @@ export class ConsulRegistry extends Registry {
 
   /** Passes the check of what is there, and registers what is not, or is something else: an agent may have lost its memory. */
   async #renew(record: NodeRecord, ttlMs: number | undefined): Promise<void> {
-    const { service, node } = record;
+    const { service } = record;
     const key = keyOf(record);
     const text = writeRecord(record);
     const known = this.#registered.get(key);
@@ -178,12 +180,22 @@ export class ConsulRegistry extends Registry {
       const { id } = known;
       if (await (ttlMs === undefined ? this.#agent.has(service.name, id) : this.#agent.pass(id))) return;
     }
-    const id = known?.id ?? (await this.#agent.idOf(service.name, node.id));
+    const id = known?.id ?? (await this.#claim(record));
     // Until it is known to be there, it may be there or not.
     if (known !== undefined) this.#registered.set(key, { ...known, text: '' });
     await this.#agent.register(record, id, ttlMs);
     this.#registered.set(key, { id, text, ttlMs });
     this.#followed.own(service.name, key, record);
+  }
+
+  /** An id of Consul's that no other service has: two that are registered at once from here are not there yet. */
+  async #claim(record: NodeRecord): Promise<string> {
+    const { service, node } = record;
+    const key = keyOf(record);
+    const free = await this.#agent.idOf(service.name, node.id);
+    const id = (this.#claimed.get(free) ?? key) === key ? free : `${service.name}/${node.id}`;
+    this.#claimed.set(id, key);
+    return id;
   }
 
   async #remove(record: NodeRecord): Promise<void> {
@@ -192,6 +204,7 @@ export class ConsulRegistry extends Registry {
     const id = this.#registered.get(key)?.id ?? (await this.#agent.idOf(service.name, node.id));
     await this.#agent.deregister(id);
     this.#registered.delete(key);
+    if (this.#claimed.get(id) === key) this.#claimed.delete(id);
     this.#followed.own(service.name, key, undefined);
   }
 
