@@ -1,10 +1,11 @@
-// A process that registers a node and renews it until it is killed: `registry-peer.js REGISTRY ADDRESS ID TTL_MS`.
+// A process that registers a node and renews it until it is killed, or, with `stop`, watches, stops and ends:
+// `registry-peer.js REGISTRY ADDRESS ID TTL_MS [stop]`.
 import { setTimeout as wait } from 'node:timers/promises';
 import { SystemClock } from '../../../src/core/system-clock.js';
 import type { Registry } from '../../../src/registry/registry.js';
 import { TestLogger } from '../../../src/testing/test-logger.js';
 
-const [name = '', address = '', id = '', ttl = ''] = process.argv.slice(2);
+const [name = '', address = '', id = '', ttl = '', end = ''] = process.argv.slice(2);
 const parts = { clock: new SystemClock(), logger: new TestLogger() };
 
 async function registryOf(): Promise<Registry> {
@@ -23,6 +24,7 @@ async function registryOf(): Promise<Registry> {
 
 const registry = await registryOf();
 await registry.start();
+const changes = end === 'stop' ? registry.watch()[Symbol.asyncIterator]() : undefined;
 for (let first = true; ; first = false) {
   await registry.register(
     {
@@ -35,5 +37,12 @@ for (let first = true; ; first = false) {
     { ttlMs: Number(ttl) },
   );
   if (first) process.send?.({ registered: true });
+  if (changes !== undefined) {
+    await changes.next();
+    await registry.stop();
+    process.send?.({ stopped: true });
+    process.disconnect();
+    break;
+  }
   await wait(Number(ttl) / 3);
 }
