@@ -70,6 +70,32 @@ export function registryManners(bench: MannersBench): void {
   );
 
   it(
+    'has a node back at once that somebody took away by hand, and not one that it took away itself',
+    on(async (address) => {
+      const [registry, other] = [bench.make([address]), bench.make([address])];
+      await registry.start();
+      await other.start();
+      try {
+        const told = new Told(other.watch({ service: 'greeter' }));
+        await registry.register(record('a'), { ttlMs: 60_000 });
+        await told.until('create a');
+        await other.deregister(record('a'));
+        await told.until('delete a');
+        told.events.length = 0;
+        await told.until('create a');
+        await registry.register(record('b'), { ttlMs: 60_000 });
+        for (const id of ['a', 'b']) await registry.deregister(record(id));
+        for (const id of ['a', 'b']) await told.until(`delete ${id}`);
+        await eventually(other, []);
+        assert.deepEqual(told.events, ['create a', 'create b', 'delete a', 'delete b']);
+      } finally {
+        await registry.stop();
+        await other.stop();
+      }
+    }),
+  );
+
+  it(
     'lets its process end when it is stopped',
     on(async (address) => {
       const args = [bench.names[0] ?? '', address, 'a', '10000', 'stop'];
