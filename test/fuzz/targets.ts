@@ -12,6 +12,7 @@ import { httpMessages, httpWriting } from './targets/http.js';
 import { mdnsPackets, mdnsPayloads } from './targets/mdns.js';
 import { natsEnvelopes, natsFrames } from './targets/nats.js';
 import { protoJson, protobuf, protobufClosures, times } from './targets/schema.js';
+import { consulTags, httpAddresses, registryRecords } from './targets/registry.js';
 import { tcpConnections, tcpFrames, tcpHeaders, tcpPrefaces } from './targets/tcp.js';
 import { udpDatagrams } from './targets/udp.js';
 
@@ -28,6 +29,9 @@ export const targets: readonly Target[] = [
   mdnsPayloads,
   natsEnvelopes,
   natsFrames,
+  registryRecords,
+  consulTags,
+  httpAddresses,
   protobuf,
   protobufClosures,
   protoJson,
