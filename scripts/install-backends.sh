@@ -11,9 +11,12 @@ mkdir -p "$BIN"
 # One line for each backend, and one function of its name: it installs that, or fails.
 BACKENDS=(
   "nats nats-server"
+  "rabbitmq rabbitmq-server"
 )
 
 nats() { debian nats-server; }
+
+rabbitmq() { debian rabbitmq-server; }
 
 # --- how things are had
 

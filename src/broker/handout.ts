@@ -8,6 +8,8 @@ import type { Delivery, DeliveryHandler, SubscribeOptions } from './broker.js';
 
 /** An event that a backend brought, and what becomes of it there. Of `ack` and `nack` one is called, once. */
 export interface Incoming {
+  /** Where it was published to, where that may be another than what was subscribed to. */
+  readonly topic?: string;
   readonly message: Message;
   /** Counts its deliveries, from 1. */
   readonly attempt: number;
@@ -127,7 +129,7 @@ export class Handout {
     const { topic } = this;
     const { message, attempt } = held.incoming;
     const delivery: Delivery = {
-      topic,
+      topic: held.incoming.topic ?? topic,
       message,
       attempt,
       ack: () => this.#settle(held, () => held.incoming.ack()),

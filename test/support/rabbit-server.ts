@@ -25,7 +25,12 @@ export class RabbitServer {
   readonly #names: ChildProcess;
   #process: ServerProcess | undefined;
 
-  private constructor(port: number, folder: string, env: Readonly<Record<string, string>>, names: ChildProcess) {
+  private constructor(
+    port: number,
+    folder: string,
+    env: Readonly<Record<string, string>>,
+    names: ChildProcess,
+  ) {
     this.port = port;
     this.#folder = folder;
     this.#env = env;
@@ -104,6 +109,12 @@ export class RabbitServer {
       env: { ...process.env, ...this.#env },
     });
     return stdout.trim();
+  }
+
+  /** Makes a vhost, in which `guest` may do everything. */
+  async vhost(name: string): Promise<void> {
+    await this.control('add_vhost', name);
+    await this.control('set_permissions', '-p', name, 'guest', '.*', '.*', '.*');
   }
 
   /** Has it think that its memory is used up, or no longer: it takes nothing from whoever publishes. */
