@@ -88,7 +88,7 @@ describe('the pages', () => {
     ['src/transport/tcp.ts', 'TcpTransportOptions'],
     ['src/transport/memory.ts', 'MemoryTransportOptions'],
     ['src/transport/nats.ts', 'NatsTransportOptions'],
-    ['src/core/nats.ts', 'NatsOptions'],
+    ['src/core/nats-connection.ts', 'NatsOptions'],
     ['src/registry/registry.ts', 'RegistryOptions'],
     ['src/registry/mdns.ts', 'MdnsOptions'],
     ['src/registry/memory.ts', 'MemoryRegistryOptions'],
