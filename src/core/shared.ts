@@ -13,7 +13,8 @@ export interface Lease<T> {
   release(): Promise<void>;
 }
 
-interface Held<T> extends Opening<T> {
+interface Held<T> {
+  readonly opening: Opening<T>;
   readonly thing: Promise<T>;
   readonly abort: AbortController;
   leases: number;
@@ -42,9 +43,9 @@ export class Shared<T> {
     return { ready: held.thing, release: () => (released ??= this.#release(key, held)) };
   }
 
-  #open(key: string, { open, close }: Opening<T>): Held<T> {
+  #open(key: string, opening: Opening<T>): Held<T> {
     const abort = new AbortController();
-    const held: Held<T> = { open, close, abort, thing: open(abort.signal), leases: 0 };
+    const held: Held<T> = { opening, abort, thing: opening.open(abort.signal), leases: 0 };
     this.#held.set(key, held);
     held.thing.catch(() => this.#forget(key, held));
     return held;
@@ -60,7 +61,7 @@ export class Shared<T> {
     } catch {
       return;
     }
-    await held.close(thing);
+    await held.opening.close(thing);
   }
 
   #forget(key: string, held: Held<T>): void {

@@ -33,7 +33,7 @@ describe('what is shared', () => {
     const door = new Door();
     const leases = [1, 2, 3].map(() => shared.lease(['a', { b: undefined }], door.opening));
     for (const { ready } of leases) assert.equal(await ready, door);
-    for (const { release } of leases.slice(1)) await release();
+    for (const lease of leases.slice(1)) await lease.release();
     await leases[2]?.release();
     assert.deepEqual(door.said, ['opening']);
     await leases[0]?.release();
@@ -70,7 +70,7 @@ describe('what is shared', () => {
     for (const { ready } of leases) await assert.rejects(ready, /no/);
     const door = new Door();
     assert.equal(await shared.lease('a', door.opening).ready, door);
-    for (const { release } of leases) await release();
+    for (const lease of leases) await lease.release();
     assert.deepEqual(door.said, ['opening']);
   });
 });
