@@ -23,6 +23,10 @@ const CONTRACTS = [
 /** In the folder of a contract, but no provider: what several of them, or the container, stand on. */
 const SHARED = new Set([
   'src/codec/codecs.ts',
+  'src/broker/envelope.ts',
+  'src/broker/handout.ts',
+  'src/broker/publishes.ts',
+  'src/broker/served.ts',
   'src/transport/limits.ts',
   'src/registry/cache.ts',
   'src/registry/record.ts',
