@@ -10,7 +10,7 @@ import {
 } from './nats-connection.js';
 import type { Lease } from './shared.js';
 
-export type { NatsOptions, NatsTls } from './nats-connection.js';
+export type { NatsOptions } from './nats-connection.js';
 
 export interface NatsParts extends NatsConnectionParts {
   /** What this owner's connection is shared through. @defaultValue shared with nobody */
@@ -35,6 +35,14 @@ export interface NatsEvents {
   up?(): void;
   /** The server does not let us publish to this subject, and dropped what we did. */
   forbidden(subject: string, error: OctavoError): void;
+}
+
+/** What comes on one subject, until it is ended. */
+export interface NatsSubscription {
+  /** Nothing more comes, from now on. */
+  end(): void;
+  /** Has the server send no more, and resolves when what it sent before was delivered. */
+  drain(): Promise<void>;
 }
 
 export interface NatsSubscribeOptions {
@@ -158,12 +166,12 @@ export class NatsClient {
       );
   }
 
-  /** Calls `deliver` for whatever comes on a subject, until the returned function is called. Also while the connection is down, for the next one. */
+  /** Calls `deliver` for whatever comes on a subject. Also while the connection is down, for the next one. */
   subscribe(
     subject: string,
     deliver: (message: NatsMessage) => void,
     { queue, refused }: NatsSubscribeOptions = {},
-  ): () => void {
+  ): NatsSubscription {
     const { library } = this.#started();
     const subscription = library.subscribe(subject, {
       ...(queue !== undefined && { queue }),
@@ -178,10 +186,20 @@ export class NatsClient {
       },
     });
     this.#subscriptions.add(subscription);
-    return () => {
+    const end = (): void => {
       this.#subscriptions.delete(subscription);
       subscription.unsubscribe();
     };
+    const drain = async (): Promise<void> => {
+      try {
+        if (this.up) await subscription.drain();
+      } catch {
+        // Without a connection nothing more comes either.
+      } finally {
+        end();
+      }
+    };
+    return { end, drain };
   }
 
   /** Resolves when the server has everything that was published before. Rejects with `unavailable` when the connection breaks. */

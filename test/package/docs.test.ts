@@ -97,6 +97,7 @@ describe('the pages', () => {
     ['src/broker/broker.ts', 'BrokerOptions'],
     ['src/broker/http.ts', 'HttpBrokerOptions'],
     ['src/broker/memory.ts', 'MemoryBrokerOptions'],
+    ['src/broker/nats.ts', 'NatsBrokerOptions'],
     ['src/schema/json-value.ts', 'JsonWriteOptions'],
     ['src/core/console-logger.ts', 'ConsoleLoggerOptions'],
     ['src/core/tls.ts', 'TlsOptions'],

@@ -25,6 +25,7 @@ const SHARED = new Set([
   'src/codec/codecs.ts',
   'src/broker/envelope.ts',
   'src/broker/handout.ts',
+  'src/broker/losses.ts',
   'src/broker/publishes.ts',
   'src/broker/served.ts',
   'src/transport/limits.ts',
