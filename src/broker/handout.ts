@@ -8,7 +8,7 @@ import type { Delivery, DeliveryHandler, SubscribeOptions } from './broker.js';
 
 /** An event that a backend brought, and what becomes of it there. Of `ack` and `nack` one is called, once. */
 export interface Incoming {
-  /** Where it was published to, where that may be another than what was subscribed to. */
+  /** Where it was published to, where the subscription's topic stands for many. */
   readonly topic?: string;
   readonly message: Message;
   /** Counts its deliveries, from 1. */
@@ -24,6 +24,8 @@ export interface HandoutLimits {
   readonly concurrency: number;
   /** How many events are held: in the handler, waiting for it, or not acknowledged yet. */
   readonly prefetch: number;
+  /** Whether the end finishes what waits, as nobody else would get it. @defaultValue it is given back */
+  readonly finishes?: boolean;
 }
 
 export interface HandoutParts {
@@ -90,7 +92,7 @@ export class Handout {
   }
 
   /**
-   * Takes no more, gives back what waits, and resolves when the handler is through with the rest and the backend was told.
+   * Takes no more, gives back or finishes what waits, and resolves when the handler is through with the rest and the backend was told.
    *
    * What nobody has acknowledged by then is given back too.
    */
@@ -103,14 +105,19 @@ export class Handout {
   async endWithin(drainMs: number): Promise<void> {
     const { clock, logger } = this.#parts;
     this.#stopTaking();
-    if (!(await this.#inHand.idleWithin(drainMs, clock)))
-      logger.warn('a subscriber did not end in time, and is left alone', { topic: this.topic, drainMs });
+    if (await this.#inHand.idleWithin(drainMs, clock)) return;
+    this.#giveBackAll();
+    logger.warn('a subscriber did not end in time, and is left alone', { topic: this.topic, drainMs });
   }
 
   #stopTaking(): void {
     if (this.#ended) return;
     this.#ended = true;
     for (const wake of this.#roomy.splice(0)) wake();
+    if (this.#limits.finishes !== true) this.#giveBackAll();
+  }
+
+  #giveBackAll(): void {
     this.#waiting.length = 0;
     for (const held of this.#held) if (!held.running) this.#giveBack(held);
   }
@@ -126,10 +133,9 @@ export class Handout {
   }
 
   async #run(held: Held, handler: DeliveryHandler): Promise<void> {
-    const { topic } = this;
-    const { message, attempt } = held.incoming;
+    const { message, attempt, topic = this.topic } = held.incoming;
     const delivery: Delivery = {
-      topic: held.incoming.topic ?? topic,
+      topic,
       message,
       attempt,
       ack: () => this.#settle(held, () => held.incoming.ack()),
@@ -146,7 +152,7 @@ export class Handout {
     held.running = false;
     this.#running--;
     if (this.#ended) this.#giveBack(held);
-    else this.#begin();
+    this.#begin();
   }
 
   #giveBack(held: Held): void {

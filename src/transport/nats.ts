@@ -5,10 +5,12 @@ import type { MaybePromise } from '../core/lifecycle.js';
 import { EMPTY } from '../core/message.js';
 import { Logger } from '../core/logger.js';
 import { NatsClient, type NatsOptions, type NatsParts } from '../core/nats.js';
+import { isSubject } from '../core/nats-subject.js';
+import { NatsConnections } from '../core/nats-connection.js';
 import type { Provider } from '../core/provider.js';
 import { Door } from './nats/door.js';
 import { Links } from './nats/links.js';
-import { isSubject, Mailbox, octavoAt } from './nats/mailbox.js';
+import { Mailbox, octavoAt } from './nats/mailbox.js';
 import { PlainPeers } from './nats/plain-peers.js';
 import type { Settings } from './nats/settings.js';
 import {
@@ -117,12 +119,12 @@ export class NatsTransport extends Transport {
     let forbidden: OctavoError | undefined;
     const refused = (error: OctavoError): void => void (forbidden = error);
     // In this order: whoever finds nobody at the first finds nobody at the second either.
-    const offs = [
-      this.#client.subscribe(octavoAt(subject), (it) => this.#session?.links.greet(it, door), refused),
-      this.#client.subscribe(subject, (it) => this.#session?.plain.take(it, door), refused),
+    const heard = [
+      this.#client.subscribe(octavoAt(subject), (it) => this.#session?.links.greet(it, door), { refused }),
+      this.#client.subscribe(subject, (it) => this.#session?.plain.take(it, door), { refused }),
     ];
     this.#doors.set(door, () => {
-      for (const off of offs.toReversed()) off();
+      for (const each of heard.toReversed()) each.end();
     });
     await this.#client.flush();
     if (forbidden !== undefined) {
@@ -242,7 +244,12 @@ export class NatsTransport extends Transport {
 
 /** Speaks go-micro's nats transport. */
 export function nats(options: NatsTransportOptions = {}): Provider<Transport> {
-  return (resolve) => new NatsTransport(options, { clock: resolve(Clock), logger: resolve(Logger) });
+  return (resolve) =>
+    new NatsTransport(options, {
+      clock: resolve(Clock),
+      logger: resolve(Logger),
+      connections: resolve(NatsConnections),
+    });
 }
 
 function checkSubject(address: string): void {

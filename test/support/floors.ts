@@ -25,6 +25,7 @@ const SHARED = new Set([
   'src/codec/codecs.ts',
   'src/broker/envelope.ts',
   'src/broker/handout.ts',
+  'src/broker/losses.ts',
   'src/broker/publishes.ts',
   'src/broker/served.ts',
   'src/transport/limits.ts',
@@ -49,8 +50,11 @@ const SHARED = new Set([
   'src/server/admin.ts',
 ]);
 
-/** What several providers on one backend share: one file of the lowest floor, and the package that it may load. */
-const BACKENDS: Readonly<Record<string, string>> = { 'src/core/nats.ts': '@nats-io/transport-node' };
+/** What several providers on one backend share: files of the lowest floor, and the package that each may load. */
+const BACKENDS: Readonly<Record<string, string>> = {
+  'src/core/nats.ts': '@nats-io/transport-node',
+  'src/core/nats-connection.ts': '@nats-io/transport-node',
+};
 
 const DOORS = new Set(['src/index.ts', 'src/testing/index.ts']);
 

@@ -15,7 +15,7 @@ import {
   writeFrame,
   writeMessage,
 } from '../../src/transport/nats/frame.js';
-import { isSubject } from '../../src/transport/nats/mailbox.js';
+import { isSubject } from '../../src/core/nats-subject.js';
 import { Arrived, Sent } from '../../src/transport/nats/window.js';
 import { capture } from '../support/capture.js';
 import { parts } from '../support/parts.js';

@@ -1,12 +1,13 @@
 import { OctavoError } from '../../core/error.js';
 import type { NatsClient, NatsMessage } from '../../core/nats.js';
+import { isSubject } from '../../core/nats-subject.js';
 import { writeError } from '../../core/wire-error.js';
 import type { Socket } from '../transport.js';
 import type { Door } from './door.js';
 import { malformed } from './envelope.js';
 import { FRAME, numberFrame, readFrame, VERSION, writeFrame, type Frame } from './frame.js';
 import { LinkSocket, type LinkPort } from './link-socket.js';
-import { isSubject, octavoAt, type Recipient } from './mailbox.js';
+import { octavoAt, type Recipient } from './mailbox.js';
 import type { Settings } from './settings.js';
 
 /** After how many intervals without a sign of life the other end is taken for dead. */

@@ -1,10 +1,11 @@
 import { OctavoError } from '../../core/error.js';
 import type { NatsClient, NatsMessage } from '../../core/nats.js';
+import { isSubject } from '../../core/nats-subject.js';
 import type { DialOptions } from '../transport.js';
 import type { Door } from './door.js';
 import { FRAME } from './frame.js';
 import { Link } from './link.js';
-import { isSubject, octavoAt, type Mailbox } from './mailbox.js';
+import { octavoAt, type Mailbox } from './mailbox.js';
 import type { Settings } from './settings.js';
 
 /** How many links others may have with us. */

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import type { NatsClient, NatsMessage } from '../../core/nats.js';
+import type { NatsClient, NatsMessage, NatsSubscription } from '../../core/nats.js';
+import { isSubject } from '../../core/nats-subject.js';
 import { FRAME, writeFrame } from './frame.js';
 
 /** Who gets what comes under one of the numbers. */
@@ -24,13 +25,13 @@ export interface Box {
 export class Mailbox {
   readonly #client: NatsClient;
   readonly #inbox = `_INBOX.${randomUUID().replaceAll('-', '')}`;
-  readonly #unsubscribe: () => void;
+  readonly #subscription: NatsSubscription;
   readonly #recipients = new Map<number, Recipient>();
   #next = 1;
 
   constructor(client: NatsClient) {
     this.#client = client;
-    this.#unsubscribe = client.subscribe(`${this.#inbox}.>`, (message) => this.#deliver(message));
+    this.#subscription = client.subscribe(`${this.#inbox}.>`, (message) => this.#deliver(message));
   }
 
   open(): Box {
@@ -51,7 +52,7 @@ export class Mailbox {
   }
 
   close(): void {
-    this.#unsubscribe();
+    this.#subscription.end();
   }
 
   #deliver(message: NatsMessage): void {
@@ -63,11 +64,6 @@ export class Mailbox {
     if (message.refused || !isSubject(message.reply) || message.data[0] === FRAME.gone) return;
     this.#client.publish(message.reply, writeFrame(FRAME.gone, 0));
   }
-}
-
-/** Whether one can publish to this. */
-export function isSubject(text: string): boolean {
-  return text.length <= 256 && /^[^\s.*>]+(?:\.[^\s.*>]+)*$/.test(text);
 }
 
 /** The subject at which an Octavo peer is asked for that listens at an address. Nobody is there for a go-micro peer. */

@@ -3,12 +3,13 @@ import { EMPTY, type Message } from '../../core/message.js';
 import { Metadata } from '../../core/metadata.js';
 import * as mucp from '../../core/mucp.js';
 import type { NatsClient, NatsMessage } from '../../core/nats.js';
+import { isSubject } from '../../core/nats-subject.js';
 import { writeError } from '../../core/wire-error.js';
 import { excess } from '../limits.js';
 import { POOL, type DialOptions, type Socket } from '../transport.js';
 import type { Door } from './door.js';
 import { readEnvelope, writeEnvelope } from './envelope.js';
-import { isSubject, type Box, type Mailbox } from './mailbox.js';
+import { type Box, type Mailbox } from './mailbox.js';
 import { PlainSocket } from './plain-socket.js';
 import type { Settings } from './settings.js';
 
