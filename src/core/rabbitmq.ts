@@ -144,6 +144,12 @@ export class RabbitClient {
     });
   }
 
+  /** Ends what a channel consumes; what it has not acknowledged it may yet. */
+  async cancel(channel: Channel, consumerTag: string): Promise<void> {
+    if (!channel.active || !this.up) return;
+    await this.#within(channel.basicCancel({ consumerTag }), CLOSE_MS).catch(() => {});
+  }
+
   /** Closes a channel; a server that does not answer is not waited for. What was not acknowledged on it is given to others. */
   async close(channel: Channel): Promise<void> {
     // A server that takes nothing does not hear of it either.

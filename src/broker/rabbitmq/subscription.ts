@@ -102,13 +102,9 @@ export class Subscription {
     if (this.#ended) return;
     this.#ending.abort();
     await this.#beginning?.catch(() => {});
-    const { client } = this.#init;
-    const channel = this.#channel;
     this.#giveBack();
-    if (channel?.active === true && client.up)
-      await client
-        .ask('unsubscribe', channel.basicCancel({ consumerTag: this.#consumer }))
-        .catch(() => undefined);
+    const channel = this.#channel;
+    if (channel !== undefined) await this.#init.client.cancel(channel, this.#consumer);
     this.#giveBack();
   }
 
