@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { FRAME, writeFrame } from '../../src/transport/nats/frame.js';
+import { FRAME, writeFrame } from '../../src/transport/bus/frame.js';
 import { EMPTY, type Message } from '../../src/core/message.js';
 import { Metadata } from '../../src/core/metadata.js';
 import type { NatsTransport } from '../../src/transport/nats.js';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { Metadata } from '../../../src/core/metadata.js';
 import { readEnvelope, writeEnvelope } from '../../../src/transport/nats/envelope.js';
-import { FRAME, readFrame, readMessage, writeMessage } from '../../../src/transport/nats/frame.js';
+import { FRAME, readFrame, readMessage, writeMessage } from '../../../src/transport/bus/frame.js';
 import { MESSAGE_LIMITS } from '../../../src/transport/transport.js';
 import { damaged } from '../damage.js';
 import { text } from '../messages.js';

@@ -4,6 +4,8 @@ import type { MESSAGE_LIMITS } from '../transport.js';
 
 /** What all sockets of one transport keep to. */
 export interface Settings {
+  /** The transport's, as errors on the wire have it. */
+  readonly name: string;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly limits: typeof MESSAGE_LIMITS;

@@ -5,7 +5,7 @@ import type { Message } from '../../core/message.js';
 import type { Socket } from '../transport.js';
 
 /** What the sockets of both kinds have in common: what came and was not read, and an end that is told once. */
-export abstract class NatsSocket implements Socket {
+export abstract class BusSocket implements Socket {
   abstract readonly local: string;
   abstract readonly remote: string;
   readonly #unread = new Inbox<Message>(Infinity);

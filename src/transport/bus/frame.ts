@@ -1,17 +1,17 @@
 import { OctavoError } from '../../core/error.js';
 import type { Message } from '../../core/message.js';
 import { Metadata } from '../../core/metadata.js';
-import { appendChecked, malformed } from './envelope.js';
+import { appendChecked, malformed } from './header.js';
 
 /**
- * What Octavo peers say to each other over NATS. `docs/wire.md` has the whole.
+ * What Octavo peers say to each other over a bus. `docs/wire.md` has the whole.
  *
  * A frame is a type (1 byte), its number among the frames of its link (4 bytes) and the socket it is about (4 bytes), then what the type says.
  */
 export const FRAME = {
-  /** To a door: opens a link. Its reply subject is where the other side's frames go. */
+  /** To a door: opens a link. Its reply address is where the other side's frames go. */
   hello: 1,
-  /** The answer; its reply subject is where frames go from now on. */
+  /** The answer; its reply address is where frames go from now on. */
   welcome: 2,
   /** The first message of a socket that carries one each way. */
   call: 3,

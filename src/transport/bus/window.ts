@@ -1,5 +1,5 @@
 import type { MaybePromise } from '../../core/lifecycle.js';
-import { malformed } from './envelope.js';
+import { malformed } from './header.js';
 
 /** How many messages of a stream, and how many bytes of bodies, may be on their way or unread before the sender is told to wait. */
 export const WINDOW_MESSAGES = 64;

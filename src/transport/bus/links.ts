@@ -1,7 +1,6 @@
 import { OctavoError } from '../../core/error.js';
-import type { NatsClient, NatsMessage } from '../../core/nats.js';
-import { isSubject } from '../../core/nats-subject.js';
 import type { DialOptions } from '../transport.js';
+import type { Bus, Parcel } from './bus.js';
 import type { Door } from './door.js';
 import { FRAME } from './frame.js';
 import { Link } from './link.js';
@@ -13,7 +12,7 @@ const MOST_LINKS = 10_000;
 
 /** The links with Octavo peers: one for each address that was dialled, and those that others dialled. */
 export class Links {
-  readonly #client: NatsClient;
+  readonly #bus: Bus;
   readonly #mailbox: Mailbox;
   readonly #settings: Settings;
   readonly #all = new Set<Link>();
@@ -22,8 +21,8 @@ export class Links {
   /** By where their frames go, as one who waits long asks again. */
   readonly #accepted = new Map<string, Link>();
 
-  constructor(client: NatsClient, mailbox: Mailbox, settings: Settings) {
-    this.#client = client;
+  constructor(bus: Bus, mailbox: Mailbox, settings: Settings) {
+    this.#bus = bus;
     this.#mailbox = mailbox;
     this.#settings = settings;
   }
@@ -57,17 +56,17 @@ export class Links {
   }
 
   /** Somebody asks for a link with one of our addresses. */
-  greet({ reply, data }: NatsMessage, door: Door): void {
-    if (data[0] !== FRAME.hello || !isSubject(reply)) return;
+  greet({ reply, data }: Parcel, door: Door): void {
+    if (data[0] !== FRAME.hello || !this.#bus.isAddress(reply)) return;
     if (this.#accepted.has(reply) || this.#accepted.size >= MOST_LINKS) return;
     const link = this.#make(reply, door, () => void this.#accepted.delete(reply));
     this.#accepted.set(reply, link);
     link.welcome(reply);
   }
 
-  /** We may not ask at this subject: whoever is there is taken for a go-micro peer. */
-  forbidden(subject: string): void {
-    for (const link of [...this.#all]) if (link.asking && octavoAt(link.remote) === subject) link.end();
+  /** We may not ask at this address: whoever is there is taken for a go-micro peer. */
+  forbidden(address: string): void {
+    for (const link of [...this.#all]) if (link.asking && octavoAt(link.remote) === address) link.end();
   }
 
   /** Takes in nothing more at an address. */
@@ -99,9 +98,9 @@ export class Links {
   #make(remote: string, door: Door | undefined, onGone: () => void): Link {
     const box = this.#mailbox.open();
     const link: Link = new Link({
-      client: this.#client,
+      bus: this.#bus,
       settings: this.#settings,
-      subject: box.subject,
+      address: box.address,
       remote,
       ...(door !== undefined && { door }),
       onGone: () => {

@@ -2,7 +2,7 @@ import { OctavoError } from '../../core/error.js';
 import type { Logger } from '../../core/logger.js';
 import type { Socket } from '../transport.js';
 import type { Settings } from './settings.js';
-import type { NatsSocket } from './socket.js';
+import type { BusSocket } from './bus-socket.js';
 
 /** Where the sockets that others open at one address go. */
 export class Door {
@@ -20,7 +20,7 @@ export class Door {
   }
 
   /** Takes a socket in that has its first message, or says why not. */
-  take(open: () => NatsSocket): OctavoError | undefined {
+  take(open: () => BusSocket): OctavoError | undefined {
     if (this.#open >= this.#maxSockets)
       return new OctavoError(
         'resource_exhausted',

@@ -1,11 +1,10 @@
 import { OctavoError } from '../../core/error.js';
 import type { MaybePromise } from '../../core/lifecycle.js';
 import type { Message } from '../../core/message.js';
-import type { NatsClient, NatsMessage } from '../../core/nats.js';
 import { excess } from '../limits.js';
-import { readEnvelope, writeEnvelope } from './envelope.js';
+import type { Bus, Parcel } from './bus.js';
 import type { Settings } from './settings.js';
-import { NatsSocket } from './socket.js';
+import { BusSocket } from './bus-socket.js';
 import { WINDOW_BYTES, WINDOW_MESSAGES } from './window.js';
 
 /** How much a peer that cannot be told to wait may send ahead of a reader before it is cut off. */
@@ -13,7 +12,7 @@ const MOST_UNREAD = 1_024;
 const MOST_UNREAD_BYTES = 16 * 1024 * 1024;
 
 export interface PlainSocketInit {
-  readonly client: NatsClient;
+  readonly bus: Bus;
   readonly settings: Settings;
   /** Where what is for us goes: the address of a listener, or an inbox. */
   readonly local: string;
@@ -29,11 +28,11 @@ export interface PlainSocketInit {
 }
 
 /**
- * One call or one stream with a go-micro peer, by its nats transport's rules: an envelope each, and nothing else.
+ * One call or one stream with a go-micro peer, by its transport's rules: a message each, and nothing else.
  *
  * Nobody is told of an end, and a Go peer cannot be told to wait.
  */
-export class PlainSocket extends NatsSocket {
+export class PlainSocket extends BusSocket {
   readonly local: string;
   readonly remote: string;
   readonly stream: boolean;
@@ -58,12 +57,12 @@ export class PlainSocket extends NatsSocket {
 
   send(message: Message): MaybePromise<void> {
     if (this.over) return;
-    const { client, settings, inbox } = this.#init;
+    const { bus, settings, inbox } = this.#init;
     const over = excess(message, settings.limits);
     if (over !== undefined) throw over;
-    const bytes = writeEnvelope(message);
+    let bytes: number;
     try {
-      client.publish(this.remote, bytes, inbox);
+      bytes = bus.post(this.remote, message, inbox);
     } catch (reason) {
       const error = OctavoError.from(reason);
       if (error.code === 'resource_exhausted') throw error;
@@ -71,7 +70,7 @@ export class PlainSocket extends NatsSocket {
     }
     this.#sent++;
     this.#activeAt = settings.clock.now();
-    return this.stream ? this.#pace(bytes.length) : undefined;
+    return this.stream ? this.#pace(bytes) : undefined;
   }
 
   override receive(): MaybePromise<Message | undefined> {
@@ -85,14 +84,14 @@ export class PlainSocket extends NatsSocket {
   }
 
   /** Takes what came for it. */
-  take({ data, refused }: NatsMessage): void {
+  take(parcel: Parcel): void {
     if (this.over) return;
-    if (refused) return this.#nobody();
+    if (parcel.refused) return this.#nobody();
     const { limits, clock } = this.#init.settings;
     this.#activeAt = clock.now();
     let message: Message;
     try {
-      message = readEnvelope(data);
+      message = parcel.message();
     } catch (reason) {
       const { message: why } = OctavoError.from(reason);
       return this.#break(
@@ -158,7 +157,7 @@ export class PlainSocket extends NatsSocket {
 
   async #confirm(): Promise<void> {
     try {
-      await this.#init.client.flush();
+      await this.#init.bus.flush();
     } catch {
       // A connection that broke ends the socket, and lets the sender go.
     }

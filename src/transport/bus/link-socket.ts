@@ -6,7 +6,7 @@ import { readError, writeError } from '../../core/wire-error.js';
 import { excess } from '../limits.js';
 import { FRAME, readCount, readMessage, writeCount, writeFrame, writeMessage, type Frame } from './frame.js';
 import type { Settings } from './settings.js';
-import { NatsSocket } from './socket.js';
+import { BusSocket } from './bus-socket.js';
 import { Arrived, Sent } from './window.js';
 
 /** What a socket needs of its link. */
@@ -28,7 +28,7 @@ export interface LinkSocketInit {
 }
 
 /** One call or one stream between Octavo peers. */
-export class LinkSocket extends NatsSocket {
+export class LinkSocket extends BusSocket {
   readonly id: number;
   readonly local: string;
   readonly remote: string;
@@ -87,7 +87,7 @@ export class LinkSocket extends NatsSocket {
         FRAME.cut,
         writeError(
           new OctavoError('unavailable', `${this.local} cut the connection: ${error.message}`),
-          'nats',
+          this.#link.settings.name,
           true,
         ),
       );
@@ -105,7 +105,7 @@ export class LinkSocket extends NatsSocket {
 
   /** Ends both ends, for a reason of ours. */
   cut(error: OctavoError): void {
-    this.#tell(FRAME.cut, writeError(error, 'nats', true));
+    this.#tell(FRAME.cut, writeError(error, this.#link.settings.name, true));
     this.finish(error);
   }
 

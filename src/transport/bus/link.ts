@@ -1,10 +1,9 @@
 import { OctavoError } from '../../core/error.js';
-import type { NatsClient, NatsMessage } from '../../core/nats.js';
-import { isSubject } from '../../core/nats-subject.js';
 import { writeError } from '../../core/wire-error.js';
 import type { Socket } from '../transport.js';
+import type { Bus, Parcel } from './bus.js';
 import type { Door } from './door.js';
-import { malformed } from './envelope.js';
+import { malformed } from './header.js';
 import { FRAME, numberFrame, readFrame, VERSION, writeFrame, type Frame } from './frame.js';
 import { LinkSocket, type LinkPort } from './link-socket.js';
 import { octavoAt, type Recipient } from './mailbox.js';
@@ -16,10 +15,10 @@ const MOST_SILENCE = 3;
 const MOST_IDLE = 30;
 
 export interface LinkInit {
-  readonly client: NatsClient;
+  readonly bus: Bus;
   readonly settings: Settings;
   /** Where the other end sends to. */
-  readonly subject: string;
+  readonly address: string;
   /** The address that was dialled, or where the other end's frames go. */
   readonly remote: string;
   /** Where the sockets that the other end opens go; none where it was dialled. */
@@ -38,8 +37,8 @@ export class Link implements LinkPort, Recipient {
   readonly local: string;
   readonly remote: string;
   readonly settings: Settings;
-  readonly #client: NatsClient;
-  readonly #subject: string;
+  readonly #bus: Bus;
+  readonly #address: string;
   readonly door: Door | undefined;
   readonly #onGone: () => void;
   readonly #sockets = new Map<number, LinkSocket>();
@@ -55,11 +54,11 @@ export class Link implements LinkPort, Recipient {
   readonly #meeting = new Set<(met: Link | 'nobody' | OctavoError) => void>();
 
   constructor(init: LinkInit) {
-    this.#client = init.client;
+    this.#bus = init.bus;
     this.settings = init.settings;
-    this.#subject = init.subject;
+    this.#address = init.address;
     this.remote = init.remote;
-    this.local = init.door?.address ?? init.subject;
+    this.local = init.door?.address ?? init.address;
     this.door = init.door;
     this.#onGone = init.onGone;
   }
@@ -77,18 +76,14 @@ export class Link implements LinkPort, Recipient {
   /** Asks whether there is an Octavo peer at the other end. Throws `unavailable` without a connection. */
   meet(): void {
     try {
-      this.#client.publish(
-        octavoAt(this.remote),
-        writeFrame(FRAME.hello, 0, Buffer.of(VERSION)),
-        this.#subject,
-      );
+      this.#bus.publish(octavoAt(this.remote), writeFrame(FRAME.hello, 0, Buffer.of(VERSION)), this.#address);
     } catch (reason) {
       this.end();
       throw reason;
     }
   }
 
-  /** Answers one who asked, at the subject that it gave. */
+  /** Answers one who asked, at the address that it gave. */
   welcome(to: string): void {
     this.#to = to;
     this.#send(FRAME.welcome, 0, Buffer.of(VERSION));
@@ -115,7 +110,7 @@ export class Link implements LinkPort, Recipient {
   publish(frame: Buffer, opens?: number): void {
     if (this.#to === undefined || this.#gone) return;
     numberFrame(frame, this.#nextOut);
-    this.#client.publish(this.#to, frame, opens === undefined ? this.#subject : `${this.#subject}.${opens}`);
+    this.#bus.publish(this.#to, frame, opens === undefined ? this.#address : `${this.#address}.${opens}`);
     this.#nextOut = (this.#nextOut + 1) >>> 0;
   }
 
@@ -126,7 +121,7 @@ export class Link implements LinkPort, Recipient {
   }
 
   /** Takes what came. @param opened the socket whose first message this is about, where it is an answer to one */
-  take({ data, reply, refused }: NatsMessage, opened: number | undefined): void {
+  take({ data, reply, refused }: Parcel, opened: number | undefined): void {
     if (this.#gone) return;
     if (refused && this.#to === undefined) return this.end();
     if (refused) return this.#nobody(opened);
@@ -146,7 +141,7 @@ export class Link implements LinkPort, Recipient {
   /** Asks for a sign of life, and lets go of what is dead or has nothing to do. */
   tick(): void {
     // Whoever was asked may have died with the question unread.
-    if (this.asking) return void (this.#client.up && this.meet());
+    if (this.asking) return void (this.#bus.up && this.meet());
     this.#idle = this.#sockets.size === 0 ? this.#idle + 1 : 0;
     if (this.door === undefined && this.#idle > MOST_IDLE) return this.leave();
     if (this.#silence >= MOST_SILENCE) {
@@ -212,7 +207,7 @@ export class Link implements LinkPort, Recipient {
 
   #welcomed(reply: string): void {
     if (this.#to !== undefined || this.door !== undefined) throw malformed('an answer without a question');
-    if (!isSubject(reply)) throw malformed('an answer that says not where to go on');
+    if (!this.#bus.isAddress(reply)) throw malformed('an answer that says not where to go on');
     this.#to = reply;
     for (const met of [...this.#meeting]) met(this);
     this.#meeting.clear();
@@ -229,7 +224,7 @@ export class Link implements LinkPort, Recipient {
           socket.take(frame);
           return socket;
         });
-    if (refusal !== undefined) this.#send(FRAME.cut, id, writeError(refusal, 'nats', true));
+    if (refusal !== undefined) this.#send(FRAME.cut, id, writeError(refusal, this.settings.name, true));
   }
 
   #add(socket: LinkSocket): LinkSocket {
@@ -252,7 +247,7 @@ export class Link implements LinkPort, Recipient {
   #sayGone(): void {
     if (this.#to === undefined) return;
     try {
-      this.#client.publish(this.#to, writeFrame(FRAME.gone, 0));
+      this.#bus.publish(this.#to, writeFrame(FRAME.gone, 0));
     } catch {
       // Without a connection it learns of that by itself.
     }

@@ -2,13 +2,11 @@ import { OctavoError } from '../../core/error.js';
 import { EMPTY, type Message } from '../../core/message.js';
 import { Metadata } from '../../core/metadata.js';
 import * as mucp from '../../core/mucp.js';
-import type { NatsClient, NatsMessage } from '../../core/nats.js';
-import { isSubject } from '../../core/nats-subject.js';
 import { writeError } from '../../core/wire-error.js';
 import { excess } from '../limits.js';
 import { POOL, type DialOptions, type Socket } from '../transport.js';
+import type { Bus, Parcel } from './bus.js';
 import type { Door } from './door.js';
-import { readEnvelope, writeEnvelope } from './envelope.js';
 import { type Box, type Mailbox } from './mailbox.js';
 import { PlainSocket } from './plain-socket.js';
 import type { Settings } from './settings.js';
@@ -24,14 +22,14 @@ interface Inbox {
   readonly at: number;
 }
 
-/** Those who speak go-micro's nats transport: the calls and streams with them. */
+/** Those who speak go-micro's transport of this bus: the calls and streams with them. */
 export class PlainPeers {
   /** What shows whether a go-micro peer listens, and means nothing to it: the end of a stream that it does not know, and of the inbox. */
-  readonly question = writeEnvelope({
+  readonly question: Message = {
     header: new Metadata({ Connection: 'close', 'Micro-Stream': '0', 'Micro-Error': mucp.EOS }),
     body: EMPTY,
-  });
-  readonly #client: NatsClient;
+  };
+  readonly #bus: Bus;
   readonly #mailbox: Mailbox;
   readonly #settings: Settings;
   readonly #sockets = new Set<PlainSocket>();
@@ -42,8 +40,8 @@ export class PlainPeers {
   /** When these addresses answered last. */
   readonly #answered = new Map<string, number>();
 
-  constructor(client: NatsClient, mailbox: Mailbox, settings: Settings) {
-    this.#client = client;
+  constructor(bus: Bus, mailbox: Mailbox, settings: Settings) {
+    this.#bus = bus;
     this.#mailbox = mailbox;
     this.#settings = settings;
   }
@@ -57,7 +55,7 @@ export class PlainPeers {
   dial(address: string, { stream = false, pool }: DialOptions): Socket {
     const box = (stream ? undefined : this.#reuse(address)) ?? this.#mailbox.open();
     const socket = this.#open(box, {
-      local: box.subject,
+      local: box.address,
       remote: address,
       stream,
       dialled: true,
@@ -71,14 +69,14 @@ export class PlainPeers {
   }
 
   /** Takes what came at one of our addresses. */
-  take(message: NatsMessage, door: Door): void {
-    const { reply, data } = message;
+  take(parcel: Parcel, door: Door): void {
+    const { reply } = parcel;
     const there = this.#accepted.get(reply);
-    if (there !== undefined) return there.take(message);
-    if (!isSubject(reply)) return;
+    if (there !== undefined) return there.take(parcel);
+    if (!this.#bus.isAddress(reply)) return;
     let first: Message;
     try {
-      first = readEnvelope(data);
+      first = parcel.message();
     } catch {
       // Who writes no envelope reads none either.
       return;
@@ -90,8 +88,8 @@ export class PlainPeers {
   }
 
   /** What was sent there was dropped. */
-  forbidden(subject: string, error: OctavoError): void {
-    for (const socket of [...this.#sockets]) if (socket.remote === subject) socket.finish(error);
+  forbidden(address: string, error: OctavoError): void {
+    for (const socket of [...this.#sockets]) if (socket.remote === address) socket.finish(error);
   }
 
   /** Forgets what is too old. */
@@ -138,9 +136,9 @@ export class PlainPeers {
   ): PlainSocket {
     const socket = new PlainSocket({
       ...init,
-      client: this.#client,
+      bus: this.#bus,
       settings: this.#settings,
-      inbox: box.subject,
+      inbox: box.address,
       onOver: (answered) => {
         this.#mailbox.take(box);
         this.#sockets.delete(socket);
@@ -170,6 +168,6 @@ export class PlainPeers {
       [mucp.ERROR, text],
       [`X-${mucp.ERROR}`, text],
     ]);
-    this.#client.publish(reply, writeEnvelope({ header, body: EMPTY }));
+    this.#bus.post(reply, { header, body: EMPTY });
   }
 }
