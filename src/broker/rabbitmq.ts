@@ -5,6 +5,7 @@ import { Logger } from '../core/logger.js';
 import type { Message } from '../core/message.js';
 import type { Provider } from '../core/provider.js';
 import { RabbitConnections } from '../core/rabbitmq-connection.js';
+import { checkShort } from '../core/rabbitmq-message.js';
 import { RabbitClient, type RabbitOptions, type RabbitParts } from '../core/rabbitmq.js';
 import {
   Broker,
@@ -18,7 +19,7 @@ import { Publishes } from './publishes.js';
 import { defaultQueueName, lastingExchange, type Topology } from './rabbitmq/names.js';
 import { Publisher } from './rabbitmq/publisher.js';
 import { Subscription, type SubscriptionInit } from './rabbitmq/subscription.js';
-import { checkShort, writeHeader } from './rabbitmq/wire.js';
+import { writeHeader } from './rabbitmq/wire.js';
 import {
   checkBody,
   checkDurable,

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
+import { checkShort } from '../../core/rabbitmq-message.js';
 import type { SubscribeOptions } from '../broker.js';
-import { checkShort } from './wire.js';
 
 /** What the events of a broker go through. */
 export interface Topology {

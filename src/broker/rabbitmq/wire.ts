@@ -1,7 +1,8 @@
 import type { AsyncMessage } from 'rabbitmq-client';
 import { OctavoError } from '../../core/error.js';
 import type { Message } from '../../core/message.js';
-import { Metadata, sameName } from '../../core/metadata.js';
+import { Metadata } from '../../core/metadata.js';
+import { bytesOf, readTable, writeTable } from '../../core/rabbitmq-message.js';
 import { headerFault, HEADER_LIMITS } from '../envelope.js';
 
 /** Which delivery this will be, on what comes back from a wait. */
@@ -10,8 +11,6 @@ const ATTEMPT = 'Octavo-Attempt';
 const TOPIC = 'Octavo-Topic';
 /** How often a quorum queue has delivered an event before. */
 const DELIVERY_COUNT = 'x-delivery-count';
-/** A short string of AMQP's: names of queues, exchanges and headers, and routing keys. */
-const MOST_SHORT = 255;
 
 /** The properties of an event as go-micro's rabbitmq broker has them. */
 export interface EventProperties {
@@ -30,24 +29,7 @@ export function writeHeader(topic: string, header: Metadata): EventProperties {
   const fault = headerFault(header, HEADER_LIMITS);
   if (fault !== undefined)
     throw new OctavoError('resource_exhausted', `an event for "${topic}" cannot be sent: ${fault}`);
-  // Without a prototype, as a name may be anything.
-  const headers = Object.create(null) as Record<string, string>;
-  for (const [name, value] of Object.entries(header.toObject())) {
-    checkShort('the name of a header', name);
-    // Go's map is case-sensitive, and it writes this one name otherwise than HTTP does.
-    headers[sameName(name, 'Micro-Id') ? 'Micro-ID' : name] = value;
-  }
-  return { headers, durable: true };
-}
-
-/** @throws `invalid_argument` for what is too long for AMQP */
-export function checkShort(what: string, text: string): void {
-  const bytes = Buffer.byteLength(text);
-  if (bytes > MOST_SHORT)
-    throw new OctavoError(
-      'invalid_argument',
-      `${what} "${text.slice(0, 32)}..." takes ${bytes} bytes: AMQP has room for ${MOST_SHORT}`,
-    );
+  return { headers: writeTable(header), durable: true };
 }
 
 /** An event that came. */
@@ -66,18 +48,14 @@ export function readEvent(came: AsyncMessage): Received {
   const { headers = {}, routingKey, contentType } = came;
   const topic = typeof headers[TOPIC] === 'string' ? headers[TOPIC] : routingKey;
   const header = new Metadata();
-  for (const [name, value] of Object.entries(headers)) {
-    // What RabbitMQ notes down of its own is a list; a number is somebody else's text.
-    if (name === ATTEMPT || name === TOPIC || name.startsWith('x-')) continue;
-    if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean')
-      header.append(name, String(value));
-  }
+  for (const [name, value] of readTable(headers))
+    if (name !== ATTEMPT && name !== TOPIC && !name.startsWith('x-')) header.append(name, value);
   const fault = headerFault(header, HEADER_LIMITS);
   if (fault !== undefined) throw new OctavoError('resource_exhausted', fault);
   if (contentType !== undefined && !header.has('Content-Type')) header.append('Content-Type', contentType);
   if (!header.has('Micro-Topic')) header.append('Micro-Topic', topic);
   const attempt = count(headers[ATTEMPT], 1) + count(headers[DELIVERY_COUNT], 0);
-  return { topic, attempt, message: { header, body: bodyOf(came.body) } };
+  return { topic, attempt, message: { header, body: bytesOf(came.body) } };
 }
 
 /** The properties of a copy that comes again after a wait. */
@@ -104,10 +82,4 @@ function own(headers: AsyncMessage['headers'] = {}): Record<string, unknown> {
 
 function count(value: unknown, fallback: number): number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= fallback ? value : fallback;
-}
-
-/** The bytes of a body: of those that say they are text or JSON the library makes something else. */
-function bodyOf(body: unknown): Buffer {
-  if (Buffer.isBuffer(body)) return body;
-  return Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
 }

@@ -157,6 +157,8 @@ export abstract class BusTransport extends Transport {
     endAll(hearings);
     this.#session?.links.close(door);
     if (this.#bus.up) await this.#bus.flush().catch(() => {});
+    // Whoever asked at the last moment was still heard.
+    this.#session?.links.close(door);
   }
 
   #running(): Session {
