@@ -50,7 +50,10 @@ const SHARED = new Set([
 ]);
 
 /** What several providers on one backend share: one file of the lowest floor, and the package that it may load. */
-const BACKENDS: Readonly<Record<string, string>> = { 'src/core/nats.ts': '@nats-io/transport-node' };
+const BACKENDS: Readonly<Record<string, string>> = {
+  'src/core/nats.ts': '@nats-io/transport-node',
+  'src/core/redis.ts': 'ioredis',
+};
 
 const DOORS = new Set(['src/index.ts', 'src/testing/index.ts']);
 
