@@ -11,9 +11,11 @@ mkdir -p "$BIN"
 # One line for each backend, and one function of its name: it installs that, or fails.
 BACKENDS=(
   "nats nats-server"
+  "redis redis-server"
 )
 
 nats() { debian nats-server; }
+redis() { debian redis-server; }
 
 # --- how things are had
 

@@ -6,7 +6,10 @@ import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 
 /** Each backend, and the command that starts its server. The name is what its test files begin with. */
-const COMMANDS = { nats: 'nats-server' };
+const COMMANDS = {
+  nats: 'nats-server',
+  redis: 'redis-server',
+};
 
 const args = process.argv.slice(2);
 const flags = args.filter((arg) => arg.startsWith('-'));

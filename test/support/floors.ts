@@ -54,6 +54,7 @@ const SHARED = new Set([
 const BACKENDS: Readonly<Record<string, string>> = {
   'src/core/nats.ts': '@nats-io/transport-node',
   'src/core/nats-connection.ts': '@nats-io/transport-node',
+  'src/core/redis.ts': 'ioredis',
 };
 
 const DOORS = new Set(['src/index.ts', 'src/testing/index.ts']);
