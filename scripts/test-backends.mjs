@@ -9,6 +9,8 @@ import { delimiter, join } from 'node:path';
 const COMMANDS = {
   nats: 'nats-server',
   redis: 'redis-server',
+  etcd: 'etcd',
+  consul: 'consul',
 };
 
 const args = process.argv.slice(2);
