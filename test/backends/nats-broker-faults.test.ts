@@ -1,12 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { inspect } from 'node:util';
-import type { Delivery } from '../../src/broker/broker.js';
 import { NatsBroker, type NatsBrokerOptions } from '../../src/broker/nats.js';
-import type { Message } from '../../src/core/message.js';
-import { Metadata } from '../../src/core/metadata.js';
-import type { TestLogger } from '../../src/testing/test-logger.js';
 import { failure, timed } from '../support/nats-bench.js';
+import { Brokers, event, gated, Inbox, publishes } from '../support/nats-brokers.js';
 import { NatsServer, type NatsServerOptions } from '../support/nats-server.js';
 import { parts } from '../support/parts.js';
 import { RawNats } from '../support/raw-nats.js';
@@ -14,82 +11,16 @@ import { chaos } from './support/broker-chaos.js';
 
 const SECRET = 'hunter2';
 
-/** Makes brokers at a server, and stops them all. */
-class Brokers {
-  readonly server: NatsServer;
-  readonly logger: TestLogger = parts().logger;
-  readonly #made: NatsBroker[] = [];
-
-  private constructor(server: NatsServer) {
-    this.server = server;
-  }
-
-  static async with(
-    run: (brokers: Brokers) => Promise<void>,
-    options: NatsServerOptions = {},
-  ): Promise<void> {
-    const brokers = new Brokers(await NatsServer.start(options));
-    try {
-      await run(brokers);
-    } finally {
-      for (const broker of brokers.#made) await broker.stop();
-      await brokers.server.stop();
-    }
-  }
-
-  make(options: NatsBrokerOptions = {}): NatsBroker {
-    const addresses = [this.server.address];
-    const broker = new NatsBroker({ addresses, ...options }, { ...parts(), logger: this.logger });
-    this.#made.push(broker);
-    return broker;
-  }
-
-  async started(options?: NatsBrokerOptions): Promise<NatsBroker> {
-    const broker = this.make(options);
-    await broker.start();
-    return broker;
-  }
-}
-
-function event(body: string | Uint8Array): Message {
-  return { header: new Metadata({ 'Content-Type': 'text/plain' }), body: Buffer.from(body) };
-}
-
-/** Waits for what is delivered. */
-class Inbox {
-  readonly deliveries: Delivery[] = [];
-  #wake = (): void => {};
-
-  readonly handler = (delivery: Delivery): void => {
-    this.deliveries.push(delivery);
-    this.#wake();
-  };
-
-  get texts(): string[] {
-    return this.deliveries.map(({ message: { body } }) => Buffer.from(body).toString());
-  }
-
-  async holds(wanted: (texts: string[]) => boolean): Promise<string[]> {
-    while (!wanted(this.texts)) await new Promise<void>((resolve) => (this.#wake = resolve));
-    return this.texts;
-  }
-}
-
-/** Publishes until the server takes it. */
-async function publishes(broker: NatsBroker, topic: string, body: string): Promise<void> {
-  for (;;)
-    try {
-      return await broker.publish(topic, event(body));
-    } catch (reason) {
-      assert.equal((reason as { code?: string }).code, 'unavailable', inspect(reason));
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
+function bench(
+  run: (brokers: Brokers<NatsBrokerOptions>) => Promise<void>,
+  options?: NatsServerOptions,
+): Promise<void> {
+  return Brokers.with(NatsBroker, run, options);
 }
 
 describe('the start of the nats broker', () => {
   it('says what it tried, and for how long, where there is no server', () =>
-    Brokers.with(async ({ server, ...brokers }) => {
-      void brokers;
+    bench(async ({ server }) => {
       await server.kill();
       const broker = new NatsBroker({ addresses: [server.address], connectTimeoutMs: 300 }, parts());
       const error = await failure(() => broker.start());
@@ -105,7 +36,7 @@ describe('the start of the nats broker', () => {
     }));
 
   it('fails at once for a wrong password, says that word, and shows no secret', () =>
-    Brokers.with(
+    bench(
       async (brokers) => {
         const broker = brokers.make({ user: 'ada', pass: `${SECRET}-not` });
         const ms = await timed(async () => {
@@ -124,8 +55,8 @@ describe('the start of the nats broker', () => {
 
 describe('the nats broker', () => {
   it('hears all topics that a wildcard stands for, each by its own name', () =>
-    Brokers.with(async (brokers) => {
-      const broker = await brokers.started();
+    bench(async (brokers) => {
+      const broker = await brokers.started({});
       const [word, rest] = [new Inbox(), new Inbox()];
       await broker.subscribe('orders.*', word.handler);
       await broker.subscribe('orders.>', rest.handler, { queue: 'q' });
@@ -143,21 +74,20 @@ describe('the nats broker', () => {
     }));
 
   it('drops what is no event, and what nobody has room for, says so once in a while, and goes on', () =>
-    Brokers.with(async (brokers) => {
+    bench(async (brokers) => {
       const broker = await brokers.started({ prefetch: 10, maxPendingBytes: 100_000 });
       const raw = await RawNats.open(brokers.server.address);
       const inbox = new Inbox();
-      let release = (): void => {};
-      const gate = new Promise<void>((resolve) => (release = resolve));
+      const gate = gated();
       await broker.subscribe('topic', async (delivery) => {
         inbox.handler(delivery);
-        await gate;
+        await gate.open;
       });
       for (const poison of ['', 'no JSON', '[1]', '{"Body":5}', `{"Header":${'['.repeat(100_000)}`])
         raw.say('topic', poison);
       await raw.flush();
       for (let n = 0; n < 50; n++) await broker.publish('topic', event(`small ${n}`));
-      release();
+      gate.release();
       await inbox.holds((texts) => texts.length === 10);
       await broker.publish('topic', event('after'));
       await inbox.holds((texts) => texts.at(-1) === 'after');
@@ -172,44 +102,42 @@ describe('the nats broker', () => {
     }));
 
   it('finishes what it was given before the end of a subscription, and begins nothing after it', () =>
-    Brokers.with(async (brokers) => {
-      const broker = await brokers.started();
+    bench(async (brokers) => {
+      const broker = await brokers.started({});
       const inbox = new Inbox();
-      let release = (): void => {};
-      const gate = new Promise<void>((resolve) => (release = resolve));
+      const gate = gated();
       const subscriber = await broker.subscribe('topic', async (delivery) => {
-        await gate;
+        await gate.open;
         inbox.handler(delivery);
       });
       for (const each of ['a', 'b', 'c']) await broker.publish('topic', event(each));
       const ended = subscriber.unsubscribe();
       await broker.publish('topic', event('late'));
-      release();
+      gate.release();
       await ended;
       assert.deepEqual(inbox.texts, ['a', 'b', 'c']);
     }));
 
   it('waits for handlers no longer than it may at its stop', () =>
-    Brokers.with(async (brokers) => {
+    bench(async (brokers) => {
       const broker = await brokers.started({ drainMs: 100 });
       const inbox = new Inbox();
-      let release = (): void => {};
-      const gate = new Promise<void>((resolve) => (release = resolve));
+      const gate = gated();
       await broker.subscribe('topic', async (delivery) => {
         inbox.handler(delivery);
-        await gate;
+        await gate.open;
       });
       for (const each of ['a', 'b']) await broker.publish('topic', event(each));
       await inbox.holds((texts) => texts.length === 1);
-      const ms = await timed(() => broker.stop());
+      const ms = await timed(async () => broker.stop());
       assert.ok(ms < 1_000, `${ms} ms`);
-      release();
+      gate.release();
       await new Promise((resolve) => setImmediate(resolve));
       assert.deepEqual(inbox.texts, ['a']);
     }));
 
   it('says so where the server forbids a topic', () =>
-    Brokers.with(
+    bench(
       async (brokers) => {
         const broker = await brokers.started({ user: 'ada', pass: 'x' });
         for (const failing of [
@@ -229,9 +157,9 @@ describe('the nats broker', () => {
     ));
 
   it('refuses at its publisher what the server would not take', () =>
-    Brokers.with(
+    bench(
       async (brokers) => {
-        const broker = await brokers.started();
+        const broker = await brokers.started({});
         const error = await failure(() => broker.publish('topic', event(Buffer.alloc(64_000))));
         assert.equal(error.code, 'resource_exhausted');
         assert.match(error.message, /takes 65536 \(its max_payload\)/);
@@ -243,8 +171,8 @@ describe('the nats broker', () => {
 
 describe('the nats broker and a server that dies', () => {
   it('refuses what is published meanwhile, keeps none of it, and hears again when the server is back', () =>
-    Brokers.with(async (brokers) => {
-      const [here, there] = [await brokers.started(), await brokers.started()];
+    bench(async (brokers) => {
+      const [here, there] = [await brokers.started({}), await brokers.started({})];
       const [alone, shared] = [new Inbox(), new Inbox()];
       await there.subscribe('topic', alone.handler);
       await there.subscribe('topic', shared.handler, { queue: 'q' });
@@ -269,8 +197,8 @@ describe('the nats broker and a server that dies', () => {
     }));
 
   it('fails a publish to one that hangs, in time, and works when it goes on', () =>
-    Brokers.with(async (brokers) => {
-      const [quick, broker] = [await brokers.started({ timeoutMs: 200 }), await brokers.started()];
+    bench(async (brokers) => {
+      const [quick, broker] = [await brokers.started({ timeoutMs: 200 }), await brokers.started({})];
       const inbox = new Inbox();
       await broker.subscribe('topic', inbox.handler);
       await brokers.server.pause();
@@ -288,11 +216,11 @@ describe('the nats broker and a server that dies', () => {
     }));
 
   it('does not keep a stop up when it hangs', () =>
-    Brokers.with(async (brokers) => {
-      const broker = await brokers.started();
+    bench(async (brokers) => {
+      const broker = await brokers.started({});
       await broker.subscribe('topic', () => {});
       await brokers.server.pause();
-      const ms = await timed(() => broker.stop());
+      const ms = await timed(async () => broker.stop());
       assert.ok(ms < 5_000, `${ms} ms`);
       brokers.server.resume();
     }));
