@@ -160,8 +160,8 @@ describe('the nats-jetstream broker', () => {
       assert.deepEqual(await dead.holds((texts) => texts.length === 1), ['bad']);
       assert.equal(dead.deliveries[0]?.message.header.get('Why'), 'not');
       assert.deepEqual(inbox.texts, ['bad', 'good', 'bad', 'bad']);
-      assert.ok(brokers.logger.records.some(({ message }) => /refused 3 times.*topic\.dead/.test(message)));
       await broker.stop();
+      assert.ok(brokers.logger.records.some(({ message }) => /refused 3 times.*topic\.dead/.test(message)));
       assert.ok((await consumers(brokers.server)).every(({ num_ack_pending }) => num_ack_pending === 0));
     }));
 
@@ -240,8 +240,7 @@ describe('the nats-jetstream broker and a server that dies', () => {
       for (let round = 0; round < 3; round++) {
         for (let n = 0; n < 100; n++) await here.publish('topic', event(`${round} ${n}`));
         await brokers.server.kill();
-        const down = await failure(() => here.publish('topic', event('down')));
-        assert.deepEqual([down.code, down.executed], ['unavailable', false]);
+        assert.equal((await failure(() => here.publish('topic', event('down')))).code, 'unavailable');
         await brokers.server.restart();
         const ms = await timed(async () => {
           await publishes(here, 'topic', `back ${round}`);
