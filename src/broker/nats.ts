@@ -1,10 +1,9 @@
 import { Clock } from '../core/clock.js';
-import { OctavoError } from '../core/error.js';
 import { Logger } from '../core/logger.js';
 import type { Message } from '../core/message.js';
 import type { NatsOptions, NatsParts } from '../core/nats.js';
 import { NatsConnections } from '../core/nats-connection.js';
-import { isPattern, isSubject } from '../core/nats-subject.js';
+import { checkPattern, checkTopic } from '../core/nats-subject.js';
 import type { Provider } from '../core/provider.js';
 import {
   Broker,
@@ -84,11 +83,7 @@ export class NatsBroker extends Broker {
 
   async publish(topic: string, message: Message, { signal }: PublishOptions = {}): Promise<void> {
     const session = this.#running;
-    if (!isSubject(topic))
-      throw new OctavoError(
-        'invalid_argument',
-        `"${topic}" is no topic of NATS: it has no spaces, no * and no >, and no empty part between dots`,
-      );
+    checkTopic(topic);
     checkBody(topic, message, this.#limits.maxMessageBytes);
     // What the server takes is known to it alone.
     const data = writeEnvelope(topic, message, { ...this.#limits, maxBodyBytes: Infinity });
@@ -102,11 +97,7 @@ export class NatsBroker extends Broker {
   ): Promise<Subscriber> {
     const session = this.#running;
     checkDurable(this, topic, options);
-    if (!isPattern(topic))
-      throw new OctavoError(
-        'invalid_argument',
-        `"${topic}" is no topic of NATS: it has no spaces, no empty part between dots, * for any one part, and > for the rest at the end`,
-      );
+    checkPattern(topic);
     return session.subscribe(topic, handler, options);
   }
 

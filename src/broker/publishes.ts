@@ -57,11 +57,12 @@ export class Publishes {
       const expiry = this.#deadlines.add({ expire }, this.#clock.now() + timeoutMs, timeoutMs);
       this.#underWay.add(fail);
       signal?.addEventListener('abort', abort, { once: true });
-      const done = (): void => {
-        leave();
-        resolve();
-      };
-      publish().then(done, fail);
+      publish()
+        .then(() => {
+          leave();
+          resolve();
+        })
+        .catch(fail);
     });
   }
 

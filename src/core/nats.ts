@@ -25,6 +25,10 @@ export interface NatsMessage {
   readonly data: Uint8Array;
   /** The server says that nobody listened to what was published with this subject as its reply. */
   readonly refused: boolean;
+  /** What the server says by a number, 0 where it says nothing. */
+  readonly status: number;
+  /** One value of its header, empty for none. */
+  header(name: string): string;
 }
 
 /** What an owner of a connection is told. */
@@ -233,12 +237,15 @@ export class NatsClient {
 }
 
 function received(message: Msg): NatsMessage {
-  const { data, subject } = message;
+  const { data, subject, headers } = message;
+  const status = headers?.code ?? 0;
   return {
     subject,
     reply: message.reply ?? '',
     data,
-    refused: data.length === 0 && message.headers?.code === 503,
+    refused: data.length === 0 && status === 503,
+    status,
+    header: (name) => headers?.get(name) ?? '',
   };
 }
 

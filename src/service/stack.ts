@@ -31,6 +31,13 @@ const REGISTRIES = {
   mdns: async (addresses) =>
     (await import('../registry/mdns.js')).mdns(addresses === undefined ? {} : mdnsAt(addresses)),
   memory: async () => (await import('../registry/memory.js')).memory(),
+  consul: async (addresses) =>
+    (await import('../registry/consul.js')).consul({ ...(addresses && { addresses }) }),
+  etcd: async (addresses) => (await import('../registry/etcd.js')).etcd({ ...(addresses && { addresses }) }),
+  etcdv3: async (addresses) =>
+    (await import('../registry/etcd.js')).etcd({ ...(addresses && { addresses }) }),
+  'etcd-v2': async (addresses) =>
+    (await import('../registry/etcd-v2.js')).etcdV2({ ...(addresses && { addresses }) }),
 } satisfies Record<string, (addresses: readonly string[] | undefined) => Promise<Provider<Registry>>>;
 
 /** Interfaces as a variable lists them: `127.0.0.1`, or `127.0.0.1:5454` where mDNS has another port than its own. */
@@ -51,6 +58,9 @@ const BROKERS = {
     (await import('../broker/http.js')).http({ ...(addresses?.[0] && { address: addresses[0] }) }),
   memory: async () => (await import('../broker/memory.js')).memory(),
   nats: async (addresses) => (await import('../broker/nats.js')).nats({ ...(addresses && { addresses }) }),
+  redis: async (addresses) => (await import('../broker/redis.js')).redis({ ...(addresses && { addresses }) }),
+  rabbitmq: async (addresses) =>
+    (await import('../broker/rabbitmq.js')).rabbitmq({ ...(addresses && { addresses }) }),
 } satisfies Record<string, (addresses: readonly string[] | undefined) => Promise<Provider<Broker>>>;
 
 const TRANSPORTS = {
@@ -58,6 +68,8 @@ const TRANSPORTS = {
   memory: async () => (await import('../transport/memory.js')).memory(),
   tcp: async () => (await import('../transport/tcp.js')).tcp(),
   nats: async (addresses) => (await import('../transport/nats.js')).nats({ ...(addresses && { addresses }) }),
+  rabbitmq: async (addresses) =>
+    (await import('../transport/rabbitmq.js')).rabbitmq({ ...(addresses && { addresses }) }),
 } satisfies Record<string, (addresses: readonly string[] | undefined) => Promise<Provider<Transport>>>;
 
 const SELECTORS: Record<string, Loader<Selector>> = {

@@ -424,12 +424,9 @@ export const brokerSuite = {
       'topic',
       (delivery) => {
         inbox.handler(delivery);
-        const [first, second] =
-          textOf(delivery) === 'acked' || delivery.attempt > 1
-            ? [delivery.ack, delivery.nack]
-            : [delivery.nack, delivery.ack];
-        first.call(delivery, { delayMs: 1 });
-        second.call(delivery, { delayMs: 1 });
+        if (textOf(delivery) === 'nacked' && delivery.attempt === 1) delivery.nack({ delayMs: 1 });
+        delivery.ack();
+        delivery.nack({ delayMs: 1 });
       },
       { autoAck: false },
     );
@@ -437,10 +434,8 @@ export const brokerSuite = {
     await broker.publish('topic', message('nacked'));
     await inbox.holds(3);
     await broker.publish('topic', message('last'));
-    const texts = await inbox.holds(5);
-    assert.equal(texts.filter((text) => text === 'acked').length, 1);
-    assert.equal(texts.filter((text) => text === 'nacked').length, 2);
-    assert.equal(texts.filter((text) => text === 'last').length, 2);
+    const texts = await inbox.holds(4);
+    assert.deepEqual(texts.toSorted(), ['acked', 'last', 'nacked', 'nacked']);
   },
   'a refused event comes no earlier than was asked for, and lets others pass meanwhile': async (broker) => {
     if (!broker.guarantees.redelivery) return;

@@ -30,7 +30,12 @@ const SHARED = new Set([
   'src/broker/served.ts',
   'src/transport/limits.ts',
   'src/registry/cache.ts',
+  'src/registry/followed-nodes.ts',
+  'src/registry/node-record.ts',
+  'src/registry/node-view.ts',
   'src/registry/record.ts',
+  'src/registry/record-json.ts',
+  'src/registry/record-key.ts',
   'src/registry/watches.ts',
   'src/selector/strategy.ts',
   'src/selector/filter.ts',
@@ -57,8 +62,12 @@ const SHARED_FOLDERS = ['src/transport/bus/'];
 const BACKENDS: Readonly<Record<string, string>> = {
   'src/core/nats.ts': '@nats-io/transport-node',
   'src/core/nats-connection.ts': '@nats-io/transport-node',
+<<<<<<< HEAD
   'src/core/rabbitmq.ts': 'rabbitmq-client',
   'src/core/rabbitmq-connection.ts': 'rabbitmq-client',
+=======
+  'src/core/redis.ts': 'ioredis',
+>>>>>>> natsb
 };
 
 const DOORS = new Set(['src/index.ts', 'src/testing/index.ts']);

@@ -3,11 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { accepts, ServerProcess } from './server-process.js';
 
+const STORE = 'store';
+
 export interface NatsServerOptions {
   /** More arguments for `nats-server`, such as `--user`. */
   readonly args?: readonly string[];
   /** The text of a configuration file. */
   readonly config?: string;
+  /** Whether it keeps streams, in a folder of its own. */
+  readonly jetStream?: boolean;
 }
 
 /** A NATS server of a test's own, at a port that stays the same when it is killed and started again. */
@@ -24,9 +28,10 @@ export class NatsServer {
     this.#process = process;
   }
 
-  static async start({ args = [], config }: NatsServerOptions = {}): Promise<NatsServer> {
+  static async start({ args = [], config, jetStream }: NatsServerOptions = {}): Promise<NatsServer> {
     const folder = await mkdtemp(join(tmpdir(), 'octavo-nats-'));
     const fixed = ['--addr', '127.0.0.1', ...args];
+    if (jetStream === true) fixed.push('--jetstream', '--store_dir', join(folder, STORE));
     if (config !== undefined) {
       const file = join(folder, 'nats.conf');
       await writeFile(file, config);
@@ -57,8 +62,9 @@ export class NatsServer {
     this.#process.resume();
   }
 
-  /** Starts it again where it was, as one that remembers nothing. */
-  async restart(): Promise<void> {
+  /** Starts it again where it was, with the streams that it kept, or `empty`. */
+  async restart({ empty = false }: { readonly empty?: boolean } = {}): Promise<void> {
+    if (empty) await rm(join(this.#folder, STORE), { recursive: true, force: true });
     const { server } = await ServerProcess.start(
       'nats-server',
       [...this.#args, '--port', String(this.port)],

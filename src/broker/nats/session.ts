@@ -64,8 +64,9 @@ export class Session {
       this.#sent.add(sent);
       try {
         this.#client.publish(topic, data);
-        // The server answers it after what was published, and after its word that this was forbidden.
+        // The server answers it after what was published, and after its word that this was forbidden: which the library tells a little later.
         await this.#client.flush();
+        await new Promise<void>((resolve) => void setImmediate(resolve));
       } finally {
         this.#sent.delete(sent);
       }
