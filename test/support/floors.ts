@@ -62,12 +62,9 @@ const SHARED_FOLDERS = ['src/transport/bus/'];
 const BACKENDS: Readonly<Record<string, string>> = {
   'src/core/nats.ts': '@nats-io/transport-node',
   'src/core/nats-connection.ts': '@nats-io/transport-node',
-<<<<<<< HEAD
   'src/core/rabbitmq.ts': 'rabbitmq-client',
   'src/core/rabbitmq-connection.ts': 'rabbitmq-client',
-=======
   'src/core/redis.ts': 'ioredis',
->>>>>>> natsb
 };
 
 const DOORS = new Set(['src/index.ts', 'src/testing/index.ts']);
