@@ -11,13 +11,10 @@ mkdir -p "$BIN"
 # One line for each backend, and one function of its name: it installs that, or fails.
 BACKENDS=(
   "nats nats-server"
-<<<<<<< HEAD
   "rabbitmq rabbitmq-server"
-=======
   "redis redis-server"
   "etcd etcd"
   "consul consul"
->>>>>>> natsb
 )
 
 nats() { debian nats-server; }

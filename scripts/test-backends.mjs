@@ -8,13 +8,10 @@ import { delimiter, join } from 'node:path';
 /** Each backend, and the command that starts its server. The name is what its test files begin with. */
 const COMMANDS = {
   nats: 'nats-server',
-<<<<<<< HEAD
   rabbitmq: 'rabbitmq-server',
-=======
   redis: 'redis-server',
   etcd: 'etcd',
   consul: 'consul',
->>>>>>> natsb
 };
 
 const args = process.argv.slice(2);
