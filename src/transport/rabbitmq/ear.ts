@@ -21,6 +21,7 @@ export class Ear {
   readonly queue: string;
   readonly #init: EarInit;
   #channel: Channel | undefined;
+  #beginning: Promise<void> | undefined;
   #ended = false;
 
   constructor(init: EarInit) {
@@ -33,7 +34,12 @@ export class Ear {
   }
 
   /** Begins to listen, where it does not yet. Rejects with `unavailable` where somebody else listens there. */
-  async begin(): Promise<void> {
+  begin(): Promise<void> {
+    this.#beginning ??= this.#begin().finally(() => (this.#beginning = undefined));
+    return this.#beginning;
+  }
+
+  async #begin(): Promise<void> {
     if (this.open || this.#ended) return;
     const { client, queue, onClosed } = this.#init;
     let channel: Channel;

@@ -207,7 +207,7 @@ export class RabbitBus implements Bus {
     return this.#sender;
   }
 
-  /** Opens whatever is not open, so that everything can be heard before anything is sent. */
+  /** Opens whatever is not open: what answers come to first. */
   async #open(): Promise<void> {
     if (this.#sender?.active !== true)
       this.#sender = await this.#client.channel(
@@ -227,8 +227,12 @@ export class RabbitBus implements Bus {
           void this.#again();
         },
       );
-    for (const ear of [...this.#ears]) await ear.begin();
+    const ears = [...this.#ears];
+    const own = ears.filter(({ queue }) => this.#inboxes.has(queue));
+    for (const ear of own) await ear.begin();
+    // Before anybody can ask: who does is answered.
     this.#ready = true;
+    for (const ear of ears) await ear.begin();
   }
 
   /** Opens again what has closed, as often as it takes. While the connection is down it waits to be told. */
