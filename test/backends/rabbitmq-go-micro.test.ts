@@ -1,7 +1,4 @@
 import assert from 'node:assert/strict';
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
 import { after, before, describe, it } from 'node:test';
 import type { Envelope } from 'rabbitmq-client';
 import { memory as memoryBroker } from '../../src/broker/memory.js';
@@ -14,7 +11,7 @@ import { TestLogger } from '../../src/testing/test-logger.js';
 import { rabbitmq } from '../../src/transport/rabbitmq.js';
 import { call, item, later, message, text } from '../conformance/transport/talk.js';
 import { GoGreeter, GoGreeterClient } from '../support/go-greeter.js';
-import { goProgram } from '../support/go-program.js';
+import { buildGo, GoProgram } from '../support/go-program.js';
 import { failure } from '../support/nats-bench.js';
 import { RabbitBench } from '../support/rabbit-bench.js';
 import { Events, RabbitBrokers } from '../support/rabbit-brokers.js';
@@ -27,49 +24,15 @@ before(async () => {
 });
 after(() => server.stop());
 
-const program = await goProgram('rabbitmq');
+const program = buildGo('test/backends/peers/rabbitmq-go');
 
-/** A go-micro process on the rabbitmq broker. */
-class GoPeer {
-  readonly #child: ChildProcess;
-  readonly #said: Record<string, unknown>[] = [];
-  #wake = (): void => {};
-
-  private constructor(args: readonly string[]) {
-    const child = spawn(program ?? '', args, { stdio: ['pipe', 'pipe', 'inherit'] });
-    this.#child = child;
-    createInterface({ input: child.stdout }).on('line', (line) => {
-      // The plugin logs on the same stream.
-      if (line.startsWith('{')) this.#said.push(JSON.parse(line) as Record<string, unknown>);
-      this.#wake();
-    });
-  }
-
-  static async with(subscriptions: readonly string[], use: (peer: GoPeer) => Promise<void>): Promise<void> {
-    const peer = new GoPeer([`amqp://guest:guest@${server.address}`, ...subscriptions]);
-    try {
-      await peer.next();
-      await use(peer);
-    } finally {
-      peer.#child.kill('SIGKILL');
-      await once(peer.#child, 'exit');
-    }
-  }
-
-  say(topic: string, body: string): void {
-    this.#child.stdin?.write(`${topic} ${body}\n`);
-  }
-
-  get count(): number {
-    return this.#said.length;
-  }
-
-  async next(): Promise<Record<string, unknown>> {
-    for (;;) {
-      const said = this.#said.shift();
-      if (said !== undefined) return said;
-      await new Promise<void>((resolve) => (this.#wake = resolve));
-    }
+/** Runs with a go-micro process on the broker, that hears `topic=queue`. */
+async function withGo(hears: string, use: (go: GoProgram) => Promise<void>): Promise<void> {
+  const go = await GoProgram.start(program ?? '', [`amqp://guest:guest@${server.address}`, hears]);
+  try {
+    await use(go);
+  } finally {
+    await go[Symbol.asyncDispose]();
   }
 }
 
@@ -83,7 +46,7 @@ describe(
   { skip: program === undefined && 'there is no Go' },
   () => {
     it('hears what Octavo publishes, and Octavo hears what it publishes', () =>
-      GoPeer.with(['to.go=gophers'], (peer) =>
+      withGo('to.go=gophers', (go) =>
         RabbitBrokers.with(server, async (brokers) => {
           await declared('gophers');
           const broker = await brokers.started();
@@ -91,15 +54,13 @@ describe(
           await broker.subscribe('to.octavo', events.handler, { queue: 'octavos', durable: true });
           const header = new Metadata({ 'Content-Type': 'text/plain', 'Micro-Id': '3', Foo: 'é 日本' });
           await broker.publish('to.go', { header, body: Buffer.from('hi Go') });
-          const said = (await peer.next()) as { topic: string; body: string; header: Record<string, string> };
-          assert.deepEqual([said.topic, said.body], ['to.go', 'hi Go']);
-          assert.deepEqual(said.header, {
-            'Content-Type': 'text/plain',
-            'Micro-ID': '3',
-            Foo: 'é 日本',
-            'Micro-Topic': 'to.go',
+          assert.deepEqual(await go.next('heard'), {
+            event: 'heard',
+            topic: 'to.go',
+            body: 'hi Go',
+            header: { 'Content-Type': 'text/plain', 'Micro-ID': '3', Foo: 'é 日本', 'Micro-Topic': 'to.go' },
           });
-          peer.say('to.octavo', 'hi Octavo');
+          await go.ask({ topic: 'to.octavo', body: 'hi Octavo' });
           assert.deepEqual(await events.holds((texts) => texts.length === 1), ['hi Octavo']);
           const got = events.deliveries[0]?.message.header;
           assert.deepEqual(
@@ -110,7 +71,7 @@ describe(
       ));
 
     it('shares a queue with Octavo where the queue is named as go-micro does', () =>
-      GoPeer.with(['shared=both'], (peer) =>
+      withGo('shared=both', (go) =>
         RabbitBrokers.with(server, async (brokers) => {
           await declared('both');
           const broker = await brokers.started({ queueName: (queue) => queue });
@@ -118,9 +79,11 @@ describe(
           await broker.subscribe('shared', events.handler, { queue: 'both' });
           for (let n = 0; n < 20; n++)
             await broker.publish('shared', { header: new Metadata(), body: Buffer.from(String(n)) });
-          while (events.texts.length + peer.count < 20)
-            await new Promise((resolve) => setTimeout(resolve, 5));
-          assert.ok(events.texts.length > 0 && peer.count > 0, `${events.texts.length} and ${peer.count}`);
+          // The server gives to each in turn.
+          const heard: unknown[] = [];
+          for (let n = 0; n < 10; n++) heard.push((await go.next('heard'))['body']);
+          const texts = await events.holds((all) => all.length === 10);
+          assert.equal(new Set([...heard, ...texts]).size, 20);
         }),
       ));
   },

@@ -1,4 +1,4 @@
-module rabbitmqpeer
+module rabbitmqgo
 
 go 1.22
 
