@@ -150,6 +150,12 @@ export class RabbitClient {
     await this.#within(channel.basicCancel({ consumerTag }), CLOSE_MS).catch(() => {});
   }
 
+  /** Deletes a queue that a channel has for itself. */
+  async remove(channel: Channel, queue: string): Promise<void> {
+    if (!channel.active || !this.up) return;
+    await this.#within(channel.queueDelete({ queue }), CLOSE_MS).catch(() => {});
+  }
+
   /** Closes a channel; a server that does not answer is not waited for. What was not acknowledged on it is given to others. */
   async close(channel: Channel): Promise<void> {
     // A server that takes nothing does not hear of it either.

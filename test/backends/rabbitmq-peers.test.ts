@@ -24,6 +24,7 @@ import {
   text,
 } from '../conformance/transport/talk.js';
 import { failure, timed, works } from '../support/nats-bench.js';
+import { holdsForSharedAddresses } from '../support/shared-address.js';
 import { startPeer } from '../support/peer-process.js';
 import { RabbitBench } from '../support/rabbit-bench.js';
 import { RabbitServer } from '../support/rabbit-server.js';
@@ -234,6 +235,23 @@ describe('a reader that is slow', () => {
       const error = await new Promise((resolve) => near.onClose(resolve));
       assert.match(String(error), /nobody read for 200 ms/);
       await new Promise<unknown>((resolve) => far.onClose(resolve));
+    }));
+});
+
+describe('servers that share an address over rabbitmq', () => {
+  it('are a queue group: all get calls, also who comes later, and none who has left', () =>
+    withBench((bench) => holdsForSharedAddresses(() => bench.started({ shared: true, keepaliveMs: 50 }))));
+
+  it('do so among themselves only', () =>
+    withBench(async (bench) => {
+      const [alone, shared] = [await bench.started(), await bench.started({ shared: true })];
+      await alone.listen('alone', echo);
+      assert.match(
+        (await failure(() => shared.listen('alone', echo))).message,
+        /the address alone is in use/,
+      );
+      await shared.listen('ours', echo);
+      assert.match((await failure(() => alone.listen('ours', echo))).message, /the address ours is in use/);
     }));
 });
 

@@ -24,6 +24,8 @@ export interface BusTransportOptions extends TransportOptions {
   readonly keepaliveMs?: number;
   /** How many calls and streams one listener holds open; more are refused. @defaultValue `10_000` */
   readonly maxSockets?: number;
+  /** Whether the address of a listener may be that of others, who say the same: they are a queue group, and each caller has some of them in turn. @defaultValue `false` */
+  readonly shared?: boolean;
 }
 
 export interface BusTransportParts {
@@ -58,7 +60,7 @@ export abstract class BusTransport extends Transport {
         this.#session?.plain.forbidden(address, error);
       },
     });
-    const { timeoutMs = 60_000, keepaliveMs = 2_000, maxSockets = 10_000 } = options;
+    const { timeoutMs = 60_000, keepaliveMs = 2_000, maxSockets = 10_000, shared = false } = options;
     this.#settings = {
       name: this.#bus.name,
       clock: parts.clock,
@@ -67,6 +69,7 @@ export abstract class BusTransport extends Transport {
       timeoutMs,
       keepaliveMs,
       maxSockets,
+      shared,
     };
   }
 
@@ -107,14 +110,15 @@ export abstract class BusTransport extends Transport {
     const isFresh = address === '' || address.endsWith(':0');
     const taken = isFresh ? this.#bus.fresh() : address;
     this.#bus.checkAddress(taken);
-    if (!isFresh) await this.#checkFree(taken);
+    const shared = this.#settings.shared && !isFresh;
+    if (!isFresh && !shared) await this.#checkFree(taken);
     const door = new Door(taken, accept, this.#settings);
     let forbidden: OctavoError | undefined;
-    const refused = (error: OctavoError): void => void (forbidden = error);
+    const hear = { shared, refused: (error: OctavoError) => void (forbidden = error) };
     // In this order: whoever finds nobody at the first finds nobody at the second either.
     this.#doors.set(door, [
-      this.#bus.hear(octavoAt(taken), (it) => this.#session?.links.greet(it, door), refused),
-      this.#bus.hear(taken, (it) => this.#session?.plain.take(it, door), refused),
+      this.#bus.hear(octavoAt(taken), (it) => this.#session?.links.greet(it, door), hear),
+      this.#bus.hear(taken, (it) => this.#session?.plain.take(it, door), hear),
     ]);
     await this.#bus.flush();
     if (forbidden !== undefined) {

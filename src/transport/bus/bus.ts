@@ -14,6 +14,13 @@ export interface Parcel {
   message(): Message;
 }
 
+export interface HearOptions {
+  /** Whether others may hear there too: what comes then goes to one of those who say so. */
+  readonly shared: boolean;
+  /** Called when the server forbids it. */
+  refused(error: OctavoError): void;
+}
+
 /** What is heard at an address. */
 export interface Hearing {
   /** Takes nothing more. */
@@ -65,8 +72,8 @@ export interface Bus extends Lifecycle {
   /** Publishes a message in go-micro's form, the same way. Gives how many bytes it takes on the wire. */
   post(to: string, message: Message, reply?: string): number;
 
-  /** Calls `deliver` for whatever comes to an address. Also while the connection is down, for the next one. @param refused called when the server forbids it */
-  hear(address: string, deliver: (parcel: Parcel) => void, refused: (error: OctavoError) => void): Hearing;
+  /** Calls `deliver` for whatever comes to an address. Also while the connection is down, for the next one. */
+  hear(address: string, deliver: (parcel: Parcel) => void, options: HearOptions): Hearing;
   /** Hears what comes to addresses of our own. */
   inbox(deliver: (parcel: Parcel, path: string) => void): BusInbox;
   /** Resolves when the server has everything that was published, and heard what we want to hear, before. Rejects with `unavailable` when the connection breaks. */

@@ -13,6 +13,10 @@ import type { Settings } from './settings.js';
 const MOST_SILENCE = 3;
 /** For how many intervals a link that carries nothing is kept. */
 const MOST_IDLE = 30;
+/** For how many intervals a link with one of several servers at an address is used, so that those who come later get their share. */
+const MOST_SHARED = 15;
+/** Behind the version in a `welcome`: others listen at this address too. */
+const SHARED = 1;
 
 export interface LinkInit {
   readonly bus: Bus;
@@ -49,6 +53,8 @@ export class Link implements LinkPort, Recipient {
   #nextIn = 0;
   #silence = 0;
   #idle = 0;
+  #age = 0;
+  #shared = false;
   #closing = false;
   #gone = false;
   readonly #meeting = new Set<(met: Link | 'nobody' | OctavoError) => void>();
@@ -66,6 +72,11 @@ export class Link implements LinkPort, Recipient {
   /** Whether sockets can be dialled on it at once. */
   get open(): boolean {
     return this.#to !== undefined && !this.#closing && !this.#gone;
+  }
+
+  /** Whether the other end is one of several at its address. */
+  get shared(): boolean {
+    return this.#shared;
   }
 
   /** Whether the other end has not answered yet. */
@@ -86,7 +97,7 @@ export class Link implements LinkPort, Recipient {
   /** Answers one who asked, at the address that it gave. */
   welcome(to: string): void {
     this.#to = to;
-    this.#send(FRAME.welcome, 0, Buffer.of(VERSION));
+    this.#send(FRAME.welcome, 0, this.settings.shared ? Buffer.of(VERSION, SHARED) : Buffer.of(VERSION));
   }
 
   /** Calls `met` once: with this link when the other end answers, with `nobody` when none does, with the error when that comes first. */
@@ -128,6 +139,7 @@ export class Link implements LinkPort, Recipient {
     try {
       const frame = readFrame(data);
       if (frame.type === FRAME.gone) return this.#nobody(opened);
+      if (this.#shared && frame.type === FRAME.welcome) return this.#sayGone(reply);
       if (frame.number !== this.#nextIn) throw malformed(`frame ${this.#nextIn} was lost`);
       this.#nextIn = (this.#nextIn + 1) >>> 0;
       this.#silence = 0;
@@ -144,6 +156,10 @@ export class Link implements LinkPort, Recipient {
     if (this.asking) return void (this.#bus.up && this.meet());
     this.#idle = this.#sockets.size === 0 ? this.#idle + 1 : 0;
     if (this.door === undefined && this.#idle > MOST_IDLE) return this.leave();
+    if (this.#shared && ++this.#age > MOST_SHARED) {
+      this.#closing = true;
+      if (this.#sockets.size === 0) return this.leave();
+    }
     if (this.#silence >= MOST_SILENCE) {
       const ms = this.#silence * this.settings.keepaliveMs;
       return this.leave(
@@ -183,7 +199,7 @@ export class Link implements LinkPort, Recipient {
   #frame(frame: Frame, reply: string): void {
     switch (frame.type) {
       case FRAME.welcome:
-        return this.#welcomed(reply);
+        return this.#welcomed(reply, frame.rest[1] === SHARED);
       case FRAME.call:
       case FRAME.stream:
         return this.#opened(frame);
@@ -205,10 +221,11 @@ export class Link implements LinkPort, Recipient {
     }
   }
 
-  #welcomed(reply: string): void {
+  #welcomed(reply: string, shared: boolean): void {
     if (this.#to !== undefined || this.door !== undefined) throw malformed('an answer without a question');
     if (!this.#bus.isAddress(reply)) throw malformed('an answer that says not where to go on');
     this.#to = reply;
+    this.#shared = shared;
     for (const met of [...this.#meeting]) met(this);
     this.#meeting.clear();
   }
@@ -244,10 +261,11 @@ export class Link implements LinkPort, Recipient {
     this.#send(FRAME.ping, 0);
   }
 
-  #sayGone(): void {
-    if (this.#to === undefined) return;
+  /** Says it also to another server at a shared address, that was asked a second time and answers late. */
+  #sayGone(to = this.#to): void {
+    if (to === undefined || !this.#bus.isAddress(to)) return;
     try {
-      this.#bus.publish(this.#to, writeFrame(FRAME.gone, 0));
+      this.#bus.publish(to, writeFrame(FRAME.gone, 0));
     } catch {
       // Without a connection it learns of that by itself.
     }

@@ -1,4 +1,5 @@
 import { OctavoError } from '../../core/error.js';
+import { quietly } from '../../core/quietly.js';
 import type { DialOptions } from '../transport.js';
 import type { Bus, Parcel } from './bus.js';
 import type { Door } from './door.js';
@@ -9,6 +10,8 @@ import type { Settings } from './settings.js';
 
 /** How many links others may have with us. */
 const MOST_LINKS = 10_000;
+/** How many links there are with an address that several servers share. */
+const MOST_SHARED = 8;
 
 /** The links with Octavo peers: one for each address that was dialled, and those that others dialled. */
 export class Links {
@@ -16,8 +19,8 @@ export class Links {
   readonly #mailbox: Mailbox;
   readonly #settings: Settings;
   readonly #all = new Set<Link>();
-  /** The newest one that was dialled to each address. */
-  readonly #dialled = new Map<string, Link>();
+  /** Those that were dialled to each address: one, or where it is shared by several servers some, which take turns. */
+  readonly #dialled = new Map<string, Link[]>();
   /** By where their frames go, as one who waits long asks again. */
   readonly #accepted = new Map<string, Link>();
 
@@ -29,8 +32,14 @@ export class Links {
 
   /** The link with an address, where there is one. */
   to(address: string): Link | undefined {
-    const link = this.#dialled.get(address);
-    return link?.open === true ? link : undefined;
+    const links = this.#dialled.get(address) ?? [];
+    const at = links.findIndex(({ open }) => open);
+    const link = links[at];
+    if (link?.shared !== true) return link;
+    links.push(...links.splice(at, 1));
+    if (links.length < MOST_SHARED && !links.some(({ asking }) => asking))
+      quietly(() => void this.#ask(address));
+    return link;
   }
 
   /** A new link with an address; `nobody` where no Octavo peer is there. All who ask at once share the answer. */
@@ -85,12 +94,17 @@ export class Links {
   }
 
   #asking(address: string): Link {
-    const there = this.#dialled.get(address);
-    if (there?.asking === true) return there;
+    return this.#dialled.get(address)?.find(({ asking }) => asking) ?? this.#ask(address);
+  }
+
+  #ask(address: string): Link {
+    const links = this.#dialled.get(address) ?? [];
     const link = this.#make(address, undefined, () => {
-      if (this.#dialled.get(address) === link) this.#dialled.delete(address);
+      links.splice(links.indexOf(link), 1);
+      if (links.length === 0) this.#dialled.delete(address);
     });
-    this.#dialled.set(address, link);
+    links.push(link);
+    this.#dialled.set(address, links);
     link.meet();
     return link;
   }

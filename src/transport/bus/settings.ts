@@ -12,4 +12,6 @@ export interface Settings {
   readonly timeoutMs: number;
   readonly keepaliveMs: number;
   readonly maxSockets: number;
+  /** Whether addresses are shared with other servers. */
+  readonly shared: boolean;
 }

@@ -3,8 +3,11 @@ import { OctavoError } from '../../core/error.js';
 import type { Message } from '../../core/message.js';
 import { NatsClient, type NatsMessage, type NatsOptions, type NatsParts } from '../../core/nats.js';
 import { isSubject } from '../../core/nats-subject.js';
-import type { Bus, BusEvents, BusInbox, Hearing, Parcel } from '../bus/bus.js';
+import type { Bus, BusEvents, BusInbox, HearOptions, Hearing, Parcel } from '../bus/bus.js';
 import { readEnvelope, writeEnvelope } from './envelope.js';
+
+/** The queue group of those who share an address. */
+const GROUP = 'octavo';
 
 /** A NATS server as a bus. Addresses are subjects. */
 export class NatsBus implements Bus {
@@ -53,8 +56,11 @@ export class NatsBus implements Bus {
     return bytes.length;
   }
 
-  hear(address: string, deliver: (parcel: Parcel) => void, refused: (error: OctavoError) => void): Hearing {
-    return this.#client.subscribe(address, (message) => deliver(new NatsParcel(message)), { refused });
+  hear(address: string, deliver: (parcel: Parcel) => void, { shared, refused }: HearOptions): Hearing {
+    return this.#client.subscribe(address, (message) => deliver(new NatsParcel(message)), {
+      refused,
+      ...(shared && { queue: GROUP }),
+    });
   }
 
   inbox(deliver: (parcel: Parcel, path: string) => void): BusInbox {

@@ -4,8 +4,10 @@ import type { RabbitClient } from '../../core/rabbitmq.js';
 
 export interface EarInit {
   readonly client: RabbitClient;
-  /** The queue that is consumed; nobody else has it, and it goes with the connection. */
+  /** The queue that is consumed. Where it is not shared nobody else has it, and it goes with the connection. */
   readonly queue: string;
+  /** Whether others may consume it too, as go-micro's servers do. */
+  readonly shared: boolean;
   /** The exchange through which go-micro's clients reach it. */
   readonly exchange?: string;
   readonly deliver: (message: AsyncMessage) => void;
@@ -22,6 +24,7 @@ export class Ear {
   readonly #init: EarInit;
   #channel: Channel | undefined;
   #beginning: Promise<void> | undefined;
+  #consumer = '';
   #ended = false;
 
   constructor(init: EarInit) {
@@ -59,25 +62,31 @@ export class Ear {
   /** Listens no more. What was sent before is still delivered; what comes after goes back to its sender. */
   async end(): Promise<void> {
     this.#ended = true;
-    const { client, queue } = this.#init;
+    const { client, queue, shared } = this.#init;
     const channel = this.#channel;
     if (channel?.active !== true || !client.up) return;
+    if (shared) await client.cancel(channel, this.#consumer);
     // One that goes with its consumer would take with it what it holds.
-    await client.ask(`stop listening at ${queue}`, channel.queueDelete({ queue })).catch(() => {});
+    else await client.remove(channel, queue);
     await client.close(channel);
   }
 
   async #consume(channel: Channel): Promise<void> {
-    const { client, queue, exchange, deliver } = this.#init;
-    await channel.queueDeclare({
-      queue,
-      exclusive: true,
-      arguments: { 'x-max-length-bytes': MOST_WAITING, 'x-overflow': 'reject-publish' },
-    });
+    const { client, queue, exchange, shared, deliver } = this.#init;
+    await channel.queueDeclare(
+      shared
+        ? { queue, autoDelete: true }
+        : {
+            queue,
+            exclusive: true,
+            arguments: { 'x-max-length-bytes': MOST_WAITING, 'x-overflow': 'reject-publish' },
+          },
+    );
     if (exchange !== undefined) await channel.queueBind({ exchange, queue, routingKey: queue });
     // Somebody has deleted the queue.
     channel.once('basic.cancel', () => this.#ended || void client.close(channel));
-    await channel.basicConsume({ queue, noAck: true, exclusive: true }, deliver);
+    const { consumerTag } = await channel.basicConsume({ queue, noAck: true, exclusive: !shared }, deliver);
+    this.#consumer = consumerTag;
   }
 }
 

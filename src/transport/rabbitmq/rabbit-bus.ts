@@ -4,8 +4,8 @@ import { OctavoError } from '../../core/error.js';
 import type { Message } from '../../core/message.js';
 import { writeTable } from '../../core/rabbitmq-message.js';
 import { RabbitClient, type RabbitOptions, type RabbitParts } from '../../core/rabbitmq.js';
-import type { Bus, BusEvents, BusInbox, Hearing, Parcel } from '../bus/bus.js';
-import { Ear } from './ear.js';
+import type { Bus, BusEvents, BusInbox, HearOptions, Hearing, Parcel } from '../bus/bus.js';
+import { Ear, type EarInit } from './ear.js';
 import { isPlace, placeOf, RabbitParcel } from './rabbit-parcel.js';
 
 /** Go-micro's exchange. What its clients publish comes through it; whoever answers needs none. */
@@ -102,14 +102,15 @@ export class RabbitBus implements Bus {
     return body.length;
   }
 
-  hear(address: string, deliver: (parcel: Parcel) => void, refused: (error: OctavoError) => void): Hearing {
-    return this.#listen(address, true, (came) => deliver(new RabbitParcel(came, false)), refused);
+  hear(address: string, deliver: (parcel: Parcel) => void, { shared, refused }: HearOptions): Hearing {
+    const init = { queue: address, exchange: EXCHANGE, shared };
+    return this.#listen(init, (came) => deliver(new RabbitParcel(came, false)), refused);
   }
 
   inbox(deliver: (parcel: Parcel, path: string) => void): BusInbox {
     const queue = this.fresh();
     this.#inboxes.set(queue, deliver);
-    const hearing = this.#listen(queue, false, (came) =>
+    const hearing = this.#listen({ queue, shared: false }, (came) =>
       deliver(new RabbitParcel(came, false), came.correlationId ?? ''),
     );
     return {
@@ -130,15 +131,13 @@ export class RabbitBus implements Bus {
   }
 
   #listen(
-    queue: string,
-    bound: boolean,
+    init: Pick<EarInit, 'queue' | 'exchange' | 'shared'>,
     take: (came: AsyncMessage) => void,
     refused?: (error: OctavoError) => void,
   ): Hearing {
     const ear = new Ear({
       client: this.#client,
-      queue,
-      ...(bound && { exchange: EXCHANGE }),
+      ...init,
       deliver: (came) => this.#guarded(() => take(came)),
       onClosed: () => void this.#again(),
     });
