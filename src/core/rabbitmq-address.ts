@@ -15,7 +15,7 @@ const FORM = /^(?:(amqps?):\/\/)?(?:([^@/]*)@)?(\[[^\]\s]+\]|[^:@/\s[\]]+)(?::(\
 /**
  * Reads `host`, `host:port`, `amqp://user:pass@host:port/vhost` and `amqps://...`. No error shows what stands before the `@`.
  *
- * As everywhere with RabbitMQ, a `/` behind the host with nothing behind it is the vhost without a name; the usual one, `/`, is written `/%2F` or left out.
+ * The vhost `/` is written `/%2F`, or left out.
  */
 export function parseRabbitAddress(address: string): RabbitAddress {
   const [whole, scheme, who, host = '', port, vhost] = FORM.exec(address.trim()) ?? [];
@@ -29,7 +29,7 @@ export function parseRabbitAddress(address: string): RabbitAddress {
       tls,
       ...(user !== undefined && user !== '' && { user: decodeURIComponent(user) }),
       ...(pass !== undefined && { pass: decodeURIComponent(pass) }),
-      ...(vhost !== undefined && { vhost: decodeURIComponent(vhost) }),
+      ...(vhost !== undefined && vhost !== '' && { vhost: decodeURIComponent(vhost) }),
     };
   } catch {
     throw new OctavoError(

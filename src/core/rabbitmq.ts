@@ -10,7 +10,7 @@ import {
 } from './rabbitmq-connection.js';
 import type { Lease } from './shared.js';
 
-export type { RabbitOptions, RabbitTls } from './rabbitmq-connection.js';
+export type { RabbitOptions } from './rabbitmq-connection.js';
 
 export interface RabbitParts extends RabbitConnectionParts {
   /** What this owner's connection is shared through. @defaultValue shared with nobody */

@@ -125,7 +125,7 @@ export class Subscription {
   }
 
   #came(channel: Channel, came: AsyncMessage): void {
-    if (this.#ended) return void this.#tell(channel, came, { requeue: true });
+    if (this.#ended) return this.#tell(channel, came, { requeue: true });
     let received: Received;
     try {
       const { maxMessageBytes } = this.#init.limits;

@@ -18,7 +18,7 @@ export interface HearOptions {
   /** Whether others may hear there too: what comes then goes to one of those who say so. */
   readonly shared: boolean;
   /** Called when the server forbids it. */
-  refused(error: OctavoError): void;
+  readonly refused: (error: OctavoError) => void;
 }
 
 /** What is heard at an address. */
