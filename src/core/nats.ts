@@ -215,6 +215,13 @@ export class NatsClient {
     }
   }
 
+  /** As {@link flush}; what the server forbids of it was told by then. */
+  async confirm(): Promise<void> {
+    // The server says so before it answers, and the library tells it a little later.
+    await this.flush();
+    await new Promise<void>((resolve) => void setImmediate(resolve));
+  }
+
   #started(): SharedNatsConnection {
     if (this.#connection === undefined)
       throw new OctavoError('unavailable', `${this.#who} is not started`, { executed: false });
