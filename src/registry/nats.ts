@@ -2,29 +2,14 @@ import { isLoopback, parseAddress } from '../core/address.js';
 import { Clock, type Timer } from '../core/clock.js';
 import { OctavoError } from '../core/error.js';
 import { Logger } from '../core/logger.js';
-import {
-  NatsClient,
-  type NatsMessage,
-  type NatsOptions,
-  type NatsParts,
-  type NatsSubscription,
-} from '../core/nats.js';
+import { NatsClient, type NatsOptions, type NatsParts, type NatsSubscription } from '../core/nats.js';
 import { NatsConnections, serversOf } from '../core/nats-connection.js';
-import { isSubject } from '../core/nats-subject.js';
+import { checkTopic } from '../core/nats-subject.js';
 import type { Provider } from '../core/provider.js';
 import { FollowedNodes } from './followed-nodes.js';
 import { Following } from './nats/following.js';
-import { OwnNodes } from './nats/own-nodes.js';
-import {
-  keyOf,
-  readChange,
-  recordOf,
-  readQuestion,
-  writeChange,
-  writeServices,
-  type Change,
-  type Registered,
-} from './nats/packets.js';
+import { keyOf, readChange, recordOf, type Change } from './nats/packets.js';
+import { Presence } from './nats/presence.js';
 import { Questions } from './nats/questions.js';
 import { nodesOf, versionsOf } from './node-record.js';
 import type { NodeView } from './node-view.js';
@@ -53,8 +38,6 @@ export interface NatsRegistryOptions extends RegistryOptions, NatsOptions {
 const LOOK_MS = 500;
 /** How many services are asked for one by one; for more, all are. */
 const MOST_NAMES = 16;
-/** Bytes of answers that may be on their way out; what is asked meanwhile is not answered. */
-const MOST_ANSWERS = 16 * 1024 * 1024;
 
 /**
  * Finds services over a NATS server, in the form of go-micro's nats registry. Needs `npm install @nats-io/transport-node`.
@@ -68,19 +51,14 @@ export class NatsRegistry extends Registry {
   readonly options: Omit<NatsRegistryOptions, 'user' | 'pass' | 'token' | 'tls'>;
   readonly #parts: NatsParts;
   readonly #client: NatsClient;
-  readonly #own: OwnNodes;
+  readonly #presence: Presence;
   readonly #followed: FollowedNodes;
   readonly #following = new Set<Following>();
   readonly #queryTopic: string;
   readonly #watchTopic: string;
-  /** Nodes of our own that went, which nobody was told of yet. */
-  readonly #unsaid = new Map<string, Registered>();
   #questions: Questions | undefined;
-  #answering: NatsSubscription | undefined;
   #listening: NatsSubscription | undefined;
   #looking: Timer | undefined;
-  #answers = 0;
-  #forbidden: OctavoError | undefined;
   /** Starts and stops, one after the other. */
   #turn: Promise<void> = Promise.resolve();
 
@@ -92,17 +70,18 @@ export class NatsRegistry extends Registry {
     this.#parts = parts;
     this.#queryTopic = queryTopic ?? 'micro.registry.nats.query';
     this.#watchTopic = watchTopic ?? 'micro.registry.nats.watch';
+    for (const topic of [this.#queryTopic, this.#watchTopic]) checkTopic(topic);
     this.local = serversOf(options).every(({ server }) => isLoopback(parseAddress(server).host));
     this.#client = new NatsClient('the nats registry', options, parts, {
       down: (error) => this.#questions?.end(error),
       up: () => void this.#back(),
-      forbidden: (subject, error) => {
-        if (subject === this.#watchTopic) this.#forbidden = error;
-      },
+      forbidden: (subject, error) => this.#presence.forbid(subject, error),
     });
-    this.#own = new OwnNodes(parts.clock, (node) => {
-      this.#unsaid.set(keyOf(node), node);
-      this.#sayGoodbyes().catch(() => {});
+    this.#presence = new Presence({
+      client: this.#client,
+      clock: parts.clock,
+      queryTopic: this.#queryTopic,
+      watchTopic: this.#watchTopic,
     });
     this.#followed = new FollowedNodes({
       ...parts,
@@ -133,12 +112,9 @@ export class NatsRegistry extends Registry {
       this.#followed.end();
       this.#looking?.cancel();
       this.#looking = undefined;
-      for (const node of this.#own.clear()) this.#unsaid.set(keyOf(node), node);
-      await this.#sayGoodbyes().catch(() => {});
-      this.#unsaid.clear();
+      await this.#presence.leave().catch(() => {});
       this.#questions?.end(new OctavoError('unavailable', 'the nats registry was stopped'));
       this.#questions = undefined;
-      this.#answering = undefined;
       this.#listening = undefined;
       await this.#client.stop();
     });
@@ -149,22 +125,13 @@ export class NatsRegistry extends Registry {
     checkRecord(service);
     await this.#followed.begun(service.name);
     const nodes = nodesOf(frozen(service)).map((record) => ({ ...record, ttlMs }));
-    const said = writeChange('create', nodes);
-    for (const { length } of said) this.#client.checkSize(length);
-    const moved = nodes.flatMap((node) => {
-      this.#unsaid.delete(keyOf(node));
-      return this.#own.put(node) ?? [];
-    });
-    this.#answering ??= this.#client.subscribe(this.#queryTopic, (message) => this.#answer(message));
-    // In this order: whoever knows the node by its new version does not lose it with the old one.
-    await this.#tell([...said, ...writeChange('delete', moved)]);
+    await this.#presence.put(nodes);
   }
 
   async deregister(service: ServiceRecord): Promise<void> {
     this.#running();
     await this.#followed.begun(service.name);
-    for (const node of this.#own.remove(service)) this.#unsaid.set(keyOf(node), node);
-    await this.#sayGoodbyes();
+    await this.#presence.remove(service);
   }
 
   async getService(name: string): Promise<readonly ServiceRecord[]> {
@@ -172,7 +139,7 @@ export class NatsRegistry extends Registry {
     await this.#followed.begun(name);
     const heard = await questions.ask(name);
     const nodes = new Map([...heard].filter(([, { service }]) => service.name === name));
-    for (const own of this.#own.of(name)) nodes.set(keyOf(own), own);
+    for (const own of this.#presence.of(name)) nodes.set(keyOf(own), own);
     // Whose word counts for what a version has is not left to who answers first.
     const sorted = [...nodes].sort(([a], [b]) => (a < b ? -1 : 1));
     return versionsOf(sorted.map(([, each]) => recordOf(each)));
@@ -180,7 +147,7 @@ export class NatsRegistry extends Registry {
 
   async listServices(): Promise<readonly string[]> {
     const heard = await this.#running().ask(undefined);
-    const names = [...heard.values(), ...this.#own.of(undefined)].map(({ service }) => service.name);
+    const names = [...heard.values(), ...this.#presence.of(undefined)].map(({ service }) => service.name);
     return [...new Set(names)].sort();
   }
 
@@ -249,55 +216,16 @@ export class NatsRegistry extends Registry {
     for (const name of asked) questions.ask(name).catch(() => {});
   }
 
-  /** The connection is there again: what was told meanwhile was not heard, and nobody knows of us. */
+  /** The connection is there again: what was told meanwhile was not heard, and nobody heard of us. */
   async #back(): Promise<void> {
     const now = this.#parts.clock.now();
     for (const following of this.#following) following.suspect(now);
     this.#look();
     try {
-      await this.#tell(writeChange('create', this.#own.of(undefined)));
-      await this.#sayGoodbyes();
+      await this.#presence.announce();
     } catch (error) {
       this.#parts.logger.warn('the nodes of this process could not be announced again', { error });
     }
-  }
-
-  #answer({ data, reply }: NatsMessage): void {
-    const question = readQuestion(data);
-    if (question === undefined || !isSubject(reply) || this.#answers > MOST_ANSWERS) return;
-    const answers = writeServices(this.#own.of(question.name));
-    const bytes = answers.reduce((sum, { length }) => sum + length, 0);
-    if (bytes === 0) return;
-    for (const answer of answers) this.#client.publish(reply, answer);
-    this.#answers += bytes;
-    void this.#client
-      .flush()
-      .catch(() => {})
-      .finally(() => (this.#answers -= bytes));
-  }
-
-  /** Tells everybody. Resolves when the server has it. */
-  async #tell(said: readonly Buffer[]): Promise<void> {
-    if (said.length === 0) return;
-    this.#forbidden = undefined;
-    for (const each of said) this.#client.publish(this.#watchTopic, each);
-    await this.#client.confirm();
-    if (this.#forbidden !== undefined) throw this.#forbidden;
-  }
-
-  /** Tells everybody of the nodes that went. Those that nobody could be told of are told of later. */
-  async #sayGoodbyes(): Promise<void> {
-    const nodes = [...this.#unsaid];
-    await this.#tell(
-      writeChange(
-        'delete',
-        nodes.map(([, node]) => node),
-      ),
-    );
-    for (const [key, node] of nodes) if (this.#unsaid.get(key) === node) this.#unsaid.delete(key);
-    if (this.#own.size > 0) return;
-    this.#answering?.end();
-    this.#answering = undefined;
   }
 }
 

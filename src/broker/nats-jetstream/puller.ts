@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock, Timer } from '../../core/clock.js';
-import type { OctavoError } from '../../core/error.js';
 import type { Logger } from '../../core/logger.js';
 import type { Message } from '../../core/message.js';
 import type { NatsClient, NatsMessage, NatsSubscription } from '../../core/nats.js';
@@ -152,10 +151,11 @@ export class Puller {
   }
 
   /** What the server says of what it was asked for. */
-  #told({ status, header }: NatsMessage): void {
+  #told(message: NatsMessage): void {
+    const { status } = message;
     if (status === 100) return;
     if (status === 408 || status === 404) {
-      this.#asked = Math.max(0, this.#asked - Number(header('Nats-Pending-Messages') || this.#asked));
+      this.#asked = Math.max(0, this.#asked - Number(message.header('Nats-Pending-Messages') || this.#asked));
       return this.ask();
     }
     // The consumer is gone, or the stream, or whoever led them.
