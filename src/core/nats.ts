@@ -117,6 +117,12 @@ export class NatsClient {
     let connection: SharedNatsConnection;
     try {
       connection = await lease.ready;
+      // Somebody else's may be down just now.
+      const { connectTimeoutMs = 5_000 } = this.#options;
+      if (!(await connection.whenUp(connectTimeoutMs)))
+        throw this.#unavailable(
+          `the connection is down, and did not come back within ${connectTimeoutMs} ms`,
+        );
     } catch (reason) {
       if (this.#lease === lease) this.#lease = undefined;
       await lease.release();

@@ -1,17 +1,20 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { nats as natsBroker } from '../../src/broker/nats.js';
+import { nats as natsBroker, NatsBroker } from '../../src/broker/nats.js';
 import { natsJetStream } from '../../src/broker/nats-jetstream.js';
 import { Broker } from '../../src/broker/broker.js';
 import { Registry } from '../../src/registry/registry.js';
-import { nats as natsRegistry } from '../../src/registry/nats.js';
+import { nats as natsRegistry, NatsRegistry } from '../../src/registry/nats.js';
+import { NatsConnections } from '../../src/core/nats-connection.js';
 import { rpc } from '../../src/server/rpc.js';
 import { createService, type ServiceOptions } from '../../src/service/run.js';
 import { TestLogger } from '../../src/testing/test-logger.js';
 import { nats as natsTransport } from '../../src/transport/nats.js';
 import { Probe, ProbeClient } from '../conformance/probe.js';
+import { failure } from '../support/nats-bench.js';
 import { event, Inbox } from '../support/nats-brokers.js';
 import { NatsServer } from '../support/nats-server.js';
+import { parts } from '../support/parts.js';
 
 /** How many connections the server has. */
 async function connections(server: NatsServer): Promise<number> {
@@ -82,6 +85,29 @@ describe('an app with registry, transport and broker on one NATS server', () => 
     } finally {
       await server.stop();
     }
+  });
+
+  it('waits for it where somebody else had it and the server is away, and says so in the end', async () => {
+    const server = await NatsServer.start();
+    const shared = { ...parts(), connections: new NatsConnections() };
+    const at = { addresses: [server.address], connectTimeoutMs: 1_000 };
+    const [first, second] = [new NatsBroker(at, shared), new NatsRegistry(at, shared)];
+    try {
+      await first.start();
+      await server.kill();
+      await failure(() => first.publish('topic', event('x')));
+      const error = await failure(() => second.start());
+      assert.equal(error.code, 'unavailable');
+      assert.match(error.message, /the nats registry has no NATS server at .* within 1000 ms/);
+      const starting = second.start();
+      await server.restart();
+      await starting;
+      assert.equal(shared.connections.size, 1);
+    } finally {
+      for (const each of [first, second]) await each.stop();
+      await server.stop();
+    }
+    assert.equal(shared.connections.size, 0);
   });
 
   it('is chosen by variables alone', async () => {
