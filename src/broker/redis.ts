@@ -142,7 +142,7 @@ export class RedisBroker extends Broker {
     // Handlers in hand may publish until they are through.
     await this.#channels.end(this.#limits.drainMs);
     this.#running = undefined;
-    this.#publishes.end(new OctavoError('unavailable', 'the redis broker was stopped'));
+    await this.#publishes.endWithin(this.#limits.drainMs);
     await Promise.all([this.#commands.stop(), this.#hearing.stop()]);
     await running.catch(() => {});
   }

@@ -61,6 +61,7 @@ export class RedisLine {
   #redis: Redis | undefined;
   #turn = 0;
   #ending = new AbortController();
+  #waiting: (() => void)[] = [];
 
   /** @param who what errors call its owner: `the redis broker` */
   constructor(who: string, options: RedisOptions, parts: RedisParts, events: RedisEvents) {
@@ -115,10 +116,17 @@ export class RedisLine {
   async stop(): Promise<void> {
     this.#turn++;
     this.#ending.abort();
+    this.#wake();
     const redis = this.#redis;
     this.#redis = undefined;
     redis?.disconnect();
     this.#certificates?.stop();
+  }
+
+  /** Resolves when there is a connection; at once when there is one, and when it is stopped. */
+  async ready(): Promise<void> {
+    if (this.#redis === undefined && !this.#ending.signal.aborted)
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
   /** What a command's rejection means. */
@@ -142,6 +150,10 @@ export class RedisLine {
     return new OctavoError('internal', `the Redis server at ${this.where} refused: ${text}`, {
       cause: reason,
     });
+  }
+
+  #wake(): void {
+    for (const wake of this.#waiting.splice(0)) wake();
   }
 
   #stranger(cause: unknown): OctavoError {
@@ -186,6 +198,7 @@ export class RedisLine {
       );
     }
     this.#redis = redis;
+    this.#wake();
     redis.once('close', () => void this.#again(redis, turn));
     void this.#watch(redis);
   }
