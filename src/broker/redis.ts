@@ -74,9 +74,9 @@ export class RedisBroker extends Broker {
     return this.#running === undefined ? '' : this.#commands.where;
   }
 
-  async start(): Promise<void> {
-    await this.#stopping;
-    await (this.#running ??= this.#open());
+  start(): Promise<void> {
+    if (this.#stopping !== undefined) return this.#stopping.then(() => this.start());
+    return (this.#running ??= this.#open());
   }
 
   async stop(): Promise<void> {

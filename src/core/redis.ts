@@ -40,6 +40,8 @@ const DEFAULT_ADDRESS = '127.0.0.1:6379';
 const RETRY_MS = 250;
 /** How long one attempt to connect may take. */
 const ATTEMPT_MS = 2_000;
+/** How long a server may take to say goodbye to a connection that is closed. */
+const HANG_UP_MS = 50;
 /** How often a server is asked for a sign of life, and how long it may take to give one. */
 const PING_MS = 1_000;
 const PONG_MS = 2_000;
@@ -109,7 +111,7 @@ export class RedisLine {
             `${this.#who} found no Redis server at ${this.where} within ${ms} ms: ${tlsFaultIn(this.where, cause) ?? `${messageOf(cause)}: start one, or set addresses`}`,
             { cause },
           );
-        await clock.sleep(RETRY_MS);
+        await this.#pause();
       }
   }
 
@@ -179,6 +181,13 @@ export class RedisLine {
     let last: unknown;
     // Without a listener the library writes to the console.
     redis.on('error', (reason: unknown) => (last = reason));
+    const ms = this.#attemptMs;
+    const timer = this.#parts.clock.after(ms, () => {
+      last = new Error(`no answer within ${ms} ms`);
+      redis.disconnect();
+    });
+    const stop = (): void => redis.disconnect();
+    this.#ending.signal.addEventListener('abort', stop, { once: true });
     try {
       await redis.connect();
       // Answers only to whom the server knows.
@@ -190,6 +199,9 @@ export class RedisLine {
       if (/^(NOAUTH|WRONGPASS|ERR invalid password|ERR AUTH|ERR Client sent AUTH)/.test(messageOf(cause)))
         throw this.#stranger(cause);
       throw isReply(cause) ? this.fault(cause) : cause;
+    } finally {
+      timer.cancel();
+      this.#ending.signal.removeEventListener('abort', stop);
     }
     if (turn !== this.#turn || redis.status !== 'ready') {
       redis.disconnect();
@@ -203,6 +215,10 @@ export class RedisLine {
     void this.#watch(redis);
   }
 
+  get #attemptMs(): number {
+    return Math.min(ATTEMPT_MS, this.#options.connectTimeoutMs ?? ATTEMPT_MS);
+  }
+
   async #libraryOptions({ host, port, ...address }: RedisAddress): Promise<LibraryOptions> {
     const { user = address.user, pass = address.pass, db = address.db } = this.#options;
     const certificates = this.#certificates;
@@ -211,9 +227,10 @@ export class RedisLine {
       port,
       lazyConnect: true,
       connectionName: 'octavo',
-      connectTimeout: Math.min(ATTEMPT_MS, this.#options.connectTimeoutMs ?? ATTEMPT_MS),
+      connectTimeout: this.#attemptMs,
       // All that the library would do by itself when a connection breaks is done here.
       retryStrategy: () => null,
+      disconnectTimeout: HANG_UP_MS,
       maxRetriesPerRequest: 0,
       enableOfflineQueue: false,
       autoResendUnfulfilledCommands: false,
@@ -235,7 +252,7 @@ export class RedisLine {
   async #again(redis: Redis, turn: number): Promise<void> {
     if (this.#redis !== redis || turn !== this.#turn) return;
     this.#redis = undefined;
-    const { clock, logger } = this.#parts;
+    const { logger } = this.#parts;
     logger.warn('disconnected from Redis', { server: this.where });
     this.#events.down?.(this.#unavailable('the connection broke'));
     let before = '';
@@ -251,11 +268,16 @@ export class RedisLine {
           logger.warn('Redis cannot be reached', { server: this.where, error: text });
         before = text;
       }
-      try {
-        await clock.sleep(RETRY_MS, this.#ending.signal);
-      } catch {
-        return;
-      }
+      await this.#pause();
+    }
+  }
+
+  /** Waits before the next attempt; not when it is stopped. */
+  async #pause(): Promise<void> {
+    try {
+      await this.#parts.clock.sleep(RETRY_MS, this.#ending.signal);
+    } catch {
+      // Whoever waits looks whether its turn is over.
     }
   }
 
