@@ -177,7 +177,9 @@ export class RedisLine {
   async #connect(attempt: number, turn: number): Promise<void> {
     const { Redis } = await peer(this.#who, 'ioredis', () => import('ioredis'));
     const address = this.#addresses[attempt % this.#addresses.length] ?? parseRedis(DEFAULT_ADDRESS);
-    const redis = new Redis(await this.#libraryOptions(address));
+    const options = await this.#libraryOptions(address);
+    if (turn !== this.#turn) throw this.#unavailable('it was stopped while it connected');
+    const redis = new Redis(options);
     let last: unknown;
     // Without a listener the library writes to the console.
     redis.on('error', (reason: unknown) => (last = reason));

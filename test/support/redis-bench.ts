@@ -41,7 +41,7 @@ export class RedisBench {
 
   /** Stops every broker. */
   async stop(): Promise<void> {
-    await Promise.all(this.#made.map((broker) => broker.stop()));
+    await Promise.all(this.#made.map(async (broker) => broker.stop()));
   }
 
   pubsub(options: RedisBrokerOptions = {}): RedisBroker {
