@@ -27,6 +27,8 @@ import {
 export interface RedisBrokerOptions extends ServedBrokerOptions, RedisOptions {
   /** How many events wait for the handler of one subscription; what comes then is dropped, and logged. @defaultValue `1_024` */
   readonly prefetch?: number;
+  /** Whether a topic with `*`, `?` or `[` in it takes in every topic that it matches, as Redis' PSUBSCRIBE has it. @defaultValue `false` */
+  readonly patterns?: boolean;
 }
 
 /**
@@ -63,7 +65,7 @@ export class RedisBroker extends Broker {
     this.#parts = parts;
     this.#limits = limits;
     this.#publishes = new Publishes(this.name, limits, parts.clock);
-    this.#channels = new Channels(parts);
+    this.#channels = new Channels(options.patterns === true, parts);
     const who = 'the redis broker';
     this.#commands = new RedisLine(who, options, parts, { up: async () => {} });
     this.#hearing = new RedisLine(who, options, parts, { up: (redis) => this.#channels.hear(redis) });
@@ -106,6 +108,8 @@ export class RedisBroker extends Broker {
   ): Promise<Subscriber> {
     if (this.#running === undefined || this.#stopping !== undefined) throw notStarted(this);
     checkDurable(this, topic, options);
+    if (options.queue !== undefined)
+      this.#parts.logger.warn('redis knows no queues: every subscriber gets every event', { topic });
     const handout = new Handout(topic, handler, options, this.#limits, this.#parts);
     try {
       await this.#channels.join(handout, this.#hearing.redis);
