@@ -62,6 +62,8 @@ const BROKERS = {
     (await import('../broker/nats-jetstream.js')).natsJetStream({ ...(addresses && { addresses }) }),
   nats: async (addresses) => (await import('../broker/nats.js')).nats({ ...(addresses && { addresses }) }),
   redis: async (addresses) => (await import('../broker/redis.js')).redis({ ...(addresses && { addresses }) }),
+  'redis-streams': async (addresses) =>
+    (await import('../broker/redis-streams.js')).redisStreams({ ...(addresses && { addresses }) }),
 } satisfies Record<string, (addresses: readonly string[] | undefined) => Promise<Provider<Broker>>>;
 
 const TRANSPORTS = {
