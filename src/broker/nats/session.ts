@@ -54,7 +54,7 @@ export class Session {
   async stop(): Promise<void> {
     this.#stopped = true;
     await Promise.all([...this.#own].map((end) => end()));
-    this.#publishes.end(new OctavoError('unavailable', 'the nats broker was stopped'));
+    await this.#publishes.endWithin(this.#limits.drainMs);
     await this.#client.stop();
   }
 
