@@ -8,7 +8,7 @@ import type { Delivery, DeliveryHandler, SubscribeOptions } from './broker.js';
 
 /** An event that a backend brought, and what becomes of it there. Of `ack` and `nack` one is called, once. */
 export interface Incoming {
-  /** Where it was published to, where the subscription's topic stands for many. */
+  /** Where it was published, where a subscription takes in several topics. @defaultValue that of the subscription */
   readonly topic?: string;
   readonly message: Message;
   /** Counts its deliveries, from 1. */

@@ -134,6 +134,20 @@ export class SharedNatsConnection {
     return () => this.#sharers.delete(sharer);
   }
 
+  /** Waits until it is up, for so long. Says whether it came to that. */
+  whenUp(ms: number): Promise<boolean> {
+    if (this.#up) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      const settle = (up: boolean): void => {
+        timer.cancel();
+        leave();
+        resolve(up);
+      };
+      const leave = this.join({ up: () => settle(true), down: () => {}, complaint: () => {} });
+      const timer = this.#parts.clock.after(ms, () => settle(false));
+    });
+  }
+
   /** Closes it; a server that does not answer is not waited for. */
   async close(): Promise<void> {
     this.#closed = true;

@@ -117,6 +117,12 @@ export class NatsClient {
     let connection: SharedNatsConnection;
     try {
       connection = await lease.ready;
+      // Somebody else's may be down just now.
+      const { connectTimeoutMs = 5_000 } = this.#options;
+      if (!(await connection.whenUp(connectTimeoutMs)))
+        throw this.#unavailable(
+          `the connection is down, and did not come back within ${connectTimeoutMs} ms`,
+        );
     } catch (reason) {
       if (this.#lease === lease) this.#lease = undefined;
       await lease.release();
@@ -213,6 +219,13 @@ export class NatsClient {
     } catch (reason) {
       throw reason instanceof OctavoError ? reason : this.#unavailable(messageOf(reason));
     }
+  }
+
+  /** As {@link flush}; what the server forbids of it was told by then. */
+  async confirm(): Promise<void> {
+    // The server says so before it answers, and the library tells it a little later.
+    await this.flush();
+    await new Promise<void>((resolve) => void setImmediate(resolve));
   }
 
   #started(): SharedNatsConnection {

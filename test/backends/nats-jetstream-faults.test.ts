@@ -30,6 +30,15 @@ async function consumers({ address }: NatsServer): Promise<ConsumerInfo[]> {
   return found;
 }
 
+/** How many events the stream keeps. */
+async function kept({ address }: NatsServer): Promise<number> {
+  const connection = await connect({ servers: address });
+  const manager = await jetstreamManager(connection);
+  const { state } = await manager.streams.info('octavo');
+  await connection.close();
+  return state.messages;
+}
+
 describe('the start of the nats-jetstream broker', () => {
   it('says what is missing: a server, JetStream, or what its stream keeps', async () => {
     await bench(async ({ server, ...made }) => {
@@ -130,6 +139,25 @@ describe('the nats-jetstream broker', () => {
       assert.ok(inbox.deliveries.every(({ attempt }) => attempt === 1));
     }));
 
+  it('is not forgotten with all that waits while its handler is slow, and is soon after it has left', () =>
+    bench(async (brokers) => {
+      const broker = await brokers.started({ inactiveMs: 600, prefetch: 1 });
+      const inbox = new Inbox();
+      const subscriber = await broker.subscribe(
+        'topic',
+        async (delivery) => {
+          inbox.handler(delivery);
+          await new Promise((resolve) => setTimeout(resolve, 1_500));
+        },
+        { queue: 'q' },
+      );
+      for (const each of ['a', 'b']) await broker.publish('topic', event(each));
+      await inbox.holds((texts) => texts.length === 2);
+      await subscriber.unsubscribe();
+      while ((await consumers(brokers.server)).length > 0)
+        await new Promise((resolve) => setTimeout(resolve, 50));
+    }));
+
   it('takes no more from the server than there is room for', () =>
     bench(async (brokers) => {
       const broker = await brokers.started({ prefetch: 5, drainMs: 10 });
@@ -163,6 +191,8 @@ describe('the nats-jetstream broker', () => {
       await broker.stop();
       assert.ok(brokers.logger.records.some(({ message }) => /refused 3 times.*topic\.dead/.test(message)));
       assert.ok((await consumers(brokers.server)).every(({ num_ack_pending }) => num_ack_pending === 0));
+      // What all have dealt with is kept no longer.
+      assert.equal(await kept(brokers.server), 0);
     }));
 
   it('buries what killed whoever had it in hand, and what is no event', () =>

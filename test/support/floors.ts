@@ -65,6 +65,7 @@ const BACKENDS: Readonly<Record<string, string>> = {
   'src/core/rabbitmq.ts': 'rabbitmq-client',
   'src/core/rabbitmq-connection.ts': 'rabbitmq-client',
   'src/core/redis.ts': 'ioredis',
+  'src/core/redis-connector.ts': 'ioredis',
 };
 
 const DOORS = new Set(['src/index.ts', 'src/testing/index.ts']);

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock, Timer } from '../../core/clock.js';
-import type { OctavoError } from '../../core/error.js';
 import type { Logger } from '../../core/logger.js';
 import type { Message } from '../../core/message.js';
 import type { NatsClient, NatsMessage, NatsSubscription } from '../../core/nats.js';
@@ -16,6 +15,9 @@ const HEARTBEAT_MS = 5_000;
 const MOST_SILENCE = 3;
 /** How long after a failure a consumer is looked for again, in milliseconds. */
 const RETRY_MS = 250;
+
+/** Where the answer goes to what is only asked to be remembered. */
+const STAYING = 'staying';
 
 /** What is said of an event. Source: NATS ADR-15. */
 const ACK = '+ACK';
@@ -60,6 +62,8 @@ export class Puller {
   /** How many events the server was asked for, and has not sent. */
   #asked = 0;
   #silence = 0;
+  /** Whether nothing was asked for since it was last looked at. */
+  #idle = true;
   #timers: Timer[] = [];
   #renewing = false;
   #ended = false;
@@ -68,11 +72,12 @@ export class Puller {
     this.#consumer = consumer;
     this.#handout = handout;
     this.#parts = parts;
-    this.#heard = parts.client.subscribe(this.#inbox, (message) => this.#take(message));
+    this.#heard = parts.client.subscribe(`${this.#inbox}.*`, (message) => this.#take(message));
     this.#every(HEARTBEAT_MS, () => this.#listen());
     this.#every(parts.settings.ackWaitMs / 3, () => {
       for (const reply of this.#held) this.#say(reply, WORKING);
     });
+    this.#every(parts.settings.inactiveMs / 3, () => this.#stay());
   }
 
   /** Asks for what there is room for. What is about to be free is asked for together. */
@@ -81,12 +86,10 @@ export class Puller {
     const batch = this.#handout.free - this.#asked;
     if (this.#ended || this.#renewing || !client.up || batch <= 0) return;
     if (this.#asked > 0 && batch < settings.prefetch / 2) return;
-    store.pull(this.#consumer, batch, {
-      inbox: this.#inbox,
-      expiresMs: EXPIRES_MS,
-      heartbeatMs: HEARTBEAT_MS,
-    });
+    const options = { batch, expiresMs: EXPIRES_MS, heartbeatMs: HEARTBEAT_MS };
+    store.pull(this.#consumer, `${this.#inbox}.events`, options);
     this.#asked += batch;
+    this.#idle = false;
   }
 
   /** Begins anew: the connection is another, or the consumer may be gone. Tries until it is there. */
@@ -126,6 +129,7 @@ export class Puller {
 
   #take(message: NatsMessage): void {
     this.#silence = 0;
+    if (message.subject === `${this.#inbox}.${STAYING}`) return undefined;
     if (message.status !== 0) return this.#told(message);
     this.#asked = Math.max(0, this.#asked - 1);
     const { topic, attempt, id } = this.#whence(message);
@@ -152,10 +156,11 @@ export class Puller {
   }
 
   /** What the server says of what it was asked for. */
-  #told({ status, header }: NatsMessage): void {
+  #told(message: NatsMessage): void {
+    const { status } = message;
     if (status === 100) return;
     if (status === 408 || status === 404) {
-      this.#asked = Math.max(0, this.#asked - Number(header('Nats-Pending-Messages') || this.#asked));
+      this.#asked = Math.max(0, this.#asked - Number(message.header('Nats-Pending-Messages') || this.#asked));
       return this.ask();
     }
     // The consumer is gone, or the stream, or whoever led them.
@@ -219,6 +224,17 @@ export class Puller {
     if (!this.#parts.client.up || this.#asked === 0) this.#silence = 0;
     else if (++this.#silence > MOST_SILENCE) void this.renew();
     this.#askQuietly();
+  }
+
+  /**
+   * The server forgets a consumer that is asked for nothing for `inactiveMs`, with all that it has in hand, though its subscriber may be
+   * full, and at work. So it is asked for one event that no event is small enough for.
+   */
+  #stay(): void {
+    const { client, store } = this.#parts;
+    if (this.#idle && client.up && !this.#ended)
+      store.pull(this.#consumer, `${this.#inbox}.${STAYING}`, { batch: 1, expiresMs: 100, maxBytes: 1 });
+    this.#idle = true;
   }
 
   #every(ms: number, run: () => void): void {

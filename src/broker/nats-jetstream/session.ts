@@ -57,9 +57,8 @@ export class Session {
   async stop(): Promise<void> {
     this.#stopped = true;
     await Promise.all([...this.#own].map((end) => end()));
-    const stopped = new OctavoError('unavailable', 'the nats-jetstream broker was stopped');
-    this.#publishes.end(stopped);
-    this.#store?.interrupt(stopped);
+    await this.#publishes.endWithin(this.#settings.drainMs);
+    this.#store?.interrupt(new OctavoError('unavailable', 'the nats-jetstream broker was stopped'));
     await this.#client.stop();
   }
 

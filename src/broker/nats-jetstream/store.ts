@@ -137,8 +137,14 @@ export class Store {
   }
 
   /** Asks for so many events of a consumer, to be sent to an inbox. Source: NATS ADR-13. */
-  pull(consumer: string, batch: number, { inbox, expiresMs, heartbeatMs }: PullOptions): void {
-    const request = { batch, expires: nanos(expiresMs), idle_heartbeat: nanos(heartbeatMs) };
+  pull(consumer: string, inbox: string, { batch, expiresMs, ...more }: PullOptions): void {
+    const { heartbeatMs, maxBytes } = more;
+    const request = {
+      batch,
+      expires: nanos(expiresMs),
+      ...(heartbeatMs !== undefined && { idle_heartbeat: nanos(heartbeatMs) }),
+      ...(maxBytes !== undefined && { max_bytes: maxBytes }),
+    };
     const subject = `$JS.API.CONSUMER.MSG.NEXT.${this.#settings.stream}.${consumer}`;
     this.#client.publish(subject, Buffer.from(JSON.stringify(request)), inbox);
   }
@@ -199,9 +205,13 @@ export class Store {
 }
 
 export interface PullOptions {
-  readonly inbox: string;
+  readonly batch: number;
+  /** For how long the server keeps the request. */
   readonly expiresMs: number;
-  readonly heartbeatMs: number;
+  /** How often it says that it does; never without it. */
+  readonly heartbeatMs?: number;
+  /** Bytes of all that is sent. */
+  readonly maxBytes?: number;
 }
 
 /** Bytes of a NATS header beside what it says. */

@@ -54,7 +54,7 @@ export class Session {
   async stop(): Promise<void> {
     this.#stopped = true;
     await Promise.all([...this.#own].map((end) => end()));
-    this.#publishes.end(new OctavoError('unavailable', 'the nats broker was stopped'));
+    await this.#publishes.endWithin(this.#limits.drainMs);
     await this.#client.stop();
   }
 
@@ -64,9 +64,7 @@ export class Session {
       this.#sent.add(sent);
       try {
         this.#client.publish(topic, data);
-        // The server answers it after what was published, and after its word that this was forbidden: which the library tells a little later.
-        await this.#client.flush();
-        await new Promise<void>((resolve) => void setImmediate(resolve));
+        await this.#client.confirm();
       } finally {
         this.#sent.delete(sent);
       }
@@ -92,7 +90,7 @@ export class Session {
     };
     this.#own.add(endWithin);
     try {
-      await this.#client.flush();
+      await this.#client.confirm();
       if (forbidden !== undefined) throw forbidden;
       if (this.#stopped)
         throw new OctavoError(
