@@ -1,6 +1,5 @@
 import type { Channel } from 'rabbitmq-client';
 import { Clock } from '../core/clock.js';
-import { OctavoError } from '../core/error.js';
 import { Logger } from '../core/logger.js';
 import type { Message } from '../core/message.js';
 import type { Provider } from '../core/provider.js';
@@ -61,8 +60,8 @@ export class RabbitBroker extends Broker {
   readonly #waits: Publisher;
   readonly #subscribing: SubscriptionInit;
   readonly #subscriptions = new Set<Subscription>();
-  #started: Promise<void> | undefined;
-  #running = false;
+  #running: Promise<void> | undefined;
+  #stopping: Promise<void> | undefined;
 
   constructor(options: RabbitBrokerOptions, parts: RabbitParts) {
     super();
@@ -98,27 +97,22 @@ export class RabbitBroker extends Broker {
   }
 
   get address(): string {
-    return this.#running ? this.#client.where : '';
+    return this.#running === undefined ? '' : this.#client.where;
   }
 
   start(): Promise<void> {
-    this.#started ??= this.#start();
-    return this.#started;
+    if (this.#stopping !== undefined) return this.#stopping.then(() => this.start());
+    return (this.#running ??= this.#open());
   }
 
   async stop(): Promise<void> {
-    this.#started = undefined;
-    this.#running = false;
-    const { drainMs } = this.#limits;
-    await Promise.all([...this.#subscriptions].map((each) => each.endWithin(drainMs)));
-    this.#subscriptions.clear();
-    this.#publishes.end(new OctavoError('unavailable', 'the rabbitmq broker was stopped'));
-    await Promise.all([this.#publisher.stop(), this.#waits.stop()]);
-    await this.#client.stop();
+    if (this.#running !== undefined)
+      this.#stopping ??= this.#close().finally(() => (this.#stopping = undefined));
+    await this.#stopping;
   }
 
   async publish(topic: string, message: Message, { signal }: PublishOptions = {}): Promise<void> {
-    this.#check();
+    if (this.#running === undefined) throw notStarted(this);
     checkShort('the topic', topic);
     checkBody(topic, message, this.#limits.maxMessageBytes);
     const envelope = {
@@ -138,7 +132,7 @@ export class RabbitBroker extends Broker {
     handler: DeliveryHandler,
     options: SubscribeOptions = {},
   ): Promise<Subscriber> {
-    this.#check();
+    if (this.#running === undefined || this.#stopping !== undefined) throw notStarted(this);
     checkDurable(this, topic, options);
     checkShort('the topic', topic);
     const subscription = new Subscription(topic, handler, options, this.#subscribing);
@@ -159,14 +153,24 @@ export class RabbitBroker extends Broker {
     };
   }
 
-  async #start(): Promise<void> {
+  async #open(): Promise<void> {
     try {
       await this.#client.start();
-      this.#running = true;
     } catch (reason) {
-      this.#started = undefined;
+      this.#running = undefined;
       throw reason;
     }
+  }
+
+  async #close(): Promise<void> {
+    const { drainMs } = this.#limits;
+    // Handlers in hand may publish until they are through.
+    await Promise.all([...this.#subscriptions].map((each) => each.endWithin(drainMs)));
+    this.#subscriptions.clear();
+    this.#running = undefined;
+    await this.#publishes.endWithin(this.#client.up ? drainMs : 0);
+    await Promise.all([this.#publisher.stop(), this.#waits.stop()]);
+    await this.#client.stop();
   }
 
   /** Declares the exchange, and behind it the one that durable queues hang on, so that it is there before anything is published. */
@@ -177,10 +181,6 @@ export class RabbitBroker extends Broker {
     if (lasting === exchange) return;
     await channel.exchangeDeclare({ exchange: lasting, type: 'topic', durable: true });
     await channel.exchangeBind({ source: exchange, destination: lasting, routingKey: '#' });
-  }
-
-  #check(): void {
-    if (!this.#running) throw notStarted(this);
   }
 }
 
