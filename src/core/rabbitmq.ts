@@ -53,6 +53,8 @@ export class RabbitClient {
   #lease: Lease<SharedRabbitConnection> | undefined;
   #connection: SharedRabbitConnection | undefined;
   #leave: (() => void) | undefined;
+  /** Whether the server did not answer the last goodbye: no other is waited for. */
+  #deaf = false;
 
   /** @param who what errors call its owner: `the rabbitmq broker` */
   constructor(who: string, options: RabbitOptions, parts: RabbitParts, events: RabbitEvents) {
@@ -94,7 +96,10 @@ export class RabbitClient {
     this.#connection = connection;
     this.#leave = connection.join({
       down: (why) => this.#events.down(this.#unavailable(why)),
-      up: () => this.#events.up(),
+      up: () => {
+        this.#deaf = false;
+        this.#events.up();
+      },
     });
   }
 
@@ -146,21 +151,17 @@ export class RabbitClient {
 
   /** Ends what a channel consumes; what it has not acknowledged it may yet. */
   async cancel(channel: Channel, consumerTag: string): Promise<void> {
-    if (!channel.active || !this.up) return;
-    await this.#within(channel.basicCancel({ consumerTag }), CLOSE_MS).catch(() => {});
+    await this.#goodbye(channel, () => channel.basicCancel({ consumerTag }));
   }
 
   /** Deletes a queue that a channel has for itself. */
   async remove(channel: Channel, queue: string): Promise<void> {
-    if (!channel.active || !this.up) return;
-    await this.#within(channel.queueDelete({ queue }), CLOSE_MS).catch(() => {});
+    await this.#goodbye(channel, () => channel.queueDelete({ queue }));
   }
 
   /** Closes a channel; a server that does not answer is not waited for. What was not acknowledged on it is given to others. */
   async close(channel: Channel): Promise<void> {
-    // A server that takes nothing does not hear of it either.
-    if (!channel.active || !this.up) return;
-    await this.#within(channel.close(), CLOSE_MS).catch(() => {});
+    await this.#goodbye(channel, () => channel.close());
   }
 
   /** What went wrong, in words and with a code. */
@@ -172,6 +173,14 @@ export class RabbitClient {
       `${this.#who} ${what}: the RabbitMQ server at ${this.where}: ${String(message)}`,
       { cause },
     );
+  }
+
+  async #goodbye(channel: Channel, say: () => Promise<unknown>): Promise<void> {
+    // A server that takes nothing does not hear of it either.
+    if (!channel.active || !this.up) return;
+    const said = say().catch(() => {});
+    if (this.#deaf) return;
+    await this.#within(said, CLOSE_MS).catch(() => void (this.#deaf = true));
   }
 
   async #setUp(

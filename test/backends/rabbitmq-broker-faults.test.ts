@@ -6,6 +6,7 @@ import { freePorts } from '../support/free-port.js';
 import { failure, timed } from '../support/nats-bench.js';
 import { Events, event, publishes, RabbitBrokers } from '../support/rabbit-brokers.js';
 import { RabbitServer } from '../support/rabbit-server.js';
+import { chaos } from './support/broker-chaos.js';
 
 const SECRET = 'hunter2';
 
@@ -405,4 +406,13 @@ describe('what does not fit AMQP', () => {
       await events.holds((texts) => texts.length === 1);
       assert.equal(events.deliveries[0]?.message.header.get('n229')?.length, 250);
     }));
+});
+
+describe('ten thousand events while the server and a consumer are killed', () => {
+  it('go over rabbitmq, and none is lost', { timeout: 120_000 }, (t) =>
+    withBrokers(async (brokers) => {
+      const consumer = 'backends/peers/rabbitmq-consumer.js';
+      await chaos(t, { broker: brokers.make(), server, addresses: [server.address], consumer });
+    }),
+  );
 });

@@ -198,7 +198,7 @@ describe('a reader that is slow', () => {
       let sent = 0;
       let most = 0;
       const began = process.memoryUsage().rss;
-      const until = performance.now() + 5_000;
+      const until = performance.now() + 3_000;
       const sending = (async () => {
         while (sent < 16_384 && performance.now() < until) {
           await near.send(item(body));
