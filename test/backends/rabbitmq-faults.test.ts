@@ -108,20 +108,18 @@ describe('the death of a RabbitMQ server', () => {
       assert.deepEqual([...new Set(came)], ['x', 'back']);
     }));
 
-  it('is got over by itself, time and again, with every address as it was', (t) =>
+  it('is got over by itself, once more, with every address as it was', (t) =>
     withBench(async (bench) => {
       const [here, there] = [await bench.started(), await bench.started()];
       const listeners = [await here.listen(ANY, echo), await here.listen('greeter', echo)];
-      for (let round = 0; round < 2; round++) {
+      for (const listener of listeners) await works(there, listener);
+      await server.kill();
+      await server.restart();
+      const ms = await timed(async () => {
         for (const listener of listeners) await works(there, listener);
-        await server.kill();
-        await server.restart();
-        const ms = await timed(async () => {
-          for (const listener of listeners) await works(there, listener);
-        });
-        t.diagnostic(`back ${Math.round(ms)} ms after the port was open`);
-        assert.ok(ms < 5_000, `${ms} ms in round ${round}`);
-      }
+      });
+      t.diagnostic(`back ${Math.round(ms)} ms after the port was open`);
+      assert.ok(ms < 5_000, `${ms} ms`);
     }));
 });
 
