@@ -232,8 +232,13 @@ async function connectionOptions(
   const { user = 'guest', pass = 'guest' } = named;
   const vhost = options.vhost ?? servers.find((each) => each.vhost !== undefined)?.vhost ?? '/';
   const [first] = servers;
+  if (servers.length > 1 && servers.some(({ host }) => host.includes(':')))
+    throw new OctavoError(
+      'invalid_argument',
+      'an IPv6 address of a RabbitMQ server stands alone in addresses: give the others as names, or one only',
+    );
   return {
-    // Addresses of IPv6 are not for lists.
+    // The library takes what stands behind a colon in a list for a port.
     ...(servers.length === 1
       ? { hostname: first?.host ?? '', port: first?.port ?? 0 }
       : { hosts: servers.map(({ host, port }) => `${host}:${port}`) }),

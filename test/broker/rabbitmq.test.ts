@@ -102,4 +102,9 @@ describe('the options of the rabbitmq broker', () => {
     });
     assert.throws(() => new RabbitBroker({ addresses: ['http://ada:hunter2@h'] }, parts()), /no address/);
   });
+
+  it('name several servers by what a list of the library can hold', async () => {
+    const broker = new RabbitBroker({ addresses: ['[::1]:1', 'h'] }, parts());
+    await assert.rejects(() => broker.start(), /an IPv6 address of a RabbitMQ server stands alone/);
+  });
 });

@@ -2,6 +2,7 @@ import type { AsyncMessage, Channel } from 'rabbitmq-client';
 import type { Clock } from '../../core/clock.js';
 import { OctavoError } from '../../core/error.js';
 import type { Logger } from '../../core/logger.js';
+import { bytesOf } from '../../core/rabbitmq-message.js';
 import type { RabbitClient } from '../../core/rabbitmq.js';
 import type { DeliveryHandler, SubscribeOptions } from '../broker.js';
 import { Handout } from '../handout.js';
@@ -181,15 +182,13 @@ export class Subscription {
     const { deliveryTag } = came;
     if (this.#ended && delayMs === 0) return channel.basicNack({ deliveryTag, requeue: true });
     const waitMs = Math.max(1, delayMs);
-    const { waits } = this.#init;
+    const { client, waits } = this.#init;
     const room = waitingRoom(this.#queue, this.options.durable === true, waitMs);
     try {
       await waits.prepare('have an event wait', (opened) => opened.queueDeclare(room));
-      await waits.send(
-        'have an event wait',
-        { ...againAfter(came, received, waitMs), routingKey: room.queue },
-        received.message.body as Buffer, // as it was read
-      );
+      const envelope = { ...againAfter(came, received, waitMs), routingKey: room.queue };
+      const sent = waits.send('have an event wait', envelope, bytesOf(came.body));
+      await client.ask('have an event wait', sent);
     } catch (error) {
       this.#init.logger.warn('a refused event cannot wait at the server, and waits here', {
         topic: this.topic,
