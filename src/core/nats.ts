@@ -74,6 +74,7 @@ export class NatsClient {
   #lease: Lease<SharedNatsConnection> | undefined;
   #connection: SharedNatsConnection | undefined;
   #leave: (() => void) | undefined;
+  #confirming: Promise<void> | undefined;
 
   /** @param who what errors call its owner: `the nats transport` */
   constructor(who: string, options: NatsOptions, parts: NatsParts, events: NatsEvents) {
@@ -221,10 +222,17 @@ export class NatsClient {
     }
   }
 
-  /** As {@link flush}; what the server forbids of it was told by then. */
-  async confirm(): Promise<void> {
-    // The server says so before it answers, and the library tells it a little later.
+  /** As {@link flush}, one for all who ask in one turn of the event loop. What the server forbids of it was told by then. */
+  confirm(): Promise<void> {
+    return (this.#confirming ??= this.#confirm());
+  }
+
+  async #confirm(): Promise<void> {
+    // After what the others publish now.
+    await Promise.resolve();
+    this.#confirming = undefined;
     await this.flush();
+    // The server says what it forbids before it answers, and the library tells it a little later.
     await new Promise<void>((resolve) => void setImmediate(resolve));
   }
 

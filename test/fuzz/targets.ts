@@ -10,8 +10,9 @@ import {
 } from './targets/core.js';
 import { httpMessages, httpWriting } from './targets/http.js';
 import { mdnsPackets, mdnsPayloads } from './targets/mdns.js';
-import { natsEnvelopes, natsFrames } from './targets/nats.js';
+import { natsChanges, natsEnvelopes, natsFrames } from './targets/nats.js';
 import { redisAddresses, redisEntries } from './targets/redis.js';
+import { consulTags, httpAddresses, registryRecords } from './targets/registry.js';
 import { protoJson, protobuf, times } from './targets/schema.js';
 import { tcpConnections, tcpFrames, tcpHeaders, tcpPrefaces } from './targets/tcp.js';
 
@@ -27,8 +28,12 @@ export const targets: readonly Target[] = [
   mdnsPayloads,
   natsEnvelopes,
   natsFrames,
+  natsChanges,
   redisEntries,
   redisAddresses,
+  registryRecords,
+  consulTags,
+  httpAddresses,
   protobuf,
   protoJson,
   times,

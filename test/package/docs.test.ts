@@ -101,6 +101,8 @@ describe('the pages', () => {
     ['src/broker/http.ts', 'HttpBrokerOptions'],
     ['src/broker/memory.ts', 'MemoryBrokerOptions'],
     ['src/broker/nats.ts', 'NatsBrokerOptions'],
+    ['src/broker/nats-jetstream.ts', 'NatsJetStreamBrokerOptions'],
+    ['src/registry/nats.ts', 'NatsRegistryOptions'],
     ['src/broker/served.ts', 'ServedBrokerOptions'],
     ['src/broker/redis.ts', 'RedisBrokerOptions'],
     ['src/broker/redis-streams.ts', 'RedisStreamsBrokerOptions'],
