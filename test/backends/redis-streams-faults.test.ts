@@ -63,6 +63,34 @@ describe('a stream whose server forgets', () => {
     }));
 });
 
+describe('what a Redis server keeps over a kill', () => {
+  for (const [fsync, kept] of [
+    ['always', 500],
+    ['never', 0],
+  ] as const)
+    it(`is ${kept} of 500 events with "${fsync}", and what may be lost is said at the start`, () =>
+      RedisBench.with(
+        async (bench) => {
+          const broker = await started(bench.streams());
+          await Promise.all(Array.from({ length: 500 }, (_, n) => broker.publish('topic', event(`${n}`))));
+          await bench.server.kill();
+          await bench.server.restart();
+          assert.equal(await bench.raw().xlen(KEY), kept);
+          assert.equal(/may lose events that it has confirmed/.test(bench.log), fsync !== 'always');
+        },
+        { fsync },
+      ));
+
+  it('is not all of it with "everysec", which is said too', () =>
+    RedisBench.with(
+      async (bench) => {
+        await started(bench.streams());
+        await until(() => /may lose events that it has confirmed/.test(bench.log));
+      },
+      { fsync: 'everysec' },
+    ));
+});
+
 describe('what was acknowledged', () => {
   it('is said to a server that was away meanwhile, and does not come again', () =>
     RedisBench.with(async (bench) => {
