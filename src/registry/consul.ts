@@ -140,7 +140,6 @@ export class ConsulRegistry extends Registry {
   async deregister(service: ServiceRecord): Promise<void> {
     await this.#followed.begun(service.name);
     const records = nodesOf(service);
-    for (const record of records) this.#vigil.drop(keyOf(record));
     await Promise.all(records.map((record) => this.#turns.take(keyOf(record), () => this.#remove(record))));
   }
 
@@ -201,6 +200,8 @@ export class ConsulRegistry extends Registry {
   async #remove(record: NodeRecord): Promise<void> {
     const { service, node } = record;
     const key = keyOf(record);
+    // Not before: what is registered in the turn before this one is kept from then on.
+    this.#vigil.drop(key);
     const id = this.#registered.get(key)?.id ?? (await this.#agent.idOf(service.name, node.id));
     await this.#agent.deregister(id);
     this.#registered.delete(key);

@@ -122,7 +122,6 @@ export class EtcdV2Registry extends Registry {
   async deregister(service: ServiceRecord): Promise<void> {
     await this.#followed.begun(service.name);
     const keys = nodesOf(service).map((record) => this.#keyOf(record));
-    for (const key of keys) this.#vigil.drop(key);
     await Promise.all(keys.map((key) => this.#turns.take(key, () => this.#remove(key))));
   }
 
@@ -167,6 +166,8 @@ export class EtcdV2Registry extends Registry {
   }
 
   async #remove(key: string): Promise<void> {
+    // Not before: what is registered in the turn before this one is kept from then on.
+    this.#vigil.drop(key);
     const answer = await this.#http.ask({ method: 'DELETE', path: pathOf(key) });
     if (answer.status !== 200 && numberOf(answer) !== NO_KEY) throw this.#refusal(answer);
   }
