@@ -11,15 +11,20 @@ mkdir -p "$BIN"
 # One line for each backend, and one function of its name: it installs that, or fails.
 BACKENDS=(
   "nats nats-server"
+  "rabbitmq rabbitmq-server"
+  "redis redis-server"
   "etcd etcd"
   "etcd-v2 etcd"
   "consul consul"
 )
 
 nats() { debian nats-server; }
+redis() { debian redis-server; }
 etcd() { debian etcd-server; }
 etcd-v2() { etcd; }
 consul() { go_build github.com/hashicorp/consul v1.13.9 github.com/hashicorp/consul 1.22; }
+
+rabbitmq() { debian rabbitmq-server; }
 
 # --- how things are had
 

@@ -21,6 +21,11 @@ export function readRecord(text: string): readonly NodeRecord[] {
   } catch {
     return [];
   }
+  return readService(value);
+}
+
+/** The nodes of a record in what was parsed; none of anything that is no record. */
+export function readService(value: unknown): readonly NodeRecord[] {
   if (!isObject(value)) return [];
   const service = readFacts(value);
   if (service === undefined) return [];

@@ -31,6 +31,7 @@ const REGISTRIES = {
   mdns: async (addresses) =>
     (await import('../registry/mdns.js')).mdns(addresses === undefined ? {} : mdnsAt(addresses)),
   memory: async () => (await import('../registry/memory.js')).memory(),
+  nats: async (addresses) => (await import('../registry/nats.js')).nats({ ...(addresses && { addresses }) }),
   consul: async (addresses) =>
     (await import('../registry/consul.js')).consul({ ...(addresses && { addresses }) }),
   etcd: async (addresses) => (await import('../registry/etcd.js')).etcd({ ...(addresses && { addresses }) }),
@@ -57,6 +58,14 @@ const BROKERS = {
   http: async (addresses) =>
     (await import('../broker/http.js')).http({ ...(addresses?.[0] && { address: addresses[0] }) }),
   memory: async () => (await import('../broker/memory.js')).memory(),
+  'nats-jetstream': async (addresses) =>
+    (await import('../broker/nats-jetstream.js')).natsJetStream({ ...(addresses && { addresses }) }),
+  nats: async (addresses) => (await import('../broker/nats.js')).nats({ ...(addresses && { addresses }) }),
+  redis: async (addresses) => (await import('../broker/redis.js')).redis({ ...(addresses && { addresses }) }),
+  'redis-streams': async (addresses) =>
+    (await import('../broker/redis-streams.js')).redisStreams({ ...(addresses && { addresses }) }),
+  rabbitmq: async (addresses) =>
+    (await import('../broker/rabbitmq.js')).rabbitmq({ ...(addresses && { addresses }) }),
 } satisfies Record<string, (addresses: readonly string[] | undefined) => Promise<Provider<Broker>>>;
 
 const TRANSPORTS = {
@@ -65,6 +74,8 @@ const TRANSPORTS = {
   tcp: async () => (await import('../transport/tcp.js')).tcp(),
   nats: async (addresses) => (await import('../transport/nats.js')).nats({ ...(addresses && { addresses }) }),
   udp: async () => (await import('../transport/udp.js')).udp(),
+  rabbitmq: async (addresses) =>
+    (await import('../transport/rabbitmq.js')).rabbitmq({ ...(addresses && { addresses }) }),
 } satisfies Record<string, (addresses: readonly string[] | undefined) => Promise<Provider<Transport>>>;
 
 const SELECTORS: Record<string, Loader<Selector>> = {
