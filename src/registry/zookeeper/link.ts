@@ -3,6 +3,7 @@ import type { Client, Exception } from 'node-zookeeper-client';
 import type { Clock } from '../../core/clock.js';
 import { OctavoError } from '../../core/error.js';
 import { quietly } from '../../core/quietly.js';
+import type { Server } from './address.js';
 
 export type Library = typeof import('node-zookeeper-client');
 
@@ -10,8 +11,7 @@ export type Library = typeof import('node-zookeeper-client');
 type Failure = Error | Exception | null | undefined;
 
 export interface LinkOptions {
-  /** `host:port` of each server. */
-  readonly servers: readonly string[];
+  readonly servers: readonly Server[];
   readonly sessionTimeoutMs: number;
   /** `user:password` */
   readonly digest: string | undefined;
@@ -44,11 +44,16 @@ export interface Znode {
 
 /** The part of the client that its types do not show. */
 interface Inside {
-  readonly connectionManager: { socket?: Socket | undefined };
+  readonly connectionManager: {
+    socket?: Socket | undefined;
+    servers: { readonly host: string; readonly port: number }[];
+  };
 }
 
 /** The longest wait between two attempts of the client to connect, in milliseconds; a random part of it is waited. */
 const SPIN_MS = 200;
+/** How long the end of a session has to reach the server, in milliseconds. */
+const LAST_WORD_MS = 500;
 /** Bytes that a node may hold: a server cuts the connection for a packet of a whole 1 MiB (its jute.maxbuffer). */
 const MOST_BYTES = 1_000_000;
 
@@ -70,15 +75,18 @@ export class Link {
 
   constructor(library: Library, options: LinkOptions, clock: Clock, events: LinkEvents) {
     const { servers, sessionTimeoutMs, digest, timeoutMs } = options;
-    this.where = servers.join(', ');
+    this.where = servers.map(({ shown }) => shown).join(', ');
     this.#library = library;
     this.#clock = clock;
     this.#timeoutMs = timeoutMs;
-    this.#client = library.createClient(servers.join(','), {
+    // The library shuffles servers, and does not read those of IPv6: it gets their numbers, and then where they are.
+    this.#client = library.createClient([...servers.keys()].join(','), {
       sessionTimeout: sessionTimeoutMs,
       spinDelay: SPIN_MS,
       retries: 0,
     });
+    const inside = this.#inside;
+    inside.servers = inside.servers.map(({ host }) => servers[Number(host)] ?? { host, port: 0 });
     if (digest !== undefined) {
       const { ACL, Id, Permission } = library;
       this.#client.addAuthInfo('digest', Buffer.from(digest));
@@ -187,19 +195,21 @@ export class Link {
     client.removeAllListeners();
     // It throws where there was no socket yet.
     quietly(() => client.close());
-    // The types hide it. A client that was closed leaves a socket open that hangs, and may yet open one.
-    const { connectionManager } = client as unknown as Inside;
-    let { socket } = connectionManager;
-    const burn = (): void => void socket?.end().destroySoon();
-    burn();
-    Object.defineProperty(connectionManager, 'socket', {
+    // A client that was closed leaves a socket open that hangs, and may yet open one.
+    let { socket } = this.#inside;
+    const last = socket;
+    last?.end();
+    this.#clock.after(LAST_WORD_MS, () => last?.destroy(), { background: true });
+    Object.defineProperty(this.#inside, 'socket', {
       get: () => socket,
-      set: (next: Socket) => {
-        socket = next;
-        burn();
-      },
+      set: (next: Socket) => (socket = next.destroy()),
     });
     for (const fail of [...this.#waiting]) fail(this.#gone('the connection was given up'));
+  }
+
+  get #inside(): Inside['connectionManager'] {
+    // The types hide it.
+    return (this.#client as unknown as Inside).connectionManager;
   }
 
   /** Asks, and gives up after a time. Errors with these codes are answers. */

@@ -30,7 +30,8 @@ export class Supervisor {
   readonly #onUp: (link: Link) => void;
   #library: Library | undefined;
   #link: Link | undefined;
-  #up = false;
+  /** Of the connection there is; aborted when it is lost. */
+  #connected: AbortController | undefined;
   /** Of a link that is not up: when it is replaced. Of one that is: when it is asked for a sign of life. */
   #timer: Timer | undefined;
   #starting: { resolve: () => void; reject: (error: OctavoError) => void } | undefined;
@@ -44,13 +45,18 @@ export class Supervisor {
 
   /** The connection that works. Throws `unavailable` while there is none. */
   get link(): Link {
-    if (this.#link !== undefined && this.#up) return this.#link;
+    if (this.#link !== undefined && this.#connected !== undefined) return this.#link;
     throw new OctavoError(
       this.#library === undefined ? 'failed_precondition' : 'unavailable',
       this.#library === undefined
         ? 'the zookeeper registry is not started: call start() first'
         : `the zookeeper registry has no ZooKeeper server at ${this.#where}: the connection is down`,
     );
+  }
+
+  /** Aborts when the connection there is is lost. */
+  get connected(): AbortSignal {
+    return this.#connected?.signal ?? AbortSignal.abort();
   }
 
   /** Rejects with `unavailable`, saying what was tried for how long, when there is no server. */
@@ -96,7 +102,7 @@ export class Supervisor {
   }
 
   get #where(): string {
-    return this.#options.servers.join(', ');
+    return this.#options.servers.map(({ shown }) => shown).join(', ');
   }
 
   #make(): void {
@@ -113,7 +119,7 @@ export class Supervisor {
 
   #drop(): void {
     this.#timer?.cancel();
-    this.#up = false;
+    this.#lose();
     const link = this.#link;
     this.#link = undefined;
     link?.drop();
@@ -127,7 +133,8 @@ export class Supervisor {
 
   #came(link: Link): void {
     const again = this.#starting === undefined;
-    this.#up = true;
+    this.#lose();
+    this.#connected = new AbortController();
     if (again) this.#parts.logger.info('connected to ZooKeeper again', { server: this.#where });
     this.#beat(link);
     this.#starting?.resolve();
@@ -135,9 +142,16 @@ export class Supervisor {
   }
 
   #went(): void {
-    if (this.#up) this.#parts.logger.warn('disconnected from ZooKeeper', { server: this.#where });
-    this.#up = false;
+    if (this.#lose()) this.#parts.logger.warn('disconnected from ZooKeeper', { server: this.#where });
     this.#wait(STUCK_MS, () => this.#replace('it did not come back'));
+  }
+
+  /** Whether there was a connection to lose. */
+  #lose(): boolean {
+    const connected = this.#connected;
+    this.#connected = undefined;
+    connected?.abort();
+    return connected !== undefined;
   }
 
   /** Three times in a session's time, so that a server that hangs is noticed before it has forgotten us. */
@@ -148,7 +162,7 @@ export class Supervisor {
 
   async #look(link: Link, withinMs: number): Promise<void> {
     const alive = await link.answers(withinMs);
-    if (link !== this.#link || !this.#up) return;
+    if (link !== this.#link || this.#connected === undefined) return;
     if (alive) return this.#beat(link);
     this.#parts.logger.warn('ZooKeeper does not answer', { server: this.#where });
     this.#replace('it does not answer');
