@@ -11,11 +11,15 @@ mkdir -p "$BIN"
 # One line for each backend, and one function of its name: it installs that, or fails.
 BACKENDS=(
   "nats nats-server"
+  "etcd etcd"
+  "consul consul"
   "zookeeper zookeeper-server"
   "kubernetes kube-apiserver"
 )
 
 nats() { debian nats-server; }
+etcd() { debian etcd-server; }
+consul() { go_build github.com/hashicorp/consul v1.13.9 github.com/hashicorp/consul 1.22; }
 
 # Debian has the jars and no command that stays in the foreground: this one is the server's own process.
 zookeeper() {
@@ -56,6 +60,17 @@ debian() {
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
 }
 
+# Builds a package of a Go module. The module is named by one of our own, as a proxy may serve versions and no list of them.
+go_build() { # MODULE VERSION PACKAGE GO
+  local folder status
+  folder=$(mktemp -d) || return
+  printf 'module backend\n\ngo %s\n\nrequire %s %s\n' "$4" "$1" "$2" >"$folder/go.mod"
+  (cd "$folder" && go build -mod=mod -o "$BIN/" "$3")
+  status=$?
+  rm -rf "$folder"
+  return $status
+}
+
 # --- all of it
 
 failed=0
@@ -63,9 +78,9 @@ for line in "${BACKENDS[@]}"; do
   read -r name command <<<"$line"
   if [ $# -gt 0 ] && [[ " $* " != *" $name "* ]]; then continue; fi
   begin=$SECONDS
-  if command -v "$command" >/dev/null; then
-    echo "$name: there already ($(command -v "$command")), 0 s"
-  elif output=$("$name" 2>&1) && command -v "$command" >/dev/null; then
+  if path=$(type -P "$command"); then
+    echo "$name: there already ($path), 0 s"
+  elif output=$("$name" 2>&1) && type -P "$command" >/dev/null; then
     echo "$name: installed, $((SECONDS - begin)) s"
   else
     echo "$name: FAILED, $((SECONDS - begin)) s"

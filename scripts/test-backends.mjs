@@ -8,6 +8,8 @@ import { delimiter, join } from 'node:path';
 /** Each backend, and the command that starts its server. The name is what its test files begin with. */
 const COMMANDS = {
   nats: 'nats-server',
+  etcd: 'etcd',
+  consul: 'consul',
   zookeeper: 'zookeeper-server',
   kubernetes: 'kube-apiserver',
 };

@@ -1,0 +1,100 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Pair } from './certificates.js';
+import { freePorts } from './free-port.js';
+import { accepts, ServerProcess } from './server-process.js';
+
+export interface EtcdServerOptions {
+  /** More arguments for `etcd`, such as `--enable-v2`. */
+  readonly args?: readonly string[];
+  readonly tls?: Pair & {
+    /** The authority of clients, who must show a certificate with it. */
+    readonly clientCa?: string;
+  };
+}
+
+/** An etcd of a test's own, at a port that stays the same when it is killed and started again. */
+export class EtcdServer {
+  readonly port: number;
+  readonly #folder: string;
+  readonly #args: readonly string[];
+  readonly #secure: boolean;
+  #data = 0;
+  #process!: ServerProcess;
+
+  private constructor(port: number, folder: string, args: readonly string[], secure: boolean) {
+    this.port = port;
+    this.#folder = folder;
+    this.#args = args;
+    this.#secure = secure;
+  }
+
+  static async start({ args = [], tls }: EtcdServerOptions = {}): Promise<EtcdServer> {
+    const [port = 0, peers = 0] = await freePorts(2);
+    const folder = await mkdtemp(join(tmpdir(), 'octavo-etcd-'));
+    const client = `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`;
+    const peer = `http://127.0.0.1:${peers}`;
+    const urls = [
+      ['--listen-client-urls', client, '--advertise-client-urls', client],
+      ['--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer],
+      ['--initial-cluster', `default=${peer}`, '--log-level', 'error'],
+    ].flat();
+    const secured = tls === undefined ? [] : ['--cert-file', tls.cert, '--key-file', tls.key];
+    if (tls?.clientCa !== undefined) secured.push('--client-cert-auth', '--trusted-ca-file', tls.clientCa);
+    const server = new EtcdServer(port, folder, [...urls, ...secured, ...args], tls !== undefined);
+    await server.#run();
+    return server;
+  }
+
+  get address(): string {
+    return `127.0.0.1:${this.port}`;
+  }
+
+  kill(): Promise<void> {
+    return this.#process.kill();
+  }
+
+  pause(): Promise<void> {
+    return this.#process.pause();
+  }
+
+  resume(): void {
+    this.#process.resume();
+  }
+
+  /** Starts it again where it was, with what it had or as one that has nothing. */
+  async restart({ empty = false } = {}): Promise<void> {
+    if (empty) this.#data++;
+    await this.#run();
+  }
+
+  async stop(): Promise<void> {
+    await this.#process.kill();
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  async #run(): Promise<void> {
+    const { server } = await ServerProcess.start(
+      'etcd',
+      ['--data-dir', join(this.#folder, String(this.#data)), ...this.#args],
+      this.#folder,
+      () => (this.#secure ? accepts(this.port) : answers(this.port, '/health')),
+    );
+    this.#process = server;
+  }
+}
+
+/** Whether a server answers there that all is well. */
+export function answers(port: number, path: string): Promise<true | undefined> {
+  return new Promise((resolve) => {
+    const asked = request({ host: '127.0.0.1', port, path, agent: false, timeout: 1_000 }, (answer) => {
+      answer.resume();
+      resolve(answer.statusCode === 200 ? true : undefined);
+    });
+    asked.once('error', () => resolve(undefined));
+    asked.once('timeout', () => asked.destroy());
+    asked.end();
+  });
+}
