@@ -31,6 +31,8 @@ const REGISTRIES = {
   mdns: async (addresses) =>
     (await import('../registry/mdns.js')).mdns(addresses === undefined ? {} : mdnsAt(addresses)),
   memory: async () => (await import('../registry/memory.js')).memory(),
+  zookeeper: async (addresses) =>
+    (await import('../registry/zookeeper.js')).zookeeper({ ...(addresses && { addresses }) }),
 } satisfies Record<string, (addresses: readonly string[] | undefined) => Promise<Provider<Registry>>>;
 
 /** Interfaces as a variable lists them: `127.0.0.1`, or `127.0.0.1:5454` where mDNS has another port than its own. */

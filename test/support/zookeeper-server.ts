@@ -1,8 +1,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { once } from 'node:events';
+import { freePorts } from './free-port.js';
 import { accepts, ServerProcess } from './server-process.js';
 
 export interface ZooKeeperServerOptions {
@@ -23,7 +22,8 @@ export class ZooKeeperServer {
 
   static async start({ config = [] }: ZooKeeperServerOptions = {}): Promise<ZooKeeperServer> {
     const folder = await mkdtemp(join(tmpdir(), 'octavo-zookeeper-'));
-    const server = new ZooKeeperServer(await freePort(), folder);
+    const [port = 0] = await freePorts(1);
+    const server = new ZooKeeperServer(port, folder);
     const lines = [
       'tickTime=500',
       `dataDir=${server.#data}`,
@@ -52,8 +52,8 @@ export class ZooKeeperServer {
     return join(this.folder, 'zoo.cfg');
   }
 
-  kill(): Promise<void> | undefined {
-    return this.#process?.kill();
+  async kill(): Promise<void> {
+    await this.#process?.kill();
   }
 
   async pause(): Promise<void> {
@@ -78,15 +78,4 @@ export class ZooKeeperServer {
     await this.kill();
     await rm(this.folder, { recursive: true, force: true });
   }
-}
-
-/** A port that was free a moment ago: for a server that cannot say which one it took. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('a server without a port');
-  return address.port;
 }

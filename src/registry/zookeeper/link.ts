@@ -71,6 +71,7 @@ export class Link {
   readonly #open: readonly InstanceType<Library['ACL']>[] | undefined;
   readonly #waiting = new Set<(error: OctavoError) => void>();
   readonly #watched = new Map<string, { readonly all: Set<Watching>; readonly fire: () => void }>();
+  #attempt: Socket | undefined;
   #dropped = false;
 
   constructor(library: Library, options: LinkOptions, clock: Clock, events: LinkEvents) {
@@ -187,6 +188,13 @@ export class Link {
     }
   }
 
+  /** Ends an attempt to connect that was there the last time too, and has no answer: the library would wait for ever. */
+  nudge(): void {
+    const { socket } = this.#inside;
+    if (socket !== undefined && socket === this.#attempt && !socket.connecting) socket.destroy();
+    this.#attempt = socket;
+  }
+
   /** Ends the session, and whatever was asked. What the server does not hear of ends with the session's time. */
   drop(): void {
     if (this.#dropped) return;
@@ -202,7 +210,9 @@ export class Link {
     this.#clock.after(LAST_WORD_MS, () => last?.destroy(), { background: true });
     Object.defineProperty(this.#inside, 'socket', {
       get: () => socket,
-      set: (next: Socket) => (socket = next.destroy()),
+      set: (next: Socket) => {
+        socket = next.destroy();
+      },
     });
     for (const fail of [...this.#waiting]) fail(this.#gone('the connection was given up'));
   }

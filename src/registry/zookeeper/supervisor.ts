@@ -14,8 +14,9 @@ export interface SupervisorOptions extends LinkOptions {
   readonly connectTimeoutMs: number;
 }
 
-/** How long a client may be without a connection before it is replaced: one that sticks does so for ever. */
-const STUCK_MS = 4_000;
+/** How often an attempt to connect that has no answer is broken off, and after how many of these times the client is replaced. */
+const NUDGE_MS = 1_250;
+const NUDGES = 3;
 /** How long after a client that gave up the next one is made. */
 const AGAIN_MS = 100;
 
@@ -109,11 +110,11 @@ export class Supervisor {
     if (this.#library === undefined) return;
     const link = new Link(this.#library, this.#options, this.#parts.clock, {
       up: () => link === this.#link && this.#came(link),
-      down: () => link === this.#link && this.#went(),
+      down: () => link === this.#link && this.#went(link),
       over: () => link === this.#link && this.#replace('its session has ended', AGAIN_MS),
     });
     this.#link = link;
-    this.#wait(STUCK_MS, () => this.#replace('it could not connect'));
+    this.#push(link, 'it could not connect');
     link.connect();
   }
 
@@ -141,9 +142,17 @@ export class Supervisor {
     this.#onUp(link);
   }
 
-  #went(): void {
+  #went(link: Link): void {
     if (this.#lose()) this.#parts.logger.warn('disconnected from ZooKeeper', { server: this.#where });
-    this.#wait(STUCK_MS, () => this.#replace('it did not come back'));
+    this.#push(link, 'it did not come back');
+  }
+
+  #push(link: Link, why: string, times = 1): void {
+    this.#wait(NUDGE_MS, () => {
+      if (times >= NUDGES) return this.#replace(why);
+      link.nudge();
+      this.#push(link, why, times + 1);
+    });
   }
 
   /** Whether there was a connection to lose. */
