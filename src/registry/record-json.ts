@@ -21,6 +21,11 @@ export function readRecord(text: string): readonly NodeRecord[] {
   } catch {
     return [];
   }
+  return readService(value);
+}
+
+/** The same of what the JSON of a record says. */
+export function readService(value: unknown): readonly NodeRecord[] {
   if (!isObject(value)) return [];
   const service = readFacts(value);
   if (service === undefined) return [];

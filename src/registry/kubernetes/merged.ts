@@ -1,0 +1,68 @@
+import type { NodeRecord } from '../node-record.js';
+import type { NodeView } from '../node-view.js';
+
+/** Where nodes were found: what pods say of themselves counts before what Kubernetes says of a Service. */
+export type Source = 'pod' | 'slice';
+
+/** The nodes of one service: all that were found, by object and node, and those that count. */
+interface Service {
+  readonly pod: Map<string, NodeRecord>;
+  readonly slice: Map<string, NodeRecord>;
+  counted: ReadonlyMap<string, NodeRecord>;
+}
+
+/** What all objects together say: of a service that pods have registered, its Service's endpoints do not count. */
+export class Merged {
+  readonly #services = new Map<string, Service>();
+  /** The nodes of each object, by service. */
+  readonly #objects = new Map<string, readonly NodeRecord[]>();
+  #view: NodeView | undefined;
+
+  /** Everything that counts. */
+  get all(): ReadonlyMap<string, NodeRecord> {
+    return new Map([...this.#services.values()].flatMap(({ counted }) => [...counted]));
+  }
+
+  /** From now on, changes go there. */
+  follow(view: NodeView): void {
+    view.replace(this.all);
+    this.#view = view;
+  }
+
+  /** These are the nodes of an object; none of one that is gone. */
+  set(source: Source, object: string, nodes: readonly NodeRecord[]): void {
+    const key = `${source} ${object}`;
+    const before = this.#objects.get(key) ?? [];
+    for (const record of before) this.#service(record)[source].delete(keyOf(key, record));
+    for (const record of nodes) this.#service(record)[source].set(keyOf(key, record), record);
+    if (nodes.length === 0) this.#objects.delete(key);
+    else this.#objects.set(key, nodes);
+    for (const name of new Set([...before, ...nodes].map(({ service }) => service.name))) this.#count(name);
+  }
+
+  #service({ service: { name } }: NodeRecord): Service {
+    let service = this.#services.get(name);
+    if (service === undefined) {
+      service = { pod: new Map(), slice: new Map(), counted: new Map() };
+      this.#services.set(name, service);
+    }
+    return service;
+  }
+
+  #count(name: string): void {
+    const service = this.#services.get(name);
+    if (service === undefined) return;
+    const { pod, slice, counted } = service;
+    const counts = new Map(pod.size > 0 ? pod : slice);
+    service.counted = counts;
+    if (counts.size === 0) this.#services.delete(name);
+    const view = this.#view;
+    if (view === undefined) return;
+    for (const key of counted.keys()) if (!counts.has(key)) view.remove(key);
+    for (const [key, record] of counts) if (counted.get(key) !== record) view.put(key, record);
+  }
+}
+
+function keyOf(object: string, { service, node }: NodeRecord): string {
+  return JSON.stringify([object, service.name, node.id]);
+}
