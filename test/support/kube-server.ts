@@ -65,7 +65,7 @@ export class KubeServer {
     return `https://127.0.0.1:${this.port}`;
   }
 
-  /** The file of the certificate that it shows. */
+  /** The file of the certificate that it shows, and vouches for itself. */
   get ca(): string {
     return join(this.folder, 'certs', 'apiserver.crt');
   }
@@ -179,6 +179,27 @@ export class KubeServer {
     const conditions = [{ type: 'Ready', status: ready ? 'True' : 'False' }];
     const body = { status: { phase, podIP: '127.0.0.1', conditions } };
     await this.must('PATCH', `/api/v1/namespaces/${namespace}/pods/${name}/status`, { body });
+  }
+
+  /** A service account, and a token that is bound to it. */
+  async account(namespace: string, name: string): Promise<{ readonly token: string }> {
+    const accounts = `/api/v1/namespaces/${namespace}/serviceaccounts`;
+    await this.must('POST', accounts, { body: { metadata: { name } } });
+    return this.tokenOf(namespace, name);
+  }
+
+  /** A token that is bound to an account that there is. */
+  async tokenOf(namespace: string, name: string): Promise<{ readonly token: string }> {
+    const path = `/api/v1/namespaces/${namespace}/serviceaccounts/${name}/token`;
+    const { status } = (await this.must('POST', path, { body: { spec: {} } })) as {
+      status: { token: string };
+    }; // as authentication.k8s.io/v1 has it
+    return status;
+  }
+
+  /** Has etcd forget what was before. */
+  async compact(): Promise<void> {
+    await this.#etcd.compact();
   }
 
   async #ready(): Promise<true | undefined> {

@@ -53,10 +53,12 @@ const CODES: Readonly<Record<number, Code>> = {
 /** The Kubernetes API, as far as a registry needs it. */
 export class KubernetesApi {
   readonly #http: JsonHttp;
+  readonly #account: ServiceAccount;
   readonly #parts: JsonHttpParts;
 
   constructor({ addresses, tls, account, timeoutMs }: ApiOptions, parts: JsonHttpParts) {
     this.#parts = parts;
+    this.#account = account;
     const headers = async (): Promise<Readonly<Record<string, string>>> => {
       const token = await account.token();
       return token === undefined ? {} : { authorization: `Bearer ${token}` };
@@ -148,8 +150,10 @@ export class KubernetesApi {
   #refusal({ status, body }: JsonAnswer): OctavoError {
     const code = CODES[status] ?? (status >= 500 ? 'unavailable' : 'internal');
     const who = `the Kubernetes API server at ${this.where}`;
-    if (code === 'unauthenticated')
+    if (code === 'unauthenticated') {
+      this.#account.refused();
       return new OctavoError(code, `${who} does not know us: the token is wrong or has expired`);
+    }
     const said = `${who} answers ${status}: ${messageOf(body)}`;
     return new OctavoError(
       code,

@@ -31,6 +31,11 @@ export class ServiceAccount {
     return textIn(join(this.#folder, 'namespace'));
   }
 
+  /** The token was refused: it is read again before it is used again. */
+  refused(): void {
+    this.#readAt = -Infinity;
+  }
+
   /** The token that is good now. */
   async token(): Promise<string | undefined> {
     if (this.#given !== undefined) return this.#given;
