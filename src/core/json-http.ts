@@ -46,7 +46,7 @@ export interface JsonRequest {
   readonly body?: unknown;
   /** For how long nothing may come, in milliseconds, instead of the usual. */
   readonly timeoutMs?: number;
-  /** Whether the answer is one that is long in coming: it does not take a place from others, and does not keep the process up. */
+  /** Whether the answer may be long in coming: it takes no place from others, and does not keep the process up. */
   readonly waits?: boolean;
   readonly signal?: AbortSignal;
 }
@@ -58,6 +58,8 @@ export interface JsonAnswer {
   readonly body: unknown;
 }
 
+/** How long after a failed attempt to find somebody the next one is made, in milliseconds. */
+const RETRY_MS = 250;
 /** How many requests are under way at once, beside those that wait; the others stand in line. */
 const MOST_AT_ONCE = 20;
 const MOST_BYTES = 64 * 1024 * 1024;
@@ -105,6 +107,28 @@ export class JsonHttp {
     this.#certificates?.stop();
   }
 
+  /** Tries until somebody is there, for so long: a server may be about to start. What is no `unavailable` is thrown at once. */
+  async find(what: string, atMostMs: number, ask: () => Promise<void>): Promise<void> {
+    const { clock } = this.#parts;
+    const begin = clock.now();
+    for (;;) {
+      const failure = await ask().then(
+        () => undefined,
+        (reason: unknown) => OctavoError.from(reason),
+      );
+      if (failure === undefined) return;
+      const ms = Math.round(clock.now() - begin);
+      if (failure.code !== 'unavailable') throw failure;
+      if (ms + RETRY_MS > atMostMs || this.#agents === undefined)
+        throw new OctavoError(
+          'unavailable',
+          `${this.#who} found no ${what} at ${this.where} within ${ms} ms: ${failure.message}: start one, or set addresses`,
+          { cause: failure },
+        );
+      await clock.sleep(RETRY_MS);
+    }
+  }
+
   /** Asks, whatever the status of the answer. Rejects with `unavailable` where there is none in time, with `cancelled` by the signal. */
   async ask(request: JsonRequest): Promise<JsonAnswer> {
     return this.#somewhere(request, async (message) => {
@@ -112,6 +136,24 @@ export class JsonHttp {
       const bytes = await this.#whole(message);
       return { status, headers, body: this.#read(bytes, headers) };
     });
+  }
+
+  /** Asks for an answer that is long in coming: `undefined` where there is none in time. */
+  async wait(request: Omit<JsonRequest, 'waits'>): Promise<JsonAnswer | undefined> {
+    const late = new AbortController();
+    const { timeoutMs = this.#options.timeoutMs, signal } = request;
+    const timer = this.#parts.clock.after(timeoutMs, () => late.abort(), { background: true });
+    const end = (): void => late.abort();
+    signal?.addEventListener('abort', end);
+    try {
+      return await this.ask({ ...request, timeoutMs: 2 * timeoutMs, waits: true, signal: late.signal });
+    } catch (reason) {
+      if (late.signal.aborted && signal?.aborted !== true) return undefined;
+      throw reason;
+    } finally {
+      timer.cancel();
+      signal?.removeEventListener('abort', end);
+    }
   }
 
   /**

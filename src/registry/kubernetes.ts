@@ -7,13 +7,11 @@ import type { Provider } from '../core/provider.js';
 import type { TlsOptions } from '../core/tls.js';
 import { Turns } from '../core/turns.js';
 import { FollowedNodes } from './followed-nodes.js';
-import { KubernetesApi, type Resource } from './kubernetes/api.js';
-import { Merged, type Source } from './kubernetes/merged.js';
-import { checkName, labelled, metadataOf, nodesOfPod, podPatch, podsWith } from './kubernetes/pods.js';
+import { KubernetesApi } from './kubernetes/api.js';
+import { Cluster } from './kubernetes/cluster.js';
+import { checkName, labelled, podPatch } from './kubernetes/pods.js';
 import { ServiceAccount } from './kubernetes/service-account.js';
-import { canBeService, nodesOfSlice, slicesOf } from './kubernetes/slices.js';
 import { nodesOf, versionsOf, type NodeRecord } from './node-record.js';
-import type { NodeView } from './node-view.js';
 import { checkRecord, frozen } from './record.js';
 import {
   Registry,
@@ -56,12 +54,6 @@ export interface KubernetesParts {
 const RETRY_MS = 250;
 const SECRETS = '/var/run/secrets/kubernetes.io/serviceaccount';
 
-/** What is asked, once it is known where. */
-interface Cluster {
-  readonly api: KubernetesApi;
-  readonly namespace: string;
-}
-
 /**
  * Keeps nodes on their pods, as go-micro does: in an annotation, with a label to find it by. A node is there while its pod is Ready, whatever
  * its TTL.
@@ -91,7 +83,7 @@ export class KubernetesRegistry extends Registry {
     this.#followed = new FollowedNodes({
       ...parts,
       registry: this.name,
-      follow: (service, view, signal) => this.#follow(service, view, signal),
+      follow: (service, view, signal) => this.#started().follow(service, view, signal),
     });
   }
 
@@ -110,7 +102,7 @@ export class KubernetesRegistry extends Registry {
     this.#starting = undefined;
     this.#followed.end();
     this.#own.clear();
-    this.#cluster?.api.stop();
+    this.#cluster?.stop();
     this.#cluster = undefined;
   }
 
@@ -138,12 +130,12 @@ export class KubernetesRegistry extends Registry {
   async getService(name: string): Promise<readonly ServiceRecord[]> {
     const cluster = this.#started();
     await this.#followed.begun(name);
-    return versionsOf((await this.#list(cluster, name)).merged.all.values());
+    return versionsOf((await cluster.list(name)).all.values());
   }
 
   async listServices(): Promise<readonly string[]> {
-    const { merged } = await this.#list(this.#started(), undefined);
-    return [...new Set([...merged.all.values()].map(({ service }) => service.name))].sort();
+    const { all } = await this.#started().list(undefined);
+    return [...new Set([...all.values()].map(({ service }) => service.name))].sort();
   }
 
   watch(options?: WatchOptions): AsyncIterable<RegistryEvent> {
@@ -158,29 +150,38 @@ export class KubernetesRegistry extends Registry {
     const tls = this.#given.tls ?? (ca === undefined ? undefined : { ca });
     const addresses = this.#given.addresses ?? inCluster(process.env);
     const namespace = this.#given.namespace ?? (await account.namespace()) ?? 'default';
+    const { services = false, servicePort } = this.#given;
     const api = new KubernetesApi({ addresses, tls, account, timeoutMs }, this.#parts);
     await api.start();
-    const begin = clock.now();
+    const cluster = new Cluster(api, { namespace, services, servicePort });
     try {
-      for (;;)
-        try {
-          await api.list(this.#resources(namespace, undefined)[0].resource, 1);
-          break;
-        } catch (reason) {
-          const error = OctavoError.from(reason);
-          const ms = Math.round(clock.now() - begin);
-          if (error.code !== 'unavailable') throw error;
-          if (ms + RETRY_MS > connectTimeoutMs || stopped.aborted)
-            throw new OctavoError('unavailable', `${error.message} (tried for ${ms} ms)`, { cause: error });
-          await clock.sleep(RETRY_MS);
-        }
-      if (stopped.aborted)
-        throw new OctavoError('unavailable', 'the kubernetes registry was stopped meanwhile');
+      await this.#reach(cluster, connectTimeoutMs, stopped);
     } catch (error) {
       api.stop();
       throw error;
     }
-    this.#cluster = { api, namespace };
+    this.#cluster = cluster;
+  }
+
+  /** Waits for an API server that cannot be reached yet. Rejects at once where it refuses us. */
+  async #reach(cluster: Cluster, withinMs: number, stopped: AbortSignal): Promise<void> {
+    const { clock } = this.#parts;
+    const begin = clock.now();
+    for (;;) {
+      try {
+        await cluster.check();
+        if (!stopped.aborted) return;
+      } catch (reason) {
+        const error = OctavoError.from(reason);
+        const ms = Math.round(clock.now() - begin);
+        if (error.code !== 'unavailable') throw error;
+        if (ms + RETRY_MS > withinMs)
+          throw new OctavoError('unavailable', `${error.message} (tried for ${ms} ms)`, { cause: error });
+      }
+      if (stopped.aborted)
+        throw new OctavoError('unavailable', 'the kubernetes registry was stopped while it connected');
+      await clock.sleep(RETRY_MS);
+    }
   }
 
   #started(): Cluster {
@@ -196,7 +197,7 @@ export class KubernetesRegistry extends Registry {
     service: string,
     change: (nodes: Map<string, NodeRecord>) => ReadonlyMap<string, NodeRecord>,
   ): Promise<void> {
-    const { api, namespace } = this.#started();
+    const cluster = this.#started();
     const { pod = process.env['HOSTNAME'] } = this.#given;
     if (pod === undefined || pod === '')
       throw new OctavoError(
@@ -207,73 +208,11 @@ export class KubernetesRegistry extends Registry {
     const label = labelled(service);
     await this.#turns.take(label, async () => {
       const nodes = change(new Map(this.#own.get(label)));
-      const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(pod)}`;
-      await api.patch(path, podPatch(service, [...nodes.values()]));
+      await cluster.patchPod(pod, podPatch(service, [...nodes.values()]));
       if (nodes.size === 0) this.#own.delete(label);
       else this.#own.set(label, nodes);
     });
   }
-
-  /** What is listed and watched for a service, or for all. */
-  #resources(
-    namespace: string,
-    service: string | undefined,
-  ): [{ source: Source; resource: Resource }, ...{ source: Source; resource: Resource }[]] {
-    const place = `namespaces/${encodeURIComponent(namespace)}`;
-    const pods = { path: `/api/v1/${place}/pods`, selector: podsWith(service) };
-    const slices = { path: `/apis/discovery.k8s.io/v1/${place}/endpointslices`, selector: slicesOf(service) };
-    const { services = false } = this.#given;
-    return services && (service === undefined || canBeService(service))
-      ? [
-          { source: 'pod', resource: pods },
-          { source: 'slice', resource: slices },
-        ]
-      : [{ source: 'pod', resource: pods }];
-  }
-
-  async #list({ api, namespace }: Cluster, service: string | undefined): Promise<Found> {
-    const merged = new Merged();
-    const from = await Promise.all(
-      this.#resources(namespace, service).map(async ({ source, resource }) => {
-        const { items, version } = await api.list(resource);
-        for (const object of items) this.#take(merged, source, object, service);
-        return { source, resource, version };
-      }),
-    );
-    return { merged, from };
-  }
-
-  async #follow(service: string | undefined, view: NodeView, signal: AbortSignal): Promise<void> {
-    const cluster = this.#started();
-    const { merged, from } = await this.#list(cluster, service);
-    if (signal.aborted) return;
-    merged.follow(view);
-    const broken = new AbortController();
-    const both = AbortSignal.any([signal, broken.signal]);
-    try {
-      await Promise.all(
-        from.map(async ({ source, resource, version }) => {
-          for await (const { type, object } of cluster.api.watch(resource, version, both)) {
-            if (type === 'DELETED') merged.set(source, nameOf(object), []);
-            else this.#take(merged, source, object, service);
-          }
-        }),
-      );
-    } finally {
-      broken.abort();
-    }
-  }
-
-  #take(merged: Merged, source: Source, object: unknown, service: string | undefined): void {
-    const { servicePort } = this.#given;
-    const nodes = source === 'pod' ? nodesOfPod(object, service) : nodesOfSlice(object, servicePort);
-    merged.set(source, nameOf(object), nodes);
-  }
-}
-
-interface Found {
-  readonly merged: Merged;
-  readonly from: readonly { source: Source; resource: Resource; version: string }[];
 }
 
 /** Finds services through the Kubernetes API. */
@@ -296,9 +235,4 @@ function inCluster({
 
 function keyOf({ service, node }: NodeRecord): string {
   return JSON.stringify([service.name, node.id]);
-}
-
-function nameOf(object: unknown): string {
-  const { name } = metadataOf(object);
-  return typeof name === 'string' ? name : '';
 }

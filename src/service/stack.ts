@@ -31,8 +31,17 @@ const REGISTRIES = {
   mdns: async (addresses) =>
     (await import('../registry/mdns.js')).mdns(addresses === undefined ? {} : mdnsAt(addresses)),
   memory: async () => (await import('../registry/memory.js')).memory(),
+  consul: async (addresses) =>
+    (await import('../registry/consul.js')).consul({ ...(addresses && { addresses }) }),
+  etcd: async (addresses) => (await import('../registry/etcd.js')).etcd({ ...(addresses && { addresses }) }),
+  etcdv3: async (addresses) =>
+    (await import('../registry/etcd.js')).etcd({ ...(addresses && { addresses }) }),
+  'etcd-v2': async (addresses) =>
+    (await import('../registry/etcd-v2.js')).etcdV2({ ...(addresses && { addresses }) }),
   zookeeper: async (addresses) =>
     (await import('../registry/zookeeper.js')).zookeeper({ ...(addresses && { addresses }) }),
+  kubernetes: async (addresses) =>
+    (await import('../registry/kubernetes.js')).kubernetes({ ...(addresses && { addresses }) }),
 } satisfies Record<string, (addresses: readonly string[] | undefined) => Promise<Provider<Registry>>>;
 
 /** Interfaces as a variable lists them: `127.0.0.1`, or `127.0.0.1:5454` where mDNS has another port than its own. */

@@ -47,9 +47,7 @@ async function until(registry: KubernetesRegistry, wanted: string): Promise<void
 describe('the start of the kubernetes registry', () => {
   test('fails at once for a wrong token, and says that word', async () => {
     let error: OctavoError | undefined;
-    const ms = await timed(
-      async () => (error = await failure(() => bench.make({ token: SECRET }).start())),
-    );
+    const ms = await timed(async () => (error = await failure(() => bench.make({ token: SECRET }).start())));
     assert.ok(ms < 1_000, `${ms} ms`);
     assert.equal(error?.code, 'unauthenticated');
     assert.match(error?.message ?? '', /token is wrong or has expired/);
@@ -70,7 +68,10 @@ describe('the start of the kubernetes registry', () => {
     const ms = await timed(async () => (error = await failure(() => registry.start())));
     assert.ok(ms < 2_000, `${ms} ms`);
     assert.equal(error?.code, 'unavailable');
-    assert.match(error?.message ?? '', /cannot reach 127\.0\.0\.1:1: connection refused \(tried for \d+ ms\)/);
+    assert.match(
+      error?.message ?? '',
+      /cannot reach 127\.0\.0\.1:1: connection refused \(tried for \d+ ms\)/,
+    );
   });
 
   test('says what to set outside of a cluster, and outside of a pod', async () => {
@@ -79,7 +80,10 @@ describe('the start of the kubernetes registry', () => {
     assert.equal(error.code, 'failed_precondition');
     assert.match(error.message, /KUBERNETES_SERVICE_HOST is not set: set addresses/);
     const registry = await bench.started({ pod: '' });
-    assert.match((await failure(() => registry.register(greeter('a')))).message, /HOSTNAME is not set.*set pod/);
+    assert.match(
+      (await failure(() => registry.register(greeter('a')))).message,
+      /HOSTNAME is not set.*set pod/,
+    );
   });
 
   test('trusts the API server by the authority given, and nobody else', async () => {
@@ -175,7 +179,15 @@ describe('a pod', () => {
   test('may say whatever it likes: what is no record is passed over', async () => {
     const registry = await bench.inPod('hostile-1');
     await registry.register(greeter('a'));
-    for (const [n, text] of ['', '{', 'null', '[]', '{"name":1}', '{"more":7}', JSON.stringify(greeter('x'))].entries()) {
+    for (const [n, text] of [
+      '',
+      '{',
+      'null',
+      '[]',
+      '{"name":1}',
+      '{"more":7}',
+      JSON.stringify(greeter('x')),
+    ].entries()) {
       await bench.server.pod('default', `hostile-1-${n}`);
       const labels = { 'micro.mu/type': 'service', 'micro.mu/selector-greeter': 'service' };
       // The last one is a record of another service than the one it is under.
@@ -245,7 +257,8 @@ describe('a watch of the kubernetes registry', () => {
       await api.start();
       const pods = { path: '/api/v1/namespaces/default/pods', selector: '' };
       const error = await failure(async () => {
-        for await (const change of api.watch(pods, '2', new AbortController().signal)) assert.fail(change.type);
+        for await (const change of api.watch(pods, '2', new AbortController().signal))
+          assert.fail(change.type);
       });
       api.stop();
       assert.equal(error.code, 'unavailable');

@@ -92,6 +92,9 @@ describe('the pages', () => {
     ['src/registry/registry.ts', 'RegistryOptions'],
     ['src/registry/mdns.ts', 'MdnsOptions'],
     ['src/registry/memory.ts', 'MemoryRegistryOptions'],
+    ['src/registry/consul.ts', 'ConsulOptions'],
+    ['src/registry/etcd.ts', 'EtcdOptions'],
+    ['src/registry/etcd-v2.ts', 'EtcdV2Options'],
     ['src/registry/cache.ts', 'CachedRegistryOptions'],
     ['src/selector/cache.ts', 'CacheSelectorOptions'],
     ['src/broker/broker.ts', 'BrokerOptions'],
@@ -115,10 +118,10 @@ describe('the pages', () => {
   it('list every door in the table of the README, and no other', () => {
     const { exports } = JSON.parse(page('package.json')) as { exports: Record<string, unknown> };
     const providers = Object.keys(exports)
-      .filter((door) => /^\.\/(?!conformance)\w+\/\w+$/.test(door))
+      .filter((door) => /^\.\/(?!conformance)\w+\/[\w-]+$/.test(door))
       .map((door) => door.replace('.', 'octavo'));
     const table = page('README.md').split('## What there is')[1]?.split('\n\n')[1] ?? '';
-    const listed = [...table.matchAll(/`(octavo\/[\w/]+)`/g)].map(([, door = '']) => door);
+    const listed = [...table.matchAll(/`(octavo\/[\w/-]+)`/g)].map(([, door = '']) => door);
     assert.deepEqual(listed.sort(), providers.sort());
   });
 

@@ -64,6 +64,28 @@ export class ConsulServer {
     return `127.0.0.1:${this.port}`;
   }
 
+  /** Asks its API, as an operator does. */
+  async ask(method: string, path: string, body?: unknown, token = ''): Promise<unknown> {
+    const asked = { method, headers: { 'x-consul-token': token } };
+    const answer = await fetch(`http://${this.address}${path}`, {
+      ...asked,
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
+    const text = await answer.text();
+    if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
+    return text === '' ? undefined : JSON.parse(text);
+  }
+
+  /** Takes away whatever is registered, and waits until everybody knows. */
+  async clear(): Promise<void> {
+    for (const id of Object.keys((await this.ask('GET', '/v1/agent/services')) as object))
+      await this.ask('PUT', `/v1/agent/service/deregister/${encodeURIComponent(id)}`);
+    for (let names = ['']; names.length > 0;)
+      names = Object.keys((await this.ask('GET', '/v1/catalog/services')) as object).filter(
+        (name) => name !== 'consul',
+      );
+  }
+
   kill(): Promise<void> {
     return this.#process.kill();
   }

@@ -52,6 +52,40 @@ export class EtcdServer {
     return `127.0.0.1:${this.port}`;
   }
 
+  /** Asks its JSON gateway, as an operator does: `kv/compaction`, `auth/enable`. */
+  async ask(path: string, body: object = {}, token?: string): Promise<Record<string, unknown>> {
+    const headers = { 'content-type': 'application/json', ...(token && { authorization: token }) };
+    const asked = { method: 'POST', headers, body: JSON.stringify(body) };
+    const answer = await fetch(`http://${this.address}/v3/${path}`, asked);
+    const said = (await answer.json()) as Record<string, unknown>;
+    if (!answer.ok) throw new Error(`${path}: ${JSON.stringify(said)}`);
+    return said;
+  }
+
+  /** Makes it forget everything that was before now. */
+  async compact(): Promise<void> {
+    const { header } = await this.ask('kv/put', { key: base64('/other'), value: base64('x') });
+    await this.ask('kv/compaction', { revision: (header as { revision: string }).revision, physical: true });
+  }
+
+  /** Lets in those who have a password, and nobody else; `ada` reads and writes this prefix. */
+  async restrict(password: string, prefix: string): Promise<void> {
+    const end = prefix.slice(0, -1) + String.fromCodePoint((prefix.codePointAt(prefix.length - 1) ?? 0) + 1);
+    const range = { permType: 'READWRITE', key: base64(prefix), range_end: base64(end) };
+    await this.ask('auth/role/add', { name: 'root' });
+    await this.ask('auth/role/add', { name: 'registry' });
+    await this.ask('auth/role/grant', { name: 'registry', perm: range });
+    for (const [name, role] of [
+      ['root', 'root'],
+      ['ada', 'registry'],
+      ['bob', ''],
+    ]) {
+      await this.ask('auth/user/add', { name, password });
+      if (role !== '') await this.ask('auth/user/grant', { user: name, role });
+    }
+    await this.ask('auth/enable');
+  }
+
   kill(): Promise<void> {
     return this.#process.kill();
   }
@@ -97,4 +131,8 @@ export function answers(port: number, path: string): Promise<true | undefined> {
     asked.once('timeout', () => asked.destroy());
     asked.end();
   });
+}
+
+function base64(text: string): string {
+  return Buffer.from(text).toString('base64');
 }

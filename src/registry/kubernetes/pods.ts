@@ -21,10 +21,15 @@ export function labelled(name: string): string {
     .replace(/[^-\w.]/g, '_');
 }
 
+/** Whether a label can have this name. */
+export function canBeLabelled(name: string): boolean {
+  const label = labelled(name);
+  return label.length <= LONGEST_NAME && /[A-Za-z0-9]$/.test(label);
+}
+
 /** @throws `invalid_argument` for a name that a label cannot have */
 export function checkName(name: string): void {
-  const label = labelled(name);
-  if (label.length > LONGEST_NAME || !/[A-Za-z0-9]$/.test(label))
+  if (!canBeLabelled(name))
     throw new OctavoError(
       'invalid_argument',
       `the service "${name}" cannot be a label of a pod: its name has at most ${LONGEST_NAME} characters and ends with a letter or digit`,

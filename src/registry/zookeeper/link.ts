@@ -4,6 +4,7 @@ import type { Clock } from '../../core/clock.js';
 import { OctavoError } from '../../core/error.js';
 import { quietly } from '../../core/quietly.js';
 import type { Server } from './address.js';
+import { Watched, type Watching } from './watched.js';
 
 export type Library = typeof import('node-zookeeper-client');
 
@@ -27,12 +28,6 @@ export interface LinkEvents {
   down(): void;
   /** The client has given up. */
   over(): void;
-}
-
-/** Who wants to be told of a change, until the signal. */
-export interface Watching {
-  readonly signal: AbortSignal;
-  readonly changed: () => void;
 }
 
 /** What a node of the tree holds. */
@@ -70,7 +65,7 @@ export class Link {
   readonly #timeoutMs: number;
   readonly #open: readonly InstanceType<Library['ACL']>[] | undefined;
   readonly #waiting = new Set<(error: OctavoError) => void>();
-  readonly #watched = new Map<string, { readonly all: Set<Watching>; readonly fire: () => void }>();
+  readonly #watched = new Watched();
   #attempt: Socket | undefined;
   #dropped = false;
 
@@ -116,7 +111,7 @@ export class Link {
   children(path: string, watching?: Watching): Promise<readonly string[] | undefined> {
     const { NO_NODE } = this.#library.Exception;
     return this.#ask<readonly string[] | undefined>(`list "${path}"`, { [NO_NODE]: undefined }, (done) =>
-      this.#client.getChildren(path, this.#watcher('names', path, watching), done),
+      this.#client.getChildren(path, this.#watched.watcher('names', path, watching), done),
     );
   }
 
@@ -124,7 +119,7 @@ export class Link {
   read(path: string, watching?: Watching): Promise<Znode | undefined> {
     const { NO_NODE } = this.#library.Exception;
     return this.#ask<Znode | undefined>(`read "${path}"`, { [NO_NODE]: undefined }, (done) =>
-      this.#client.getData(path, this.#watcher('data', path, watching), (error, data, stat) =>
+      this.#client.getData(path, this.#watched.watcher('data', path, watching), (error, data, stat) =>
         done(error, error ? undefined : znode(data, stat)),
       ),
     );
@@ -133,7 +128,7 @@ export class Link {
   /** Whether a node is there. `watching` is called once, when it comes, changes or goes. */
   exists(path: string, watching?: Watching): Promise<boolean> {
     return this.#ask(`look for "${path}"`, {}, (done) =>
-      this.#client.exists(path, this.#watcher('being', path, watching), (error, stat) =>
+      this.#client.exists(path, this.#watched.watcher('being', path, watching), (error, stat) =>
         // The library says so with `null`.
         done(error, (stat as typeof stat | null) !== null),
       ),
@@ -201,6 +196,7 @@ export class Link {
     this.#dropped = true;
     const client = this.#client;
     client.removeAllListeners();
+    this.#watched.end();
     // It throws where there was no socket yet.
     quietly(() => client.close());
     // A client that was closed leaves a socket open that hangs, and may yet open one.
@@ -262,26 +258,6 @@ export class Link {
         );
       }
     });
-  }
-
-  /** One function for all that watch the same: the library calls each function once, and keeps what was not called. */
-  #watcher(what: string, path: string, watching: Watching | undefined): () => void {
-    // The library takes `undefined` for none, whatever its types say.
-    if (watching === undefined) return undefined as unknown as () => void;
-    const key = `${what} ${path}`;
-    let watched = this.#watched.get(key);
-    if (watched === undefined) {
-      const all = new Set<Watching>();
-      const fire = (): void => {
-        this.#watched.delete(key);
-        for (const { signal, changed } of all) if (!signal.aborted && !this.#dropped) changed();
-      };
-      watched = { all, fire };
-      this.#watched.set(key, watched);
-    }
-    for (const each of watched.all) if (each.signal.aborted) watched.all.delete(each);
-    watched.all.add(watching);
-    return watched.fire;
   }
 
   #failure(what: string, cause: NonNullable<Failure>, code: number | undefined): OctavoError {

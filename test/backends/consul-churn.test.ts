@@ -1,0 +1,21 @@
+import { describe, it } from 'node:test';
+import { ConsulRegistry } from '../../src/registry/consul.js';
+import { ConsulServer } from '../support/consul-server.js';
+import { parts } from '../support/parts.js';
+import { churn } from './support/registry-churn.js';
+
+describe('a watch of the consul registry', () => {
+  it('is a fresh list after 200 changes, with a Consul that is killed, emptied and frozen', async (t) => {
+    const server = await ConsulServer.start();
+    try {
+      const report = await churn({
+        fresh: () => new ConsulRegistry({ addresses: [server.address] }, parts()),
+        server,
+        disasters: ['restart', 'empty', 'freeze', 'restart', 'empty'],
+      });
+      t.diagnostic(JSON.stringify(report));
+    } finally {
+      await server.stop();
+    }
+  });
+});
