@@ -4,11 +4,10 @@ import type { NodeView } from '../node-view.js';
 /** Where nodes were found: what pods say of themselves counts before what Kubernetes says of a Service. */
 export type Source = 'pod' | 'slice';
 
-/** The nodes of one service: all that were found, by object and node, and those that count. */
+/** The nodes of one service that were found, by object and node. */
 interface Service {
   readonly pod: Map<string, NodeRecord>;
   readonly slice: Map<string, NodeRecord>;
-  counted: ReadonlyMap<string, NodeRecord>;
 }
 
 /** What all objects together say: of a service that pods have registered, its Service's endpoints do not count. */
@@ -20,7 +19,9 @@ export class Merged {
 
   /** Everything that counts. */
   get all(): ReadonlyMap<string, NodeRecord> {
-    return new Map([...this.#services.values()].flatMap(({ counted }) => [...counted]));
+    return new Map(
+      [...this.#services.values()].flatMap(({ pod, slice }) => [...(pod.size > 0 ? pod : slice)]),
+    );
   }
 
   /** From now on, changes go there. */
@@ -33,33 +34,38 @@ export class Merged {
   set(source: Source, object: string, nodes: readonly NodeRecord[]): void {
     const key = `${source} ${object}`;
     const before = this.#objects.get(key) ?? [];
+    const names = new Set([...before, ...nodes].map(({ service }) => service.name));
+    const counted = new Map([...names].map((name) => [name, this.#counted(name)]));
     for (const record of before) this.#service(record)[source].delete(keyOf(key, record));
     for (const record of nodes) this.#service(record)[source].set(keyOf(key, record), record);
     if (nodes.length === 0) this.#objects.delete(key);
     else this.#objects.set(key, nodes);
-    for (const name of new Set([...before, ...nodes].map(({ service }) => service.name))) this.#count(name);
+    for (const [name, was] of counted) this.#tell(name, was);
   }
 
   #service({ service: { name } }: NodeRecord): Service {
     let service = this.#services.get(name);
     if (service === undefined) {
-      service = { pod: new Map(), slice: new Map(), counted: new Map() };
+      service = { pod: new Map(), slice: new Map() };
       this.#services.set(name, service);
     }
     return service;
   }
 
-  #count(name: string): void {
+  /** What counts of a service, as it is now; nothing while nobody is told. */
+  #counted(name: string): ReadonlyMap<string, NodeRecord> {
+    const service = this.#view && this.#services.get(name);
+    return new Map(service && (service.pod.size > 0 ? service.pod : service.slice));
+  }
+
+  #tell(name: string, was: ReadonlyMap<string, NodeRecord>): void {
     const service = this.#services.get(name);
-    if (service === undefined) return;
-    const { pod, slice, counted } = service;
-    const counts = new Map(pod.size > 0 ? pod : slice);
-    service.counted = counts;
-    if (counts.size === 0) this.#services.delete(name);
+    if (service?.pod.size === 0 && service.slice.size === 0) this.#services.delete(name);
     const view = this.#view;
     if (view === undefined) return;
-    for (const key of counted.keys()) if (!counts.has(key)) view.remove(key);
-    for (const [key, record] of counts) if (counted.get(key) !== record) view.put(key, record);
+    const is = this.#counted(name);
+    for (const key of was.keys()) if (!is.has(key)) view.remove(key);
+    for (const [key, record] of is) if (was.get(key) !== record) view.put(key, record);
   }
 }
 

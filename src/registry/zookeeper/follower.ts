@@ -1,7 +1,8 @@
 import type { NodeRecord } from '../node-record.js';
 import type { NodeView } from '../node-view.js';
-import type { Link, Watching } from './link.js';
+import type { Link } from './link.js';
 import type { Paths } from './paths.js';
+import type { Watching } from './watched.js';
 
 /** How many nodes are read at once. */
 const AT_ONCE = 500;

@@ -252,7 +252,7 @@ export class Link {
         fail(
           cause instanceof OctavoError
             ? cause
-            : new OctavoError('invalid_argument', `cannot ${what} in ZooKeeper: ${messageOf(cause)}`, {
+            : new OctavoError('invalid_argument', `cannot ${what} in ZooKeeper: ${String(cause)}`, {
                 cause,
               }),
         );
@@ -270,7 +270,7 @@ export class Link {
       );
     if (code === CONNECTION_LOSS || code === SESSION_EXPIRED)
       return this.#gone(code === CONNECTION_LOSS ? 'the connection broke' : 'the session has expired', cause);
-    return new OctavoError('internal', `ZooKeeper at ${this.where} could not ${what}: ${messageOf(cause)}`, {
+    return new OctavoError('internal', `ZooKeeper at ${this.where} could not ${what}: ${String(cause)}`, {
       cause,
     });
   }
@@ -294,8 +294,4 @@ function bounded(path: string, data: Buffer): void {
 
 function codeOf(error: Failure): number | undefined {
   return error && 'getCode' in error ? error.getCode() : undefined;
-}
-
-function messageOf(reason: unknown): string {
-  return reason instanceof Error ? reason.message : String(reason);
 }
