@@ -19,9 +19,7 @@ export class Merged {
 
   /** Everything that counts. */
   get all(): ReadonlyMap<string, NodeRecord> {
-    return new Map(
-      [...this.#services.values()].flatMap(({ pod, slice }) => [...(pod.size > 0 ? pod : slice)]),
-    );
+    return new Map([...this.#services.values()].flatMap((service) => [...counted(service)]));
   }
 
   /** From now on, changes go there. */
@@ -35,12 +33,12 @@ export class Merged {
     const key = `${source} ${object}`;
     const before = this.#objects.get(key) ?? [];
     const names = new Set([...before, ...nodes].map(({ service }) => service.name));
-    const counted = new Map([...names].map((name) => [name, this.#counted(name)]));
+    const counts = new Map([...names].map((name) => [name, this.#counts(name)]));
     for (const record of before) this.#service(record)[source].delete(keyOf(key, record));
     for (const record of nodes) this.#service(record)[source].set(keyOf(key, record), record);
     if (nodes.length === 0) this.#objects.delete(key);
     else this.#objects.set(key, nodes);
-    for (const [name, was] of counted) this.#tell(name, was);
+    for (const [name, was] of counts) this.#tell(name, was);
   }
 
   #service({ service: { name } }: NodeRecord): Service {
@@ -53,9 +51,9 @@ export class Merged {
   }
 
   /** What counts of a service, as it is now; nothing while nobody is told. */
-  #counted(name: string): ReadonlyMap<string, NodeRecord> {
+  #counts(name: string): ReadonlyMap<string, NodeRecord> {
     const service = this.#view && this.#services.get(name);
-    return new Map(service && (service.pod.size > 0 ? service.pod : service.slice));
+    return service === undefined ? new Map() : counted(service);
   }
 
   #tell(name: string, was: ReadonlyMap<string, NodeRecord>): void {
@@ -63,10 +61,20 @@ export class Merged {
     if (service?.pod.size === 0 && service.slice.size === 0) this.#services.delete(name);
     const view = this.#view;
     if (view === undefined) return;
-    const is = this.#counted(name);
+    const is = this.#counts(name);
     for (const key of was.keys()) if (!is.has(key)) view.remove(key);
     for (const [key, record] of is) if (was.get(key) !== record) view.put(key, record);
   }
+}
+
+/** Each node once, by its id: one that has addresses of two families is in two slices. */
+function counted({ pod, slice }: Service): Map<string, NodeRecord> {
+  const nodes = new Map<string, NodeRecord>();
+  for (const record of (pod.size > 0 ? pod : slice).values()) {
+    const key = keyOf('', record);
+    if (!nodes.has(key)) nodes.set(key, record);
+  }
+  return nodes;
 }
 
 function keyOf(object: string, { service, node }: NodeRecord): string {
