@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { inspect } from 'node:util';
+import { nodesOf } from '../../src/registry/node-record.js';
+import { podPatch } from '../../src/registry/kubernetes/pods.js';
 import { KubernetesApi } from '../../src/registry/kubernetes/api.js';
 import { ServiceAccount } from '../../src/registry/kubernetes/service-account.js';
 import { KubernetesRegistry } from '../../src/registry/kubernetes.js';
@@ -224,9 +226,8 @@ describe('a pod', () => {
     for (let n = 0; n < 1_000; n += 20)
       await Promise.all(
         Array.from({ length: 20 }, async (_, k) => {
-          const registry = await bench.inPod(`many-${n + k}`, 'many');
-          await registry.register(greeter(`node-${n + k}`));
-          registry.stop();
+          const patch = podPatch('greeter', nodesOf(greeter(`node-${n + k}`)));
+          await server.pod('many', `many-${n + k}`, { patch });
         }),
       );
     const registry = await bench.started({ namespace: 'many' });
@@ -244,27 +245,22 @@ describe('a pod', () => {
 
 describe('a watch of the kubernetes registry', () => {
   it('of a version that is forgotten (410 Gone) is an error, so that there is a new list', async () => {
-    await KubeBench.with(async ({ server }) => {
-      await server.pod('default', 'old');
-      await server.kill();
-      await server.compact();
-      await server.restart();
-      const { address, ca, adminToken } = server;
-      const account = new ServiceAccount('/nowhere', adminToken, parts().clock);
-      const api = new KubernetesApi(
-        { addresses: [address], tls: { ca }, account, timeoutMs: 5_000 },
-        parts(),
-      );
-      await api.start();
-      const pods = { path: '/api/v1/namespaces/default/pods', selector: '' };
-      const error = await failure(async () => {
-        for await (const change of api.watch(pods, '2', new AbortController().signal))
-          assert.fail(change.type);
-      });
-      api.stop();
-      assert.equal(error.code, 'unavailable');
-      assert.match(error.message, /too old resource version|compacted/);
+    const { server } = bench;
+    await server.pod('default', 'old');
+    await server.kill();
+    await server.compact();
+    await server.restart();
+    const { address, ca, adminToken } = server;
+    const account = new ServiceAccount('/nowhere', adminToken, parts().clock);
+    const api = new KubernetesApi({ addresses: [address], tls: { ca }, account, timeoutMs: 5_000 }, parts());
+    await api.start();
+    const pods = { path: '/api/v1/namespaces/default/pods', selector: '' };
+    const error = await failure(async () => {
+      for await (const change of api.watch(pods, '2', new AbortController().signal)) assert.fail(change.type);
     });
+    api.stop();
+    assert.equal(error.code, 'unavailable');
+    assert.match(error.message, /too old resource version|compacted/);
   });
 
   it('is what a fresh list is, whatever happened to the API server', async () => {

@@ -136,7 +136,7 @@ describe('Services that no pod has registered', () => {
     await registry.getService('web');
     await slice('web-1', 'web', []);
     assert.deepEqual(await told(changes, 1), ['update web-web-a']);
-    await slice('web-2', 'web', []);
+    await slice('web-2', 'web', [], { addressType: 'IPv6' });
     assert.deepEqual(await told(changes, 1), ['delete web-web-a']);
   });
 

@@ -168,11 +168,16 @@ export class KubeServer {
   }
 
   /** A pod that runs and is Ready, as a kubelet would have it. */
-  async pod(namespace: string, name: string, ready = true): Promise<void> {
+  async pod(
+    namespace: string,
+    name: string,
+    { patch = {} }: { readonly patch?: unknown } = {},
+  ): Promise<void> {
     const pods = `/api/v1/namespaces/${namespace}/pods`;
+    const { metadata } = patch as { metadata?: object }; // what a patch of a pod is
     const spec = { containers: [{ name: 'main', image: 'none' }] };
-    await this.must('POST', pods, { body: { metadata: { name }, spec } });
-    await this.status(namespace, name, ready);
+    await this.must('POST', pods, { body: { metadata: { ...metadata, name }, spec } });
+    await this.status(namespace, name, true);
   }
 
   async status(namespace: string, name: string, ready: boolean, phase = 'Running'): Promise<void> {
