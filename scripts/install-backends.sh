@@ -12,6 +12,7 @@ mkdir -p "$BIN"
 BACKENDS=(
   "nats nats-server"
   "etcd etcd"
+  "etcd-v2 etcd"
   "consul consul"
   "zookeeper zookeeper-server"
   "kubernetes kube-apiserver"
@@ -19,6 +20,7 @@ BACKENDS=(
 
 nats() { debian nats-server; }
 etcd() { debian etcd-server; }
+etcd-v2() { etcd; }
 consul() { go_build github.com/hashicorp/consul v1.13.9 github.com/hashicorp/consul 1.22; }
 
 # Debian has the jars and no command that stays in the foreground: this one is the server's own process.

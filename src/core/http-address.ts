@@ -26,5 +26,13 @@ export function parseHttpAddress(address: string, port: number): HttpAddress {
   if (who === '') return place;
   const colon = who.indexOf(':');
   const [user, pass] = colon < 0 ? [who, ''] : [who.slice(0, colon), who.slice(colon + 1)];
-  return { ...place, user: decodeURIComponent(user), pass: decodeURIComponent(pass) };
+  try {
+    return { ...place, user: decodeURIComponent(user), pass: decodeURIComponent(pass) };
+  } catch {
+    // The cause would show it.
+    throw new OctavoError(
+      'invalid_argument',
+      `what stands before the @ of ${place.shown} cannot be read: write a % in it as %25`,
+    );
+  }
 }

@@ -1,14 +1,11 @@
-import {
-  Agent,
-  request as httpRequest,
-  type ClientRequest,
-  type IncomingHttpHeaders,
-  type IncomingMessage,
-} from 'node:http';
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
+import { request as httpsRequest } from 'node:https';
 import type { Clock } from './clock.js';
 import { OctavoError } from './error.js';
 import { parseHttpAddress, type HttpAddress } from './http-address.js';
+import { findServer } from './find-server.js';
+import { HttpAgents } from './http-agents.js';
+import { answered, basic, written } from './http-request.js';
 import type { MaybePromise } from './lifecycle.js';
 import type { Logger } from './logger.js';
 import { Silence } from './silence.js';
@@ -58,10 +55,6 @@ export interface JsonAnswer {
   readonly body: unknown;
 }
 
-/** How long after a failed attempt to find somebody the next one is made, in milliseconds. */
-const RETRY_MS = 250;
-/** How many requests are under way at once, beside those that wait; the others stand in line. */
-const MOST_AT_ONCE = 20;
 const MOST_BYTES = 64 * 1024 * 1024;
 /** Bytes of the longest line of a stream. */
 const LONGEST_LINE = 8 * 1024 * 1024;
@@ -75,7 +68,7 @@ export class JsonHttp {
   readonly #parts: JsonHttpParts;
   readonly #addresses: readonly HttpAddress[];
   readonly #certificates: Certificates | undefined;
-  #agents: Agents | undefined;
+  #agents: HttpAgents | undefined;
   /** The address that is asked first. */
   #first = 0;
 
@@ -96,8 +89,8 @@ export class JsonHttp {
 
   /** Reads certificates. Nothing is connected before something is asked. */
   async start(): Promise<void> {
+    this.#agents ??= new HttpAgents(this.#addresses.some(({ tls }) => tls));
     await this.#certificates?.start();
-    this.#agents ??= new Agents(this.#addresses.some(({ tls }) => tls));
   }
 
   /** Closes every connection: what is under way ends with `unavailable`. */
@@ -107,26 +100,18 @@ export class JsonHttp {
     this.#certificates?.stop();
   }
 
-  /** Tries until somebody is there, for so long: a server may be about to start. What is no `unavailable` is thrown at once. */
-  async find(what: string, atMostMs: number, ask: () => Promise<void>): Promise<void> {
-    const { clock } = this.#parts;
-    const begin = clock.now();
-    for (;;) {
-      const failure = await ask().then(
-        () => undefined,
-        (reason: unknown) => OctavoError.from(reason),
-      );
-      if (failure === undefined) return;
-      const ms = Math.round(clock.now() - begin);
-      if (failure.code !== 'unavailable') throw failure;
-      if (ms + RETRY_MS > atMostMs || this.#agents === undefined)
-        throw new OctavoError(
-          'unavailable',
-          `${this.#who} found no ${what} at ${this.where} within ${ms} ms: ${failure.message}: start one, or set addresses`,
-          { cause: failure },
-        );
-      await clock.sleep(RETRY_MS);
-    }
+  /** Tries until somebody is there, for so long: see {@link findServer}. */
+  find(what: string, atMostMs: number, ask: () => Promise<void>): Promise<void> {
+    const stopped = (): boolean => this.#agents === undefined;
+    return findServer({
+      who: this.#who,
+      what,
+      where: this.where,
+      atMostMs,
+      clock: this.#parts.clock,
+      stopped,
+      ask,
+    });
   }
 
   /** Asks, whatever the status of the answer. Rejects with `unavailable` where there is none in time, with `cancelled` by the signal. */
@@ -145,6 +130,7 @@ export class JsonHttp {
     const timer = this.#parts.clock.after(timeoutMs, () => late.abort(), { background: true });
     const end = (): void => late.abort();
     signal?.addEventListener('abort', end);
+    if (signal?.aborted === true) end();
     try {
       return await this.ask({ ...request, timeoutMs: 2 * timeoutMs, waits: true, signal: late.signal });
     } catch (reason) {
@@ -314,55 +300,4 @@ export class JsonHttp {
       ...((unsent || tlsFault(shown, cause) !== undefined) && { executed: false }),
     });
   }
-}
-
-/** The connections: those for short questions, and those for answers that are long in coming. */
-class Agents {
-  readonly #short: Agent;
-  readonly #long: Agent;
-  readonly #secure: readonly [HttpsAgent, HttpsAgent] | undefined;
-
-  constructor(tls: boolean) {
-    const [short, long] = [{ keepAlive: true, maxSockets: MOST_AT_ONCE }, { keepAlive: true }];
-    this.#short = new Agent(short);
-    this.#long = new Agent(long);
-    this.#secure = tls ? [new HttpsAgent(short), new HttpsAgent(long)] : undefined;
-  }
-
-  of(tls: boolean, waits: boolean): Agent {
-    if (tls && this.#secure !== undefined) return this.#secure[waits ? 1 : 0];
-    return waits ? this.#long : this.#short;
-  }
-
-  close(): void {
-    for (const agent of [this.#short, this.#long, ...(this.#secure ?? [])]) agent.destroy();
-  }
-}
-
-function answered(
-  sent: ClientRequest,
-  bytes: Buffer | undefined,
-  silence: Silence,
-): Promise<IncomingMessage> {
-  return new Promise((resolve, reject) => {
-    silence.onEnd(() => sent.destroy());
-    sent.once('response', resolve);
-    // More may come after the first.
-    sent.on('error', reject);
-    sent.once('close', () => reject(new Error('the connection was closed')));
-    sent.end(bytes);
-  });
-}
-
-function written(body: unknown): { type?: string; bytes?: Buffer } {
-  if (body === undefined) return {};
-  if (body instanceof URLSearchParams)
-    return { type: 'application/x-www-form-urlencoded', bytes: Buffer.from(body.toString()) };
-  if (typeof body === 'string') return { bytes: Buffer.from(body) };
-  return { type: 'application/json', bytes: Buffer.from(JSON.stringify(body)) };
-}
-
-function basic({ user, pass = '' }: HttpAddress): Readonly<Record<string, string>> {
-  if (user === undefined) return {};
-  return { authorization: `Basic ${Buffer.from(`${user}:${pass}`).toString('base64')}` };
 }

@@ -20,6 +20,7 @@ import {
   type ServiceRecord,
   type WatchOptions,
 } from './registry.js';
+import { Vigil } from './vigil.js';
 
 export interface ConsulOptions extends RegistryOptions, ReadOptions {
   /** The agent of this machine, `host:port` or `https://token@host:port`; others are asked where it cannot be reached. @defaultValue `['127.0.0.1:8500']` */
@@ -63,9 +64,12 @@ export class ConsulRegistry extends Registry {
   readonly #agent: ConsulAgent;
   readonly #clock: Clock;
   readonly #followed: FollowedNodes;
+  readonly #vigil: Vigil;
   readonly #turns = new Turns();
   /** By key. */
   readonly #registered = new Map<string, Registered>();
+  /** Whose the ids are, by key, of what is registered from here. */
+  readonly #claimed = new Map<string, string>();
 
   constructor(options: ConsulOptions, parts: ConsulParts) {
     super();
@@ -92,13 +96,18 @@ export class ConsulRegistry extends Registry {
       follow: (service, view, signal) =>
         service === undefined ? this.#followAll(view, signal) : this.#follow(service, view, signal),
     });
+    this.#vigil = new Vigil({
+      turns: this.#turns,
+      ...parts,
+      gone: async (key, signal) => this.#agent.gone(this.#registered.get(key)?.id ?? '', signal),
+    });
   }
 
   /** Rejects with `unauthenticated` at once for a wrong token, with `unavailable` when there is no agent, or no leader. */
   async start(): Promise<void> {
-    await this.#http.start();
     const { connectTimeoutMs = 5_000 } = this.options;
     try {
+      await this.#http.start();
       await this.#http.find('Consul', connectTimeoutMs, () => this.#agent.check(this.#token));
     } catch (error) {
       this.#http.stop();
@@ -108,6 +117,7 @@ export class ConsulRegistry extends Registry {
 
   stop(): void {
     this.#followed.end();
+    this.#vigil.end();
     this.#http.stop();
   }
 
@@ -116,15 +126,22 @@ export class ConsulRegistry extends Registry {
     const records = nodesOf(frozen(service));
     await this.#followed.begun(service.name);
     await Promise.all(
-      records.map((record) => this.#turns.take(keyOf(record), () => this.#renew(record, ttlMs))),
+      records.map(async (record) => {
+        const key = keyOf(record);
+        const renew = (): Promise<void> => this.#renew(record, ttlMs);
+        await this.#turns.take(key, async () => {
+          await renew();
+          this.#vigil.keep(key, ttlMs, renew);
+        });
+      }),
     );
   }
 
   async deregister(service: ServiceRecord): Promise<void> {
     await this.#followed.begun(service.name);
-    await Promise.all(
-      nodesOf(service).map((record) => this.#turns.take(keyOf(record), () => this.#remove(record))),
-    );
+    const records = nodesOf(service);
+    for (const record of records) this.#vigil.drop(keyOf(record));
+    await Promise.all(records.map((record) => this.#turns.take(keyOf(record), () => this.#remove(record))));
   }
 
   async getService(name: string): Promise<readonly ServiceRecord[]> {
@@ -155,7 +172,7 @@ export class ConsulRegistry extends Registry {
 
   /** Passes the check of what is there, and registers what is not, or is something else: an agent may have lost its memory. */
   async #renew(record: NodeRecord, ttlMs: number | undefined): Promise<void> {
-    const { service, node } = record;
+    const { service } = record;
     const key = keyOf(record);
     const text = writeRecord(record);
     const known = this.#registered.get(key);
@@ -163,12 +180,22 @@ export class ConsulRegistry extends Registry {
       const { id } = known;
       if (await (ttlMs === undefined ? this.#agent.has(service.name, id) : this.#agent.pass(id))) return;
     }
-    const id = known?.id ?? (await this.#agent.idOf(service.name, node.id));
+    const id = known?.id ?? (await this.#claim(record));
     // Until it is known to be there, it may be there or not.
     if (known !== undefined) this.#registered.set(key, { ...known, text: '' });
     await this.#agent.register(record, id, ttlMs);
     this.#registered.set(key, { id, text, ttlMs });
     this.#followed.own(service.name, key, record);
+  }
+
+  /** An id of Consul's that no other service has: two that are registered at once from here are not there yet. */
+  async #claim(record: NodeRecord): Promise<string> {
+    const { service, node } = record;
+    const key = keyOf(record);
+    const free = await this.#agent.idOf(service.name, node.id);
+    const id = (this.#claimed.get(free) ?? key) === key ? free : `${service.name}/${node.id}`;
+    this.#claimed.set(id, key);
+    return id;
   }
 
   async #remove(record: NodeRecord): Promise<void> {
@@ -177,6 +204,7 @@ export class ConsulRegistry extends Registry {
     const id = this.#registered.get(key)?.id ?? (await this.#agent.idOf(service.name, node.id));
     await this.#agent.deregister(id);
     this.#registered.delete(key);
+    if (this.#claimed.get(id) === key) this.#claimed.delete(id);
     this.#followed.own(service.name, key, undefined);
   }
 

@@ -21,6 +21,7 @@ import {
   type ServiceRecord,
   type WatchOptions,
 } from './registry.js';
+import { Vigil } from './vigil.js';
 
 export interface EtcdV2Options extends RegistryOptions {
   /** Members of one cluster, `host:port` or `https://user:pass@host:port`. @defaultValue `['127.0.0.1:2379']` */
@@ -58,6 +59,7 @@ export class EtcdV2Registry extends Registry {
   readonly #prefix: string;
   readonly #http: JsonHttp;
   readonly #followed: FollowedNodes;
+  readonly #vigil: Vigil;
   readonly #turns = new Turns();
 
   constructor(options: EtcdV2Options, parts: EtcdV2Parts) {
@@ -79,13 +81,14 @@ export class EtcdV2Registry extends Registry {
       ...parts,
       follow: (service, view, signal) => this.#follow(service, view, signal),
     });
+    this.#vigil = new Vigil({ turns: this.#turns, ...parts, gone: (key, signal) => this.#gone(key, signal) });
   }
 
   /** Rejects with `unauthenticated` at once when the server does not know us, with `unavailable` when there is none. */
   async start(): Promise<void> {
-    await this.#http.start();
     const { connectTimeoutMs = 5_000 } = this.options;
     try {
+      await this.#http.start();
       await this.#http.find('etcd', connectTimeoutMs, async () => void (await this.#list(undefined)));
     } catch (error) {
       this.#http.stop();
@@ -95,6 +98,7 @@ export class EtcdV2Registry extends Registry {
 
   stop(): void {
     this.#followed.end();
+    this.#vigil.end();
     this.#http.stop();
   }
 
@@ -104,12 +108,21 @@ export class EtcdV2Registry extends Registry {
     const keyed = records.map((record) => [this.#keyOf(record), writeRecord(record)] as const);
     await this.#followed.begun(service.name);
     const ttl = ttlMs === undefined ? undefined : Math.max(1, Math.ceil(ttlMs / 1_000));
-    await Promise.all(keyed.map(([key, text]) => this.#turns.take(key, () => this.#renew(key, text, ttl))));
+    await Promise.all(
+      keyed.map(async ([key, text]) => {
+        const renew = (): Promise<void> => this.#renew(key, text, ttl);
+        await this.#turns.take(key, async () => {
+          await renew();
+          this.#vigil.keep(key, ttlMs, renew);
+        });
+      }),
+    );
   }
 
   async deregister(service: ServiceRecord): Promise<void> {
     await this.#followed.begun(service.name);
     const keys = nodesOf(service).map((record) => this.#keyOf(record));
+    for (const key of keys) this.#vigil.drop(key);
     await Promise.all(keys.map((key) => this.#turns.take(key, () => this.#remove(key))));
   }
 
@@ -189,11 +202,26 @@ export class EtcdV2Registry extends Registry {
     }
   }
 
+  /** Resolves when there is nothing under a key any more. Rejects when that cannot be told. */
+  async #gone(key: string, signal: AbortSignal): Promise<void> {
+    for (let index: string | undefined; ;) {
+      const path = `${pathOf(key)}?${index === undefined ? 'quorum=true' : `wait=true&waitIndex=${index}`}`;
+      const answer = await this.#http.wait({ path, timeoutMs: WAIT_MS, signal });
+      if (answer !== undefined && answer.status !== 200) return;
+      if (index !== undefined && answer !== undefined && textAt(answer) === undefined) return;
+      // After a change, and after a long silence, it is asked for anew.
+      index = index === undefined && answer ? String(Number(answer.headers['x-etcd-index']) + 1) : undefined;
+    }
+  }
+
   #refusal(answer: JsonAnswer): OctavoError {
     const { status, body } = answer;
     const at = `etcd at ${this.#http.where}`;
     if (status === 401)
-      return new OctavoError('unauthenticated', `${at} refused the etcd-v2 registry: wrong user or password`);
+      return new OctavoError(
+        'unauthenticated',
+        `${at} refused the etcd-v2 registry: wrong user or password, or one without a role that reaches the prefix`,
+      );
     if (status === 403)
       return new OctavoError('permission_denied', `${at} does not let the etcd-v2 registry do this`);
     if (status === 404 && numberOf(answer) === 0)

@@ -20,6 +20,7 @@ import {
   type ServiceRecord,
   type WatchOptions,
 } from './registry.js';
+import { Vigil } from './vigil.js';
 
 /** How a TLS connection is checked, and who we say that we are. The library has no `verify` and no `minVersion`. */
 export type EtcdTls = Pick<TlsOptions, 'ca' | 'cert' | 'key' | 'passphrase' | 'serverName'>;
@@ -60,6 +61,7 @@ export class EtcdRegistry extends Registry {
   readonly #prefix: string;
   readonly #client: EtcdClient;
   readonly #followed: FollowedNodes;
+  readonly #vigil: Vigil;
   readonly #turns = new Turns();
   /** By key. */
   readonly #put = new Map<string, Put>();
@@ -76,6 +78,11 @@ export class EtcdRegistry extends Registry {
       ...parts,
       follow: (service, view, signal) => this.#follow(service, view, signal),
     });
+    this.#vigil = new Vigil({
+      turns: this.#turns,
+      ...parts,
+      gone: (key, signal) => this.#client.gone(key, signal),
+    });
   }
 
   /** Rejects with `unauthenticated` at once when the server does not know us, with `unavailable` when there is none. */
@@ -85,6 +92,7 @@ export class EtcdRegistry extends Registry {
 
   async stop(): Promise<void> {
     this.#followed.end();
+    this.#vigil.end();
     await this.#client.stop();
   }
 
@@ -93,9 +101,13 @@ export class EtcdRegistry extends Registry {
     const records = nodesOf(frozen(service));
     await this.#followed.begun(service.name);
     await Promise.all(
-      records.map((record) => {
+      records.map(async (record) => {
         const key = this.#keyOf(record);
-        return this.#turns.take(key, () => this.#renew(key, writeRecord(record), ttlMs));
+        const renew = (): Promise<void> => this.#renew(key, writeRecord(record), ttlMs);
+        await this.#turns.take(key, async () => {
+          await renew();
+          this.#vigil.keep(key, ttlMs, renew);
+        });
       }),
     );
   }
@@ -103,6 +115,7 @@ export class EtcdRegistry extends Registry {
   async deregister(service: ServiceRecord): Promise<void> {
     await this.#followed.begun(service.name);
     const keys = nodesOf(service).map((record) => this.#keyOf(record));
+    for (const key of keys) this.#vigil.drop(key);
     await Promise.all(keys.map((key) => this.#turns.take(key, () => this.#remove(key))));
   }
 

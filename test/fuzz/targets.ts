@@ -11,6 +11,7 @@ import {
 import { httpMessages, httpWriting } from './targets/http.js';
 import { mdnsPackets, mdnsPayloads } from './targets/mdns.js';
 import { natsEnvelopes, natsFrames } from './targets/nats.js';
+import { consulTags, httpAddresses, registryRecords } from './targets/registry.js';
 import { protoJson, protobuf, times } from './targets/schema.js';
 import { tcpConnections, tcpFrames, tcpHeaders, tcpPrefaces } from './targets/tcp.js';
 
@@ -26,6 +27,9 @@ export const targets: readonly Target[] = [
   mdnsPayloads,
   natsEnvelopes,
   natsFrames,
+  registryRecords,
+  consulTags,
+  httpAddresses,
   protobuf,
   protoJson,
   times,

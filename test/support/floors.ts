@@ -31,6 +31,7 @@ const SHARED = new Set([
   'src/registry/record.ts',
   'src/registry/record-json.ts',
   'src/registry/record-key.ts',
+  'src/registry/vigil.ts',
   'src/registry/watches.ts',
   'src/selector/strategy.ts',
   'src/selector/filter.ts',

@@ -88,6 +88,18 @@ export class ConsulAgent {
     return answer.body['Service'] === service;
   }
 
+  /** Resolves when there is no such instance any more. Rejects when that cannot be told. */
+  async gone(id: string, signal: AbortSignal): Promise<void> {
+    const path = `/v1/agent/service/${encodeURIComponent(id)}`;
+    for (let hash: string | undefined; !signal.aborted;) {
+      const query = hash === undefined ? '' : `?hash=${hash}&wait=${WAIT_S}s`;
+      const answer = await this.#http.wait({ path: path + query, timeoutMs: LONGEST_WAIT_MS, signal });
+      if (answer?.status === 404) return;
+      if (answer !== undefined && answer.status !== 200) throw this.#refusal(answer);
+      hash = answer && String(answer.headers['x-consul-contenthash']);
+    }
+  }
+
   async deregister(id: string): Promise<void> {
     await this.#put(`/v1/agent/service/deregister/${encodeURIComponent(id)}`);
   }

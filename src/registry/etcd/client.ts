@@ -1,5 +1,5 @@
 import { rootCertificates } from 'node:tls';
-import type { Etcd3, IOptions, IWatchResponse } from 'etcd3';
+import type { Etcd3, IOptions } from 'etcd3';
 import { isLoopback } from '../../core/address.js';
 import type { Clock } from '../../core/clock.js';
 import { OctavoError } from '../../core/error.js';
@@ -7,6 +7,7 @@ import { parseHttpAddress, type HttpAddress } from '../../core/http-address.js';
 import type { Logger } from '../../core/logger.js';
 import { peer } from '../../core/peer.js';
 import { Certificates, type TlsOptions } from '../../core/tls.js';
+import { changesIn, rangeOf, type Change, type Range } from './changes.js';
 import { noServer, refusalOf, steady, trying } from './faults.js';
 
 export interface EtcdClientOptions {
@@ -27,12 +28,6 @@ export interface EtcdClientParts {
 export interface Stored {
   readonly key: string;
   readonly value: string;
-}
-
-/** What became of a key: `value` is `undefined` where it is gone. */
-export interface Change {
-  readonly key: string;
-  readonly value: string | undefined;
 }
 
 /** How long after a failed attempt the next one is made. */
@@ -135,9 +130,29 @@ export class EtcdClient {
     this.#call(({ leaseClient }) => leaseClient.leaseRevoke({ ID: lease })).catch(() => {});
   }
 
+  /** Resolves when there is nothing under a key any more. Rejects when that cannot be told. */
+  async gone(key: string, signal: AbortSignal): Promise<void> {
+    const one = { key: Buffer.from(key) };
+    const { kvs, header } = await this.#call(({ kv }) => kv.range(one));
+    if (kvs.length === 0 || signal.aborted) return;
+    const end = new AbortController();
+    const cut = (): void => end.abort();
+    signal.addEventListener('abort', cut, { once: true });
+    await this.#follow(one, BigInt(header.revision), end.signal, ({ value }) => value === undefined && cut());
+  }
+
   /** Tells of every change after a revision, in order, until the signal. Rejects when there is no more to be told, as where etcd forgot them. */
   async follow(
     prefix: string,
+    after: bigint,
+    signal: AbortSignal,
+    onChange: (change: Change) => void,
+  ): Promise<void> {
+    await this.#follow(rangeOf(prefix), after, signal, onChange);
+  }
+
+  async #follow(
+    range: Range,
     after: bigint,
     signal: AbortSignal,
     onChange: (change: Change) => void,
@@ -163,7 +178,7 @@ export class EtcdClient {
         signal.addEventListener('abort', () => resolve(), { once: true });
         if (signal.aborted) resolve();
         stream.write({
-          create_request: { ...rangeOf(prefix), start_revision: String(after + 1n) },
+          create_request: { ...range, start_revision: String(after + 1n) },
         });
       }).finally(cut);
     });
@@ -254,32 +269,4 @@ export class EtcdClient {
       });
     }
   }
-}
-
-/** The range of keys that begin so. */
-function rangeOf(prefix: string): { key: Buffer; range_end: Buffer } {
-  const key = Buffer.from(prefix);
-  const end = Buffer.from(prefix);
-  let at = end.length - 1;
-  while (at >= 0 && end[at] === 0xff) at--;
-  if (at < 0) return { key: Buffer.from([0]), range_end: Buffer.from([0]) };
-  end[at] = (end[at] ?? 0) + 1;
-  return { key, range_end: end.subarray(0, at + 1) };
-}
-
-function changesIn({
-  canceled,
-  cancel_reason: why,
-  compact_revision: from,
-  events,
-}: IWatchResponse): Change[] {
-  if (canceled)
-    throw new OctavoError(
-      'unavailable',
-      `etcd ended a watch: ${from === '0' ? why || 'it does not say why' : `it has forgotten what was before revision ${from}`}`,
-    );
-  return events.map(({ type, kv }) => ({
-    key: kv.key.toString(),
-    value: type === 'Put' ? kv.value.toString() : undefined,
-  }));
 }
