@@ -72,15 +72,15 @@ function greeter(...ids: readonly string[]): ServiceRecord {
   return { name: 'greeter', version: '1', metadata: {}, endpoints: [], nodes };
 }
 
-async function ids(registry: ZooKeeperRegistry, name = 'greeter'): Promise<string> {
-  const found = await registry.getService(name);
+async function ids(registry: ZooKeeperRegistry): Promise<string> {
+  const found = await registry.getService('greeter');
   return found.flatMap(({ nodes }) => nodes.map(({ id }) => id)).join();
 }
 
 /** How long it takes until these are the nodes of a service; what fails is asked again. */
-async function until(registry: ZooKeeperRegistry, wanted: string, name = 'greeter'): Promise<number> {
+async function until(registry: ZooKeeperRegistry, wanted: string): Promise<number> {
   return timed(async () => {
-    while ((await ids(registry, name).catch(() => undefined)) !== wanted) await wait(10);
+    while ((await ids(registry).catch(() => undefined)) !== wanted) await wait(10);
   });
 }
 
@@ -186,7 +186,7 @@ describe('a ZooKeeper server that is killed', () => {
 
   it('time and again: no client of many is left behind', () =>
     Bench.with(async (bench) => {
-      const registries = await Promise.all(Array.from({ length: 20 }, () => bench.started()));
+      const registries = await Promise.all(Array.from({ length: 12 }, () => bench.started()));
       const all = registries.map((_, n) => `n${String(n).padStart(2, '0')}`);
       for (const [n, registry] of registries.entries()) await registry.register(greeter(all[n] ?? ''));
       for (const empty of [false, true, false]) {
@@ -246,13 +246,12 @@ describe('nodes in ZooKeeper', () => {
   it('go with the process that registered them', () =>
     Bench.with(async (bench) => {
       const registry = await bench.started();
-      const options = JSON.stringify({ addresses: [bench.server.address], ...SHORT });
-      const args = ['zookeeper', 'ZooKeeperRegistry', options, '5000'];
-      const child = Child.start('backends/peers/registrant.js', args);
+      const args = ['zookeeper', bench.server.address, 'doomed', '1500'];
+      const child = Child.start('backends/peers/registry-peer.js', args);
       await child.next('registered');
-      assert.equal(await ids(registry, 'doomed'), 'doomed-1');
+      assert.equal(await ids(registry), 'doomed');
       await child.end('SIGKILL');
-      const ms = await until(registry, '', 'doomed');
+      const ms = await until(registry, '');
       assert.ok(ms < 4_000, `${ms} ms`);
     }));
 

@@ -2,6 +2,7 @@ import type { Clock, Timer } from '../../core/clock.js';
 import { OctavoError } from '../../core/error.js';
 import type { Logger } from '../../core/logger.js';
 import type { Link } from './link.js';
+import type { Watching } from './watched.js';
 
 export interface OwnNodesParts {
   readonly clock: Clock;
@@ -13,10 +14,16 @@ export interface OwnNodesParts {
 interface Own {
   readonly data: Buffer;
   readonly timer: Timer | undefined;
+  /** Aborted when it is to be there no longer. */
+  readonly gone: AbortController;
+  /** Has it back where somebody takes it away by hand. */
+  readonly watching: Watching;
 }
 
 /** How often it is tried to make a node that others take away, or remake, meanwhile. */
 const TRIES = 5;
+/** How long after somebody took a node away it is put back, in milliseconds: who registers it anew takes it away first. */
+const BACK_MS = 100;
 
 /**
  * The nodes that were registered here, each an ephemeral one: it goes with the session of this process.
@@ -45,6 +52,7 @@ export class OwnNodes {
         await place(link, path, data, known);
         this.#keep(path, data, ttlMs);
         this.#leaving.delete(path);
+        await this.#guard(link, path);
       });
     });
   }
@@ -68,30 +76,40 @@ export class OwnNodes {
         await link.remove(path);
         this.#leaving.delete(path);
       });
-      await all([...this.#nodes], ([path, { data }]) => place(link, path, data, true));
+      await all([...this.#nodes], async ([path, { data }]) => {
+        await place(link, path, data, true);
+        await this.#guard(link, path);
+      });
     });
   }
 
   clear(): void {
-    for (const { timer } of this.#nodes.values()) timer?.cancel();
+    for (const { timer, gone } of this.#nodes.values()) {
+      timer?.cancel();
+      gone.abort();
+    }
     this.#nodes.clear();
     this.#leaving.clear();
   }
 
   #keep(path: string, data: Buffer, ttlMs: number | undefined): void {
     const { clock } = this.#parts;
-    this.#nodes.get(path)?.timer?.cancel();
+    const own = this.#nodes.get(path);
+    own?.timer?.cancel();
     const timer =
       ttlMs === undefined
         ? undefined
         : clock.after(ttlMs, () => void this.#expire(path), { background: true });
-    this.#nodes.set(path, { data, timer });
+    const gone = own?.gone ?? new AbortController();
+    const watching = own?.watching ?? { signal: gone.signal, changed: () => this.#suspect(path) };
+    this.#nodes.set(path, { data, timer, gone, watching });
   }
 
   #forget(path: string): void {
     const own = this.#nodes.get(path);
     if (own === undefined) return;
     own.timer?.cancel();
+    own.gone.abort();
     this.#nodes.delete(path);
     this.#leaving.add(path);
   }
@@ -102,6 +120,26 @@ export class OwnNodes {
     } catch (error) {
       this.#parts.logger.debug('a node that has expired goes later', { path, error });
     }
+  }
+
+  async #guard(link: Link, path: string): Promise<void> {
+    const own = this.#nodes.get(path);
+    if (own !== undefined) await link.exists(path, own.watching);
+  }
+
+  /** Something has happened to a node. One that another session has made its own is left to that. */
+  #suspect(path: string): void {
+    const { clock, logger } = this.#parts;
+    const look = async (): Promise<void> => {
+      const link = this.#parts.link();
+      const own = this.#nodes.get(path);
+      if (own === undefined) return;
+      if ((await link.read(path)) === undefined) await place(link, path, own.data, false);
+      await this.#guard(link, path);
+    };
+    const looked = (error: unknown): void =>
+      logger.debug('a node that was taken away comes with the next renewal', { path, error });
+    clock.after(BACK_MS, () => void this.#inTurn(look).catch(looked), { background: true });
   }
 
   #inTurn(run: () => Promise<void>): Promise<void> {

@@ -18,6 +18,10 @@ async function registryOf(): Promise<Registry> {
     const { EtcdV2Registry } = await import('../../../src/registry/etcd-v2.js');
     return new EtcdV2Registry({ addresses }, parts);
   }
+  if (name === 'zookeeper') {
+    const { ZooKeeperRegistry } = await import('../../../src/registry/zookeeper.js');
+    return new ZooKeeperRegistry({ addresses, sessionTimeoutMs: Number(ttl) }, parts);
+  }
   const { EtcdRegistry } = await import('../../../src/registry/etcd.js');
   return new EtcdRegistry({ addresses }, parts);
 }
