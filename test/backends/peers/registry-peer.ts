@@ -18,6 +18,10 @@ async function registryOf(): Promise<Registry> {
     const { EtcdV2Registry } = await import('../../../src/registry/etcd-v2.js');
     return new EtcdV2Registry({ addresses }, parts);
   }
+  if (name === 'kubernetes') {
+    const { KubernetesRegistry } = await import('../../../src/registry/kubernetes.js');
+    return new KubernetesRegistry({ addresses }, parts);
+  }
   if (name === 'zookeeper') {
     const { ZooKeeperRegistry } = await import('../../../src/registry/zookeeper.js');
     return new ZooKeeperRegistry({ addresses, sessionTimeoutMs: Number(ttl) }, parts);
@@ -27,6 +31,8 @@ async function registryOf(): Promise<Registry> {
 }
 
 const registry = await registryOf();
+// A watch alone does not keep a process up.
+const alive = setInterval(() => {}, 60_000);
 await registry.start();
 const changes = end === 'stop' ? registry.watch()[Symbol.asyncIterator]() : undefined;
 for (let first = true; ; first = false) {
@@ -44,6 +50,7 @@ for (let first = true; ; first = false) {
   if (changes !== undefined) {
     await changes.next();
     await registry.stop();
+    clearInterval(alive);
     process.send?.({ stopped: true });
     process.disconnect();
     break;
