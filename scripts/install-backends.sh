@@ -16,6 +16,7 @@ BACKENDS=(
   "consul consul"
   "zookeeper zookeeper-server"
   "kubernetes kube-apiserver"
+  "multi zookeeper-server"
 )
 
 nats() { debian nats-server; }
@@ -32,6 +33,9 @@ exec java -Xmx256m -cp '/usr/share/java/zookeeper.jar:/usr/share/java/*' org.apa
 END
   chmod +x "$BIN/zookeeper-server"
 }
+
+# Two others at once.
+multi() { zookeeper && etcd; }
 
 # The API server alone, which keeps its objects in an etcd; there is no kubelet.
 kubernetes() {

@@ -13,6 +13,7 @@ const COMMANDS = {
   consul: 'consul',
   zookeeper: 'zookeeper-server',
   kubernetes: 'kube-apiserver',
+  multi: 'zookeeper-server',
 };
 
 const args = process.argv.slice(2);

@@ -17,6 +17,7 @@ import { Transport } from '../transport/transport.js';
 import type { Container } from './container.js';
 import type { Environment } from './env.js';
 import type { StackOptions } from './service.js';
+import { several } from './several.js';
 
 /** How the slots that a service has for itself are made. */
 export interface ServiceStack {
@@ -31,6 +32,7 @@ const REGISTRIES = {
   mdns: async (addresses) =>
     (await import('../registry/mdns.js')).mdns(addresses === undefined ? {} : mdnsAt(addresses)),
   memory: async () => (await import('../registry/memory.js')).memory(),
+  multi: (addresses): Promise<Provider<Registry>> => several(REGISTRIES, addresses),
   consul: async (addresses) =>
     (await import('../registry/consul.js')).consul({ ...(addresses && { addresses }) }),
   etcd: async (addresses) => (await import('../registry/etcd.js')).etcd({ ...(addresses && { addresses }) }),

@@ -12,6 +12,7 @@ import { ServiceAccount } from '../../src/registry/kubernetes/service-account.js
 import { KubernetesRegistry } from '../../src/registry/kubernetes.js';
 import type { RegistryEvent } from '../../src/registry/registry.js';
 import type { OctavoError } from '../../src/core/error.js';
+import { Authority } from '../support/certificates.js';
 import { VirtualClock } from '../../src/testing/virtual-clock.js';
 import { failure, timed } from '../support/nats-bench.js';
 import { parts } from '../support/parts.js';
@@ -21,9 +22,11 @@ import { churn } from './support/registry-churn.js';
 
 const SECRET = 'hunter2-is-no-token';
 
+const authority = await Authority.make();
+
 let bench: KubeBench;
 before(async () => {
-  bench = new KubeBench(await KubeServer.start());
+  bench = new KubeBench(await KubeServer.start({ clientCa: authority.ca }));
 });
 after(() => bench.server.stop());
 
@@ -92,6 +95,25 @@ describe('the start of the kubernetes registry', () => {
     const error = await failure(() => bench.make({ tls: {}, connectTimeoutMs: 300 }).start());
     assert.equal(error.code, 'unavailable');
     assert.match(error.message, /put .*into tls\.ca|put its authority there/);
+  });
+
+  test('shows a certificate of its own where that says who it is', async () => {
+    const { ca } = bench.server;
+    const { cert, key } = await authority.issue('ada');
+    // A folder without a token.
+    const options = { serviceAccount: authority.folder, tls: { ca, cert, key } };
+    const registry = bench.bare(options);
+    assert.match((await failure(() => registry.start())).message, /User \\?"ada\\?" cannot list resource/);
+    const rbac = '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings';
+    await bench.server.must('POST', rbac, {
+      body: {
+        metadata: { name: 'ada' },
+        roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'cluster-admin' },
+        subjects: [{ kind: 'User', name: 'ada' }],
+      },
+    });
+    await registry.start();
+    assert.deepEqual(await registry.getService('nobody'), []);
   });
 
   test('takes what a pod is given: address, token, authority and namespace', async () => {

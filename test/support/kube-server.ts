@@ -25,6 +25,11 @@ export interface KubeRequest {
   readonly token?: string;
 }
 
+export interface KubeServerOptions {
+  /** The file of the authority of client certificates, whose common names are those of users. */
+  readonly clientCa?: string;
+}
+
 /** Who may do everything. */
 const ADMIN = 'test-admin-token';
 
@@ -38,20 +43,22 @@ export class KubeServer {
   readonly folder: string;
   readonly #etcd: EtcdServer;
   readonly #agent: Agent;
+  readonly #clientCa: string | undefined;
   #process: ServerProcess | undefined;
   #ca = '';
 
-  private constructor(port: number, folder: string, etcd: EtcdServer) {
+  private constructor(port: number, folder: string, etcd: EtcdServer, clientCa: string | undefined) {
+    this.#clientCa = clientCa;
     this.port = port;
     this.folder = folder;
     this.#etcd = etcd;
     this.#agent = new Agent({ keepAlive: false });
   }
 
-  static async start(): Promise<KubeServer> {
+  static async start({ clientCa }: KubeServerOptions = {}): Promise<KubeServer> {
     const [port = 0] = await freePorts(1);
     const folder = await mkdtemp(join(tmpdir(), 'octavo-kube-'));
-    const server = new KubeServer(port, folder, await EtcdServer.start());
+    const server = new KubeServer(port, folder, await EtcdServer.start(), clientCa);
     await mkdir(join(folder, 'certs'));
     const key = join(folder, 'sa.key');
     await run('openssl', ['genrsa', '-out', key, '2048']);
@@ -108,6 +115,7 @@ export class KubeServer {
         '--authorization-mode=RBAC',
         '--service-cluster-ip-range=127.100.0.0/24',
         '--disable-admission-plugins=ServiceAccount',
+        ...(this.#clientCa === undefined ? [] : [`--client-ca-file=${this.#clientCa}`]),
       ],
       folder,
       () => this.#ready(),

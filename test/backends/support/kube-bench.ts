@@ -32,9 +32,15 @@ export class KubeBench {
     }
   }
 
+  /** A registry of an administrator's, at the server. */
   make(options: KubernetesOptions = {}): KubernetesRegistry {
-    const { address, ca, adminToken: token } = this.server;
-    const whole = { addresses: [address], tls: { ca }, token, namespace: 'default', pod: 'none', ...options };
+    const { ca, adminToken: token } = this.server;
+    return this.bare({ tls: { ca }, token, namespace: 'default', pod: 'none', ...options });
+  }
+
+  /** A registry at the server that has nothing else than these. */
+  bare(options: KubernetesOptions): KubernetesRegistry {
+    const whole = { addresses: [this.server.address], ...options };
     const registry = new KubernetesRegistry(whole, { ...parts(), logger: this.logger });
     this.#made.push(registry);
     return registry;
