@@ -16,15 +16,48 @@ BACKENDS=(
   "etcd etcd"
   "etcd-v2 etcd"
   "consul consul"
+  "zookeeper zookeeper-server"
+  "kubernetes kube-apiserver"
+  "multi zookeeper-server"
 )
 
 nats() { debian nats-server; }
+rabbitmq() { debian rabbitmq-server; }
 redis() { debian redis-server; }
 etcd() { debian etcd-server; }
 etcd-v2() { etcd; }
 consul() { go_build github.com/hashicorp/consul v1.13.9 github.com/hashicorp/consul 1.22; }
 
-rabbitmq() { debian rabbitmq-server; }
+# Debian has the jars and no command that stays in the foreground: this one is the server's own process.
+zookeeper() {
+  debian zookeeper default-jre-headless || return
+  cat >"$BIN/zookeeper-server" <<'END'
+#!/bin/sh
+exec java -Xmx256m -cp '/usr/share/java/zookeeper.jar:/usr/share/java/*' org.apache.zookeeper.server.quorum.QuorumPeerMain "$@"
+END
+  chmod +x "$BIN/zookeeper-server"
+}
+
+# Two others at once.
+multi() { zookeeper && etcd; }
+
+# The API server alone, which keeps its objects in an etcd; there is no kubelet.
+kubernetes() {
+  debian etcd-server openssl || return
+  local version=1.34.3 folder
+  folder=$(mktemp -d) || return
+  (
+    cd "$folder" &&
+      printf 'module kubernetes\n\ngo 1.24.0\n\nrequire k8s.io/kubernetes v%s\n' "$version" >go.mod &&
+      go mod download "k8s.io/kubernetes@v$version" &&
+      sed -n 's|^\t*\(replace \)\{0,1\}\(k8s.io/[^ ]*\) => ./staging/.*|replace \2 => \2 v0'"${version#1}"'|p' \
+        "$(go env GOMODCACHE)/cache/download/k8s.io/kubernetes/@v/v$version.mod" >>go.mod &&
+      go build -mod=mod -o "$BIN/" k8s.io/kubernetes/cmd/kube-apiserver
+  )
+  local status=$?
+  rm -rf "$folder"
+  return $status
+}
 
 # --- how things are had
 

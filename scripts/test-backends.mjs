@@ -13,6 +13,9 @@ const COMMANDS = {
   etcd: 'etcd',
   'etcd-v2': 'etcd',
   consul: 'consul',
+  zookeeper: 'zookeeper-server',
+  kubernetes: 'kube-apiserver',
+  multi: 'zookeeper-server',
 };
 
 const args = process.argv.slice(2);

@@ -17,6 +17,7 @@ import { Transport } from '../transport/transport.js';
 import type { Container } from './container.js';
 import type { Environment } from './env.js';
 import type { StackOptions } from './service.js';
+import { several } from './several.js';
 
 /** How the slots that a service has for itself are made. */
 export interface ServiceStack {
@@ -32,6 +33,7 @@ const REGISTRIES = {
     (await import('../registry/mdns.js')).mdns(addresses === undefined ? {} : mdnsAt(addresses)),
   memory: async () => (await import('../registry/memory.js')).memory(),
   nats: async (addresses) => (await import('../registry/nats.js')).nats({ ...(addresses && { addresses }) }),
+  multi: (addresses): Promise<Provider<Registry>> => several(REGISTRIES, addresses),
   consul: async (addresses) =>
     (await import('../registry/consul.js')).consul({ ...(addresses && { addresses }) }),
   etcd: async (addresses) => (await import('../registry/etcd.js')).etcd({ ...(addresses && { addresses }) }),
@@ -39,6 +41,10 @@ const REGISTRIES = {
     (await import('../registry/etcd.js')).etcd({ ...(addresses && { addresses }) }),
   'etcd-v2': async (addresses) =>
     (await import('../registry/etcd-v2.js')).etcdV2({ ...(addresses && { addresses }) }),
+  zookeeper: async (addresses) =>
+    (await import('../registry/zookeeper.js')).zookeeper({ ...(addresses && { addresses }) }),
+  kubernetes: async (addresses) =>
+    (await import('../registry/kubernetes.js')).kubernetes({ ...(addresses && { addresses }) }),
 } satisfies Record<string, (addresses: readonly string[] | undefined) => Promise<Provider<Registry>>>;
 
 /** Interfaces as a variable lists them: `127.0.0.1`, or `127.0.0.1:5454` where mDNS has another port than its own. */

@@ -96,6 +96,9 @@ describe('the pages', () => {
     ['src/registry/consul.ts', 'ConsulOptions'],
     ['src/registry/etcd.ts', 'EtcdOptions'],
     ['src/registry/etcd-v2.ts', 'EtcdV2Options'],
+    ['src/registry/zookeeper.ts', 'ZooKeeperOptions'],
+    ['src/registry/kubernetes.ts', 'KubernetesOptions'],
+    ['src/registry/multi.ts', 'MultiOptions'],
     ['src/registry/cache.ts', 'CachedRegistryOptions'],
     ['src/selector/cache.ts', 'CacheSelectorOptions'],
     ['src/broker/broker.ts', 'BrokerOptions'],
@@ -131,6 +134,11 @@ describe('the pages', () => {
     const table = page('README.md').split('## What there is')[1]?.split('\n\n')[1] ?? '';
     const listed = [...table.matchAll(/`(octavo\/[\w/-]+)`/g)].map(([, door = '']) => door);
     assert.deepEqual(listed.sort(), providers.sort());
+  });
+
+  it('show the Role for Kubernetes as the sample has it', () => {
+    const [, shown] = /```yaml\n(apiVersion: rbac[^]*?)```/.exec(page('docs/providers/kubernetes.md')) ?? [];
+    assert.equal(shown, page('samples/kubernetes/role.yaml').replace(/^#.*\n/, ''));
   });
 
   it('list every conformance suite', () => {
