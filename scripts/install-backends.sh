@@ -11,9 +11,46 @@ mkdir -p "$BIN"
 # One line for each backend, and one function of its name: it installs that, or fails.
 BACKENDS=(
   "nats nats-server"
+  "kafka kafka-java"
+  "nsq nsqd"
 )
 
 nats() { debian nats-server; }
+
+# Its classes from Maven Central, and a command that runs them: `kafka-java kafka.Kafka FILE`.
+kafka() {
+  command -v java >/dev/null && command -v mvn >/dev/null || debian default-jre-headless maven || return
+  local jars="$BIN/../kafka-4.3.1" folder
+  folder=$(mktemp -d) || return
+  cat >"$folder/pom.xml" <<'XML'
+<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>octavo</groupId>
+  <artifactId>kafka</artifactId>
+  <version>1</version>
+  <packaging>pom</packaging>
+  <dependencies>
+    <dependency>
+      <groupId>org.apache.kafka</groupId>
+      <artifactId>kafka_2.13</artifactId>
+      <version>4.3.1</version>
+    </dependency>
+  </dependencies>
+</project>
+XML
+  (cd "$folder" && mvn -q -B dependency:copy-dependencies "-DoutputDirectory=$jars") || return
+  rm -r "$folder"
+  printf '#!/bin/sh\nexec java -Xmx512m -XX:TieredStopAtLevel=1 -cp "%s/*" "$@"\n' "$(cd "$jars" && pwd)" >"$BIN/kafka-java"
+  chmod +x "$BIN/kafka-java"
+}
+
+nsq() {
+  go_build "module nsqb
+go 1.22
+require github.com/nsqio/nsq v1.3.0
+replace github.com/judwhite/go-svc => github.com/mreiferson/go-svc v1.2.2-0.20210815184239-7a96e00010f6" \
+    github.com/nsqio/nsq/apps/nsqd github.com/nsqio/nsq/apps/nsqlookupd
+}
 
 # --- how things are had
 
@@ -24,6 +61,15 @@ debian() {
   fi
   # A package may bring a service that starts by itself: the tests start their own, at ports of their own.
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
+}
+
+# Builds packages of a module of one's own: the proxy serves exact versions, and refuses to list them.
+go_build() {
+  local module=$1 folder
+  shift
+  folder=$(mktemp -d) || return
+  echo "$module" >"$folder/go.mod"
+  (cd "$folder" && go build -mod=mod -o "$BIN/" "$@") && rm -r "$folder"
 }
 
 # --- all of it

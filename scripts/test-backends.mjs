@@ -6,7 +6,11 @@ import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 
 /** Each backend, and the command that starts its server. The name is what its test files begin with. */
-const COMMANDS = { nats: 'nats-server' };
+const COMMANDS = {
+  nats: 'nats-server',
+  kafka: 'kafka-java',
+  nsq: 'nsqd',
+};
 
 const args = process.argv.slice(2);
 const flags = args.filter((arg) => arg.startsWith('-'));
