@@ -13,9 +13,11 @@ BACKENDS=(
   "nats nats-server"
   "kafka kafka-java"
   "nsq nsqd"
+  "redis redis-server"
 )
 
 nats() { debian nats-server; }
+redis() { debian redis-server; }
 
 # Its classes from Maven Central, and a command that runs them: `kafka-java kafka.Kafka FILE`.
 kafka() {

@@ -10,6 +10,7 @@ const COMMANDS = {
   nats: 'nats-server',
   kafka: 'kafka-java',
   nsq: 'nsqd',
+  redis: 'redis-server',
 };
 
 const args = process.argv.slice(2);

@@ -50,6 +50,7 @@ const BROKERS = {
   http: async (addresses) =>
     (await import('../broker/http.js')).http({ ...(addresses?.[0] && { address: addresses[0] }) }),
   memory: async () => (await import('../broker/memory.js')).memory(),
+  redis: async (addresses) => (await import('../broker/redis.js')).redis({ ...(addresses && { addresses }) }),
 } satisfies Record<string, (addresses: readonly string[] | undefined) => Promise<Provider<Broker>>>;
 
 const TRANSPORTS = {

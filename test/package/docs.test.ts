@@ -97,6 +97,9 @@ describe('the pages', () => {
     ['src/broker/broker.ts', 'BrokerOptions'],
     ['src/broker/http.ts', 'HttpBrokerOptions'],
     ['src/broker/memory.ts', 'MemoryBrokerOptions'],
+    ['src/broker/served.ts', 'ServedBrokerOptions'],
+    ['src/broker/redis.ts', 'RedisBrokerOptions'],
+    ['src/core/redis.ts', 'RedisOptions'],
     ['src/schema/json-value.ts', 'JsonWriteOptions'],
     ['src/core/console-logger.ts', 'ConsoleLoggerOptions'],
     ['src/core/tls.ts', 'TlsOptions'],
@@ -115,10 +118,10 @@ describe('the pages', () => {
   it('list every door in the table of the README, and no other', () => {
     const { exports } = JSON.parse(page('package.json')) as { exports: Record<string, unknown> };
     const providers = Object.keys(exports)
-      .filter((door) => /^\.\/(?!conformance)\w+\/\w+$/.test(door))
+      .filter((door) => /^\.\/(?!conformance)\w+\/[\w-]+$/.test(door))
       .map((door) => door.replace('.', 'octavo'));
     const table = page('README.md').split('## What there is')[1]?.split('\n\n')[1] ?? '';
-    const listed = [...table.matchAll(/`(octavo\/[\w/]+)`/g)].map(([, door = '']) => door);
+    const listed = [...table.matchAll(/`(octavo\/[\w/-]+)`/g)].map(([, door = '']) => door);
     assert.deepEqual(listed.sort(), providers.sort());
   });
 

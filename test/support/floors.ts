@@ -23,6 +23,10 @@ const CONTRACTS = [
 /** In the folder of a contract, but no provider: what several of them, or the container, stand on. */
 const SHARED = new Set([
   'src/codec/codecs.ts',
+  'src/broker/envelope.ts',
+  'src/broker/handout.ts',
+  'src/broker/publishes.ts',
+  'src/broker/served.ts',
   'src/transport/limits.ts',
   'src/registry/cache.ts',
   'src/registry/record.ts',
@@ -46,7 +50,10 @@ const SHARED = new Set([
 ]);
 
 /** What several providers on one backend share: one file of the lowest floor, and the package that it may load. */
-const BACKENDS: Readonly<Record<string, string>> = { 'src/core/nats.ts': '@nats-io/transport-node' };
+const BACKENDS: Readonly<Record<string, string>> = {
+  'src/core/nats.ts': '@nats-io/transport-node',
+  'src/core/redis.ts': 'ioredis',
+};
 
 const DOORS = new Set(['src/index.ts', 'src/testing/index.ts']);
 

@@ -1,0 +1,43 @@
+import { OctavoError } from './error.js';
+
+/** Where a Redis server is, and what its address says of us. */
+export interface RedisAddress {
+  readonly host: string;
+  readonly port: number;
+  readonly tls: boolean;
+  readonly user?: string;
+  readonly pass?: string;
+  readonly db?: number;
+}
+
+const PORT = 6379;
+
+/** Reads `host:port`, `redis://user:pass@host:port/2` and `rediss://host`. No error shows what stands before the `@`. */
+export function parseRedis(address: string): RedisAddress {
+  const match =
+    /^(?:(rediss?):\/\/)?(?:([^@/]*)@)?(\[[^\]\s]+\]|[^@/\s:]+)(?::(\d{1,5}))?\/?(\d{1,5})?$/.exec(
+      address.trim(),
+    );
+  const [, scheme, who = '', host, port, db] = match ?? [];
+  if (host === undefined)
+    throw new OctavoError(
+      'invalid_argument',
+      `"${address.replace(/^.*@/, '')}" is no address of a Redis server: write host:port, or redis://host:port/db`,
+    );
+  const colon = who.indexOf(':');
+  // Without a colon it is the password, as go-micro and redis-cli have it with an empty user before the colon.
+  const [user, pass] = colon < 0 ? ['', who] : [who.slice(0, colon), who.slice(colon + 1)];
+  return {
+    host: host.replace(/^\[(.*)\]$/, '$1'),
+    port: port === undefined ? PORT : Number(port),
+    tls: scheme === 'rediss',
+    ...(user !== '' && { user: decodeURIComponent(user) }),
+    ...(pass !== '' && { pass: decodeURIComponent(pass) }),
+    ...(db !== undefined && { db: Number(db) }),
+  };
+}
+
+/** How logs and errors show it: without credentials. */
+export function shownRedis({ host, port }: RedisAddress): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
