@@ -15,7 +15,7 @@ import {
 import { HEADER_LIMITS, writeEnvelope } from './envelope.js';
 import { KafkaClient, type ClientParts, type KafkaSasl } from './kafka/client.js';
 import { Lane } from './kafka/lane.js';
-import { KafkaSubscription, type SubscriptionLimits } from './kafka/subscription.js';
+import { KafkaSubscription, type SubscriptionSettings } from './kafka/subscription.js';
 import { Publishes } from './publishes.js';
 import { checkBody, checkDurable, notStarted, servedLimits, type ServedBrokerOptions } from './served.js';
 
@@ -30,6 +30,8 @@ export interface KafkaBrokerOptions extends ServedBrokerOptions {
   readonly tls?: Omit<TlsOptions, 'clientAuth'>;
   /** Bytes of one event's body, which takes four thirds of its own on the wire; the server's `message.max.bytes` has the last word. @defaultValue 700 KiB, what a server takes unless it is told otherwise */
   readonly maxMessageBytes?: number;
+  /** Put before the name of every consumer group, those without a queue's name too: several systems may share one Kafka, and an ACL be for one of them. @defaultValue `''` */
+  readonly groupPrefix?: string;
   /** How long after its last sign of life a member of a queue counts as dead, in milliseconds, and its share goes to the others. @defaultValue `10_000` */
   readonly sessionTimeoutMs?: number;
   /** How often the server is told how far a subscription has come, in milliseconds, unless 500 events are dealt with before. @defaultValue `1_000` */
@@ -55,7 +57,7 @@ export class KafkaBroker extends Broker {
     queues: true,
     redelivery: true,
   } as const;
-  readonly #limits: SubscriptionLimits;
+  readonly #settings: SubscriptionSettings;
   readonly #parts: KafkaBrokerParts;
   readonly #client: KafkaClient;
   readonly #publishes: Publishes;
@@ -77,16 +79,18 @@ export class KafkaBroker extends Broker {
       ...(tls && { tls: shownTls(tls) }),
     };
     const { sessionTimeoutMs = 10_000, commitIntervalMs = 1_000, maxBytes = 1024 * 1024 } = options;
-    this.#limits = {
+    const { groupPrefix = '' } = options;
+    this.#settings = {
       ...servedLimits(options, { maxMessageBytes: 700 * 1024 }),
       sessionTimeoutMs,
       commitIntervalMs,
       maxBytes,
+      groupPrefix,
     };
     this.#parts = parts;
-    const { connectTimeoutMs } = this.#limits;
+    const { connectTimeoutMs } = this.#settings;
     this.#client = new KafkaClient({ addresses, sasl, tls, connectTimeoutMs, sessionTimeoutMs }, parts);
-    this.#publishes = new Publishes(this.name, this.#limits, parts.clock);
+    this.#publishes = new Publishes(this.name, this.#settings, parts.clock);
   }
 
   get address(): string {
@@ -107,7 +111,7 @@ export class KafkaBroker extends Broker {
   async publish(topic: string, message: Message, { key, signal }: PublishOptions = {}): Promise<void> {
     const producer = this.#started;
     checkTopic(topic);
-    const { maxMessageBytes, timeoutMs } = this.#limits;
+    const { maxMessageBytes, timeoutMs } = this.#settings;
     checkBody(topic, message, maxMessageBytes);
     const maxBodyBytes = Math.ceil((maxMessageBytes * 4) / 3) + 2 * HEADER_LIMITS.maxHeaderBytes;
     const value = writeEnvelope(topic, message, { ...HEADER_LIMITS, maxBodyBytes });
@@ -134,7 +138,7 @@ export class KafkaBroker extends Broker {
       handler,
       options,
       this.#client,
-      this.#limits,
+      this.#settings,
       this.#parts,
     );
     this.#subscriptions.add(subscription);

@@ -1,4 +1,5 @@
-import { after, before, describe, test } from 'node:test';
+import { randomUUID } from 'node:crypto';
+import { after, before, beforeEach, describe, test } from 'node:test';
 import { KafkaBroker } from '../../src/broker/kafka.js';
 import { brokerSuite } from '../conformance/broker.js';
 import { conform } from '../conformance/conform.js';
@@ -7,24 +8,27 @@ import { parts } from '../support/parts.js';
 import { wrapped } from '../support/wrapped.js';
 
 let server: KafkaServer;
-// One each: what one queue has not seen waits for the next of the same name.
-async function start(): Promise<void> {
+before(async () => {
   // The suite has events of 1 MiB, more than a server takes unless it is told.
   server = await KafkaServer.start({ properties: { 'message.max.bytes': 4 * 1024 * 1024 } });
-}
+});
+after(() => server.stop());
+
+/** For each test its own: what one queue has not seen waits for the next of the same name. */
+let groupPrefix = '';
+beforeEach(() => (groupPrefix = `${randomUUID()}.`));
 
 function broker(): KafkaBroker {
-  return new KafkaBroker({ addresses: [server.address], maxMessageBytes: 2 * 1024 * 1024 }, parts());
+  return new KafkaBroker(
+    { addresses: [server.address], maxMessageBytes: 2 * 1024 * 1024, groupPrefix },
+    parts(),
+  );
 }
 
 describe('KafkaBroker', () => {
-  before(start);
-  after(() => server.stop());
   conform(test, brokerSuite, broker);
 });
 
 describe('a wrapped KafkaBroker', () => {
-  before(start);
-  after(() => server.stop());
   conform(test, brokerSuite, () => wrapped(broker()));
 });

@@ -10,10 +10,11 @@ import type { ServedLimits } from '../served.js';
 import { CLOSE_MS, RETRY_MS, type ClientParts, type KafkaClient } from './client.js';
 import { Member, type Record } from './member.js';
 
-export interface SubscriptionLimits extends ServedLimits {
+export interface SubscriptionSettings extends ServedLimits {
   readonly commitIntervalMs: number;
   readonly sessionTimeoutMs: number;
   readonly maxBytes: number;
+  readonly groupPrefix: string;
 }
 
 /** So many events are dealt with before the server is told, unless the time comes first. */
@@ -29,7 +30,7 @@ export class KafkaSubscription implements Subscriber {
   readonly topic: string;
   readonly options: SubscribeOptions;
   readonly #client: KafkaClient;
-  readonly #limits: SubscriptionLimits;
+  readonly #settings: SubscriptionSettings;
   readonly #parts: ClientParts;
   readonly #handout: Handout;
   readonly #group: string;
@@ -51,16 +52,16 @@ export class KafkaSubscription implements Subscriber {
     handler: DeliveryHandler,
     options: SubscribeOptions,
     client: KafkaClient,
-    limits: SubscriptionLimits,
+    settings: SubscriptionSettings,
     parts: ClientParts,
   ) {
     this.topic = topic;
     this.options = options;
     this.#client = client;
-    this.#limits = limits;
+    this.#settings = settings;
     this.#parts = parts;
-    this.#group = options.queue ?? randomUUID();
-    this.#handout = new Handout(topic, handler, options, limits, parts);
+    this.#group = `${settings.groupPrefix}${options.queue ?? randomUUID()}`;
+    this.#handout = new Handout(topic, handler, options, settings, parts);
     // In nobody's context: a handler that ends its own subscription is waited for here, and not by itself.
     this.#leaveWhenDone = AsyncResource.bind(() => this.#handout.end().then(() => this.#leave()));
   }
@@ -80,7 +81,7 @@ export class KafkaSubscription implements Subscriber {
   /** As {@link unsubscribe}, but not for ever. */
   async stop(): Promise<void> {
     this.#stopTaking();
-    await this.#handout.endWithin(this.#limits.drainMs);
+    await this.#handout.endWithin(this.#settings.drainMs);
     await this.#leave();
   }
 
@@ -112,7 +113,7 @@ export class KafkaSubscription implements Subscriber {
   /** @param begins whether the subscription begins with it */
   async #join(begins: boolean): Promise<Member> {
     const { topic } = this;
-    const { maxBytes, sessionTimeoutMs, timeoutMs } = this.#limits;
+    const { maxBytes, sessionTimeoutMs, timeoutMs } = this.#settings;
     const member = new Member(
       { topic, group: this.#group, instance: this.#instance, maxBytes, begins },
       this.#client,
@@ -221,7 +222,7 @@ export class KafkaSubscription implements Subscriber {
     this.#wake();
     if (++this.#dealtWith >= COMMIT_EVERY) this.#commit();
     else
-      this.#commitTimer ??= this.#parts.clock.after(this.#limits.commitIntervalMs, () => this.#commit(), {
+      this.#commitTimer ??= this.#parts.clock.after(this.#settings.commitIntervalMs, () => this.#commit(), {
         background: true,
       });
   }
