@@ -117,9 +117,7 @@ export class KafkaBroker extends Broker {
     const value = writeEnvelope(topic, message, { ...HEADER_LIMITS, maxBodyBytes });
     const until = this.#parts.clock.now() + timeoutMs;
     try {
-      await this.#publishes.run(topic, signal, () =>
-        this.#lane(topic, producer).publish(value, key, until),
-      );
+      await this.#publishes.run(topic, signal, () => this.#lane(topic, producer).publish(value, key, until));
     } catch (reason) {
       throw this.#client.error(`publish to "${topic}"`, reason);
     }
@@ -188,7 +186,13 @@ export class KafkaBroker extends Broker {
   #lane(topic: string, producer: Producer): Lane {
     const { clock } = this.#parts;
     const lane =
-      this.#lanes.get(topic) ?? new Lane(topic, producer, () => clock.now(), () => this.#lanes.delete(topic));
+      this.#lanes.get(topic) ??
+      new Lane(
+        topic,
+        producer,
+        () => clock.now(),
+        () => this.#lanes.delete(topic),
+      );
     this.#lanes.set(topic, lane);
     return lane;
   }

@@ -50,6 +50,8 @@ const BROKERS = {
   http: async (addresses) =>
     (await import('../broker/http.js')).http({ ...(addresses?.[0] && { address: addresses[0] }) }),
   memory: async () => (await import('../broker/memory.js')).memory(),
+  kafka: async (addresses) => (await import('../broker/kafka.js')).kafka({ ...(addresses && { addresses }) }),
+  nsq: async (addresses) => (await import('../broker/nsq.js')).nsq({ ...(addresses && { addresses }) }),
   redis: async (addresses) => (await import('../broker/redis.js')).redis({ ...(addresses && { addresses }) }),
 } satisfies Record<string, (addresses: readonly string[] | undefined) => Promise<Provider<Broker>>>;
 

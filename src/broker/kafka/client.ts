@@ -123,12 +123,12 @@ export class KafkaClient {
       highWaterMark: 1,
       ...sharing(share),
     };
-    return new (this.#loaded.Consumer)(options);
+    return new this.#loaded.Consumer(options);
   }
 
   /** Has the server forget a group that nobody comes to. Where that fails, it forgets by itself, in a week unless told otherwise. */
   async deleteGroup(group: string): Promise<void> {
-    const admin = new (this.#loaded.Admin)(this.#base());
+    const admin = new this.#loaded.Admin(this.#base());
     const late = (): Error => new Error(`no answer within ${CLOSE_MS} ms`);
     await within(CLOSE_MS, this.#parts.clock, admin.deleteGroups({ groups: [group] }), late).catch(() => {});
     await this.#close(admin, () => admin.close());

@@ -11,8 +11,8 @@ interface Entry {
   readonly value: Buffer;
   /** When nobody waits for it any longer, in milliseconds since the epoch. */
   readonly until: number;
-  resolve(): void;
-  reject(reason: unknown): void;
+  readonly resolve: () => void;
+  readonly reject: (reason: unknown) => void;
 }
 
 /**

@@ -169,11 +169,14 @@ export class Member {
       const [from = 0n, to = 0n, at = LATEST] = [first[partition], last[partition], committed[partition]];
       if (at >= from && at <= to) return [];
       if (at >= 0n)
-        this.#logger.warn('events are gone that a subscription had not seen: the topic keeps them too short', {
-          topic,
-          queue: group,
-          partition,
-        });
+        this.#logger.warn(
+          'events are gone that a subscription had not seen: the topic keeps them too short',
+          {
+            topic,
+            queue: group,
+            partition,
+          },
+        );
       return [{ topic, partition, offset: isNew ? to : from, leaderEpoch: -1 }];
     });
     if (offsets.length > 0) await this.#consumer.commit({ offsets });

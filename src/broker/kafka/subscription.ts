@@ -1,7 +1,6 @@
 import { AsyncResource } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import type { Timer } from '../../core/clock.js';
-import { OctavoError } from '../../core/error.js';
 import { within } from '../../core/within.js';
 import type { DeliveryHandler, SubscribeOptions, Subscriber } from '../broker.js';
 import { HEADER_LIMITS, readEnvelope } from '../envelope.js';
@@ -137,7 +136,7 @@ export class KafkaSubscription implements Subscriber {
   async #keep(first: Member): Promise<void> {
     const { topic } = this;
     const { logger } = this.#parts;
-    for (let member: Member | undefined = first; member !== undefined; ) {
+    for (let member: Member | undefined = first; member !== undefined;) {
       try {
         for await (const record of member.records()) {
           await this.#room(member);
