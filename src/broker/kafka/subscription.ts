@@ -1,6 +1,7 @@
 import { AsyncResource } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import type { Timer } from '../../core/clock.js';
+import { OctavoError } from '../../core/error.js';
 import { within } from '../../core/within.js';
 import type { DeliveryHandler, SubscribeOptions, Subscriber } from '../broker.js';
 import { HEADER_LIMITS, readEnvelope } from '../envelope.js';
@@ -67,7 +68,18 @@ export class KafkaSubscription implements Subscriber {
 
   /** Joins the group. Rejects, with nothing left behind, where that cannot be done in time. */
   async begin(): Promise<void> {
-    void this.#keep(await this.#join(true));
+    const { clock } = this.#parts;
+    const until = clock.now() + this.#settings.connectTimeoutMs;
+    for (;;)
+      try {
+        void this.#keep(await this.#join(true));
+        return;
+      } catch (reason) {
+        // A cluster that has just come up, or changed its mind on who leads, refuses for a moment.
+        const passes = reason instanceof OctavoError && reason.code === 'unavailable';
+        if (!passes || clock.now() + RETRY_MS > until || this.#leaving.signal.aborted) throw reason;
+        await clock.sleep(RETRY_MS);
+      }
   }
 
   async unsubscribe(): Promise<void> {

@@ -50,6 +50,8 @@ export class NsqClient {
       clientId: 'octavo',
       heartbeatInterval: HEARTBEAT_S,
       idleTimeout: SILENCE_S,
+      // Else the server keeps an event back for 250 ms, for others that go with it.
+      outputBufferSize: -1,
       ...(secret !== undefined && { authSecret: secret }),
       ...secured,
     };

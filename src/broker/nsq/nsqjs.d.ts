@@ -10,6 +10,8 @@ declare module 'nsqjs' {
     /** Seconds without a byte after which a connection is closed. */
     readonly idleTimeout?: number;
     readonly maxInFlight?: number;
+    /** Bytes; -1 for none. */
+    readonly outputBufferSize?: number;
     /** Milliseconds. */
     readonly messageTimeout?: number;
     readonly tls?: boolean;
