@@ -98,6 +98,27 @@ describe('what a Kafka server holds together', () => {
   );
 
   it(
+    'is for each topic apart where one queue has several',
+    withBench(async (bench) => {
+      const topics = [fresh('one'), fresh('two'), fresh('three')];
+      const gots = topics.map(() => new Got());
+      for (const [at, topic] of topics.entries())
+        await (
+          await bench.started({})
+        ).subscribe(topic, gots[at]?.handler ?? (() => {}), { queue: 'several' });
+      const publisher = await bench.started({});
+      for (const topic of topics)
+        for (let n = 0; n < 20; n++)
+          await publisher.publish(topic, event(`${topic} ${n}`), { key: String(n) });
+      for (const [at, topic] of topics.entries()) {
+        const wanted = Array.from({ length: 20 }, (_, n) => `${topic} ${n}`);
+        await gots[at]?.has(...wanted);
+        assert.equal(gots[at]?.texts.length, 20);
+      }
+    }),
+  );
+
+  it(
     'comes once to a handler that takes longer than a session lasts',
     withBench(async (bench) => {
       const broker = await bench.started({ sessionTimeoutMs: 6_000 });

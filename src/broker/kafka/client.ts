@@ -76,25 +76,32 @@ export class KafkaClient {
     const { clock } = this.#parts;
     const begin = clock.now();
     for (;;) {
-      const producer = this.#producer();
-      try {
-        await within(connectTimeoutMs, clock, producer.metadata({ topics: [] }), () =>
-          Object.assign(new Error('it does not answer'), { canRetry: true }),
+      const cause = await this.#probe(connectTimeoutMs);
+      if (cause === undefined) return this.#producer();
+      const error = this.error('find a server', cause);
+      if (error.code !== 'unavailable') throw error;
+      const ms = Math.round(clock.now() - begin);
+      if (ms + RETRY_MS > connectTimeoutMs || given())
+        throw new OctavoError(
+          'unavailable',
+          `the kafka broker found no Kafka server at ${this.where} within ${ms} ms: ${reasonOf(this.where, cause)}: start one, or set addresses`,
+          { cause },
         );
-        return producer;
-      } catch (cause) {
-        await this.close(producer);
-        const error = this.error('find a server', cause);
-        if (error.code !== 'unavailable') throw error;
-        const ms = Math.round(clock.now() - begin);
-        if (ms + RETRY_MS > connectTimeoutMs || given())
-          throw new OctavoError(
-            'unavailable',
-            `the kafka broker found no Kafka server at ${this.where} within ${ms} ms: ${reasonOf(this.where, cause)}: start one, or set addresses`,
-            { cause },
-          );
-        await clock.sleep(RETRY_MS);
-      }
+      await clock.sleep(RETRY_MS);
+    }
+  }
+
+  /** Asks whoever is there, once. Returns what went wrong. */
+  async #probe(ms: number): Promise<unknown> {
+    const probe = new this.#loaded.Base({ ...this.#base(), retries: 0 });
+    const late = (): Error => new Error(`no answer within ${ms} ms`);
+    try {
+      await within(ms, this.#parts.clock, probe.metadata({ topics: [] }), late);
+      return undefined;
+    } catch (reason) {
+      return reason;
+    } finally {
+      await this.#close(probe, () => probe.close());
     }
   }
 

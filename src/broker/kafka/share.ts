@@ -27,12 +27,13 @@ export function sharing(share: () => Share): Pick<GroupOptions, 'protocols' | 'p
   return { protocols: [protocol], partitionAssigner: assign };
 }
 
-const assign: GroupPartitionsAssigner = (_, members, topics, metadata) => {
+const assign: GroupPartitionsAssigner = (_, members, __, metadata) => {
   const assignments = [...members.keys()].map((memberId) => ({
     memberId,
     assignments: new Map<string, { topic: string; partitions: number[] }>(),
   }));
-  for (const topic of topics) {
+  // Those of all members: what the library gives apart are one's own.
+  for (const topic of metadata.topics.keys()) {
     const takers = assignments.filter(({ memberId }) => members.get(memberId)?.topics?.includes(topic));
     const shares = takers.map(({ memberId }) => readShare(members.get(memberId)?.metadata));
     const parts = divide(metadata.topics.get(topic)?.partitionsCount ?? 0, shares);
