@@ -13,7 +13,7 @@ import {
   type Subscriber,
 } from './broker.js';
 import { HEADER_LIMITS, writeEnvelope } from './envelope.js';
-import { NsqClient, type ClientParts, type NsqTls } from './nsq/client.js';
+import { NsqClient, RETRY_MS, type ClientParts, type NsqTls } from './nsq/client.js';
 import { Link } from './nsq/link.js';
 import { Nodes } from './nsq/nodes.js';
 import { NsqSubscription } from './nsq/subscription.js';
@@ -47,9 +47,6 @@ export interface NsqBrokerOptions extends ServedBrokerOptions {
 }
 
 export type NsqBrokerParts = ClientParts;
-
-/** How long after a failed start the next attempt is made. */
-const RETRY_MS = 250;
 
 /**
  * Publishes to nsqds; a queue is a channel.

@@ -16,7 +16,9 @@ import {
 
 let server: KafkaServer;
 before(async () => {
-  server = await KafkaServer.start({ properties: { 'num.partitions': 4 } });
+  server = await KafkaServer.start({
+    properties: { 'num.partitions': 4, 'group.min.session.timeout.ms': 1_000 },
+  });
 });
 after(() => server.stop());
 
@@ -32,7 +34,7 @@ function fresh(what: string): string {
   return `${what}-${randomUUID().slice(0, 8)}`;
 }
 
-describe('what a Kafka server holds together', () => {
+describe('what a Kafka server holds together', { concurrency: true }, () => {
   it(
     'is in order for each key, with many handlers at once and several partitions',
     withBench(async (bench) => {
@@ -121,11 +123,11 @@ describe('what a Kafka server holds together', () => {
   it(
     'comes once to a handler that takes longer than a session lasts',
     withBench(async (bench) => {
-      const broker = await bench.started({ sessionTimeoutMs: 6_000 });
+      const broker = await bench.started({ sessionTimeoutMs: 3_000 });
       const topic = fresh('slow');
       const got = new Got();
       await broker.subscribe(topic, async (delivery) => {
-        await wait(7_000);
+        await wait(5_000);
         got.handler(delivery);
       });
       await broker.publish(topic, event('slow'));

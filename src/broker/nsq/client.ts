@@ -23,6 +23,8 @@ export interface ClientParts {
 
 type Library = Pick<typeof import('nsqjs'), 'Reader' | 'Writer'>;
 
+/** How long after a connection has ended the next one is tried. */
+export const RETRY_MS = 250;
 /** How often a server says that it lives, and after how much silence it counts as dead, in seconds. */
 const HEARTBEAT_S = 2;
 const SILENCE_S = 5;

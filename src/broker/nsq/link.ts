@@ -2,10 +2,7 @@ import type { Writer } from 'nsqjs';
 import type { Timer } from '../../core/clock.js';
 import { OctavoError } from '../../core/error.js';
 import { quietly } from '../../core/quietly.js';
-import { errorOf, type ClientParts, type NsqClient } from './client.js';
-
-/** How long after a connection has ended the next one is tried. */
-const RETRY_MS = 250;
+import { errorOf, RETRY_MS, type ClientParts, type NsqClient } from './client.js';
 
 /** What is published to one nsqd: one connection after the other, as the library makes none again. */
 export class Link {

@@ -41,6 +41,8 @@ declare module 'nsqjs' {
   export class Reader extends EventEmitter {
     constructor(topic: string, channel: string, config: ReaderConfig);
     connect(): void;
+    /** Does nothing where there is a connection, or one is being made. */
+    connectToNSQD(host: string, port: number): void;
     pause(): void;
     close(): void;
   }

@@ -1,6 +1,7 @@
 import { AsyncResource } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import type { Message, Reader } from 'nsqjs';
+import { parseAddress } from '../../core/address.js';
 import type { Timer } from '../../core/clock.js';
 import { OctavoError } from '../../core/error.js';
 import { quietly } from '../../core/quietly.js';
@@ -9,7 +10,7 @@ import type { DeliveryHandler, SubscribeOptions, Subscriber } from '../broker.js
 import { HEADER_LIMITS, readEnvelope } from '../envelope.js';
 import { Handout, type Incoming } from '../handout.js';
 import type { ServedLimits } from '../served.js';
-import { errorOf, type ClientParts, type NsqClient } from './client.js';
+import { errorOf, RETRY_MS, type ClientParts, type NsqClient } from './client.js';
 
 /** How long what was written last takes to be gone: the library does not wait for it when it closes. */
 const FLUSH_MS = 50;
@@ -153,10 +154,22 @@ export class NsqSubscription implements Subscriber {
         told = true;
         logger.warn('a subscription has lost an nsqd, and tries again', { topic, address, error });
       });
-      reader.on('nsqd_closed', () => reject(errorOf(address, undefined)));
+      reader.on('nsqd_closed', () => {
+        reject(errorOf(address, undefined));
+        this.#connectAgain(reader, address);
+      });
       reader.on('message', (message: Message) => this.#take(message));
       reader.connect();
     });
+  }
+
+  /** Sooner than the reader would by itself, which may be a second later. */
+  #connectAgain(reader: Reader, address: string): void {
+    const { host, port } = parseAddress(address);
+    const again = (): void => {
+      if (!this.#ending && this.#readers.get(address) === reader) reader.connectToNSQD(host, port);
+    };
+    this.#parts.clock.after(RETRY_MS, again, { background: true });
   }
 
   #take(message: Message): void {
