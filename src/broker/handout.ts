@@ -8,6 +8,8 @@ import type { Delivery, DeliveryHandler, SubscribeOptions } from './broker.js';
 
 /** An event that a backend brought, and what becomes of it there. Of `ack` and `nack` one is called, once. */
 export interface Incoming {
+  /** Where it was published, where a subscription takes in several topics. @defaultValue that of the subscription */
+  readonly topic?: string;
   readonly message: Message;
   /** Counts its deliveries, from 1. */
   readonly attempt: number;
@@ -138,8 +140,7 @@ export class Handout {
   }
 
   async #run(held: Held, handler: DeliveryHandler): Promise<void> {
-    const { topic } = this;
-    const { message, attempt, key } = held.incoming;
+    const { message, attempt, key, topic = this.topic } = held.incoming;
     const delivery: Delivery = {
       topic,
       message,

@@ -128,7 +128,7 @@ export class KafkaBroker extends Broker {
     handler: DeliveryHandler,
     options: SubscribeOptions = {},
   ): Promise<Subscriber> {
-    if (this.#started === undefined) throw notStarted(this);
+    if (this.#producer === undefined || this.#stopping !== undefined) throw notStarted(this);
     checkTopic(topic);
     checkDurable(this, topic, options);
     const subscription = new KafkaSubscription(
@@ -170,14 +170,14 @@ export class KafkaBroker extends Broker {
   }
 
   async #close(): Promise<void> {
-    const producer = this.#producer;
-    this.#producer = undefined;
     await this.#starting?.catch(() => {});
+    // Handlers in hand may publish until they are through.
     await Promise.all([...this.#subscriptions].map((each) => each.stop()));
     this.#subscriptions.clear();
-    const stopped = new OctavoError('unavailable', 'the kafka broker was stopped during a publish');
-    this.#publishes.end(stopped);
-    for (const lane of this.#lanes.values()) lane.end(stopped);
+    const producer = this.#producer;
+    this.#producer = undefined;
+    await this.#publishes.endWithin(this.#settings.drainMs);
+    for (const lane of this.#lanes.values()) lane.end();
     if (producer !== undefined) await this.#client.close(producer);
     this.#lanes.clear();
     this.#client.stop();

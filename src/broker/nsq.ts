@@ -126,7 +126,7 @@ export class NsqBroker extends Broker {
     handler: DeliveryHandler,
     options: SubscribeOptions = {},
   ): Promise<Subscriber> {
-    if (!this.#started) throw notStarted(this);
+    if (!this.#started || this.#stopping !== undefined) throw notStarted(this);
     checkName('topic', topic);
     if (options.queue !== undefined) checkName('queue', options.queue);
     checkDurable(this, topic, options);
@@ -231,11 +231,12 @@ export class NsqBroker extends Broker {
   }
 
   async #close(): Promise<void> {
-    this.#started = false;
     await this.#starting?.catch(() => {});
+    // Handlers in hand may publish until they are through.
     await Promise.all([...this.#subscriptions].map((each) => each.stop()));
     this.#subscriptions.clear();
-    this.#publishes.end(new OctavoError('unavailable', 'the nsq broker was stopped during a publish'));
+    this.#started = false;
+    await this.#publishes.endWithin(this.#settings.drainMs);
     this.#letGo();
   }
 

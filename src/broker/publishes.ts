@@ -1,6 +1,7 @@
 import type { Clock } from '../core/clock.js';
 import { Deadlines } from '../core/deadlines.js';
 import { OctavoError } from '../core/error.js';
+import { InHand } from '../core/in-hand.js';
 
 export interface PublishesLimits {
   /** For how long the backend's word is waited for, in milliseconds. */
@@ -17,6 +18,7 @@ export class Publishes {
   readonly #deadlines: Deadlines;
   /** What ends each. */
   readonly #underWay = new Set<(reason: OctavoError) => void>();
+  readonly #inHand = new InHand();
 
   /** @param name the broker's */
   constructor(name: string, limits: PublishesLimits, clock: Clock) {
@@ -33,14 +35,20 @@ export class Publishes {
    * for too many at once. In the first two cases the event may or may not be there.
    */
   async run(topic: string, signal: AbortSignal | undefined, publish: () => Promise<unknown>): Promise<void> {
-    const { timeoutMs, maxPublishes } = this.#limits;
+    const { maxPublishes } = this.#limits;
     if (signal?.aborted === true) throw aborted(topic, signal);
     if (this.#underWay.size >= maxPublishes)
       throw new OctavoError(
         'resource_exhausted',
         `${maxPublishes} publishes of the ${this.#name} broker are under way (maxPublishes): "${topic}" has to wait`,
       );
-    await new Promise<void>((resolve, reject) => {
+    await this.#inHand.run(() => this.#ended(topic, signal, publish));
+  }
+
+  /** Resolves or rejects with the publish, or before, when something ends it. */
+  #ended(topic: string, signal: AbortSignal | undefined, publish: () => Promise<unknown>): Promise<void> {
+    const { timeoutMs } = this.#limits;
+    return new Promise((resolve, reject) => {
       const leave = (): void => {
         this.#underWay.delete(fail);
         expiry.leave();
@@ -66,8 +74,13 @@ export class Publishes {
     });
   }
 
-  /** Ends those that are under way. */
-  end(reason: OctavoError): void {
+  /** Waits for those that are under way, so many milliseconds at most, and ends the rest. */
+  async endWithin(ms: number): Promise<void> {
+    await this.#inHand.idleWithin(ms, this.#clock);
+    const reason = new OctavoError(
+      'unavailable',
+      `the ${this.#name} broker was stopped before the backend answered`,
+    );
     for (const fail of [...this.#underWay]) fail(reason);
   }
 

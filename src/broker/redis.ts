@@ -27,6 +27,8 @@ import {
 export interface RedisBrokerOptions extends ServedBrokerOptions, RedisOptions {
   /** How many events wait for the handler of one subscription; what comes then is dropped, and logged. @defaultValue `1_024` */
   readonly prefetch?: number;
+  /** Whether a topic with `*`, `?` or `[` in it takes in every topic that it matches, as Redis' PSUBSCRIBE has it. @defaultValue `false` */
+  readonly patterns?: boolean;
 }
 
 /**
@@ -63,7 +65,7 @@ export class RedisBroker extends Broker {
     this.#parts = parts;
     this.#limits = limits;
     this.#publishes = new Publishes(this.name, limits, parts.clock);
-    this.#channels = new Channels(parts);
+    this.#channels = new Channels(options.patterns === true, parts);
     const who = 'the redis broker';
     this.#commands = new RedisLine(who, options, parts, { up: async () => {} });
     this.#hearing = new RedisLine(who, options, parts, { up: (redis) => this.#channels.hear(redis) });
@@ -74,9 +76,9 @@ export class RedisBroker extends Broker {
     return this.#running === undefined ? '' : this.#commands.where;
   }
 
-  async start(): Promise<void> {
-    await this.#stopping;
-    await (this.#running ??= this.#open());
+  start(): Promise<void> {
+    if (this.#stopping !== undefined) return this.#stopping.then(() => this.start());
+    return (this.#running ??= this.#open());
   }
 
   async stop(): Promise<void> {
@@ -106,6 +108,8 @@ export class RedisBroker extends Broker {
   ): Promise<Subscriber> {
     if (this.#running === undefined || this.#stopping !== undefined) throw notStarted(this);
     checkDurable(this, topic, options);
+    if (options.queue !== undefined)
+      this.#parts.logger.warn('redis knows no queues: every subscriber gets every event', { topic });
     const handout = new Handout(topic, handler, options, this.#limits, this.#parts);
     try {
       await this.#channels.join(handout, this.#hearing.redis);
@@ -142,7 +146,7 @@ export class RedisBroker extends Broker {
     // Handlers in hand may publish until they are through.
     await this.#channels.end(this.#limits.drainMs);
     this.#running = undefined;
-    this.#publishes.end(new OctavoError('unavailable', 'the redis broker was stopped'));
+    await this.#publishes.endWithin(this.#limits.drainMs);
     await Promise.all([this.#commands.stop(), this.#hearing.stop()]);
     await running.catch(() => {});
   }

@@ -18,21 +18,21 @@ export function parseRedis(address: string): RedisAddress {
     /^(?:(rediss?):\/\/)?(?:([^@/]*)@)?(\[[^\]\s]+\]|[^@/\s:]+)(?::(\d{1,5}))?\/?(\d{1,5})?$/.exec(
       address.trim(),
     );
-  const [, scheme, who = '', host, port, db] = match ?? [];
-  if (host === undefined)
-    throw new OctavoError(
-      'invalid_argument',
-      `"${address.replace(/^.*@/, '')}" is no address of a Redis server: write host:port, or redis://host:port/db`,
-    );
+  const [, scheme, who = '', host, portText, db] = match ?? [];
+  const port = portText === undefined ? PORT : Number(portText);
+  if (host === undefined || port > 65_535)
+    throw noAddress(address, 'write host:port, or redis://host:port/db');
   const colon = who.indexOf(':');
-  // Without a colon it is the password, as go-micro and redis-cli have it with an empty user before the colon.
-  const [user, pass] = colon < 0 ? ['', who] : [who.slice(0, colon), who.slice(colon + 1)];
+  // Without a colon it is the password, as redis-cli has it.
+  const [user, pass] = (colon < 0 ? ['', who] : [who.slice(0, colon), who.slice(colon + 1)]).map((text) =>
+    decoded(text, address),
+  );
   return {
     host: host.replace(/^\[(.*)\]$/, '$1'),
-    port: port === undefined ? PORT : Number(port),
+    port,
     tls: scheme === 'rediss',
-    ...(user !== '' && { user: decodeURIComponent(user) }),
-    ...(pass !== '' && { pass: decodeURIComponent(pass) }),
+    ...(user !== '' && user !== undefined && { user }),
+    ...(pass !== '' && pass !== undefined && { pass }),
     ...(db !== undefined && { db: Number(db) }),
   };
 }
@@ -40,4 +40,19 @@ export function parseRedis(address: string): RedisAddress {
 /** How logs and errors show it: without credentials. */
 export function shownRedis({ host, port }: RedisAddress): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+function decoded(text: string, address: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw noAddress(address, 'write a % in user and password as %25');
+  }
+}
+
+function noAddress(address: string, remedy: string): OctavoError {
+  return new OctavoError(
+    'invalid_argument',
+    `"${address.replace(/^.*@/, '')}" is no address of a Redis server: ${remedy}`,
+  );
 }

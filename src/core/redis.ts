@@ -1,11 +1,13 @@
+import type { ConnectionOptions } from 'node:tls';
 import type { Redis, RedisOptions as LibraryOptions } from 'ioredis';
 import type { Clock } from './clock.js';
 import { OctavoError } from './error.js';
 import type { Logger } from './logger.js';
 import { peer } from './peer.js';
+import { connectorTo } from './redis-connector.js';
 import { parseRedis, shownRedis, type RedisAddress } from './redis-address.js';
+import { isReply, messageOf, noServer, redisFault, whyNot, type RedisOwner } from './redis-fault.js';
 import { Certificates, checkOf, type TlsOptions } from './tls.js';
-import { tlsFault } from './tls-fault.js';
 
 /** Where a Redis server is, and how it is reached. */
 export interface RedisOptions {
@@ -52,19 +54,19 @@ const PONG_MS = 2_000;
 export class RedisLine {
   /** Its servers, without credentials. */
   readonly where: string;
-  readonly #who: string;
   readonly #options: RedisOptions;
   readonly #addresses: readonly RedisAddress[];
   readonly #parts: RedisParts;
   readonly #events: RedisEvents;
   readonly #certificates: Certificates | undefined;
+  readonly #owner: RedisOwner;
   #redis: Redis | undefined;
   #turn = 0;
   #ending = new AbortController();
+  #waiting: (() => void)[] = [];
 
   /** @param who what errors call its owner: `the redis broker` */
   constructor(who: string, options: RedisOptions, parts: RedisParts, events: RedisEvents) {
-    this.#who = who;
     this.#options = options;
     this.#parts = parts;
     this.#events = events;
@@ -72,6 +74,7 @@ export class RedisLine {
     this.where = this.#addresses.map(shownRedis).join(', ');
     const { tls = this.#addresses.some((each) => each.tls) ? {} : undefined } = options;
     this.#certificates = tls && new Certificates(who, tls, parts);
+    this.#owner = { who, where: this.where, secure: tls !== undefined };
   }
 
   /** Whether something can be sent now. */
@@ -105,68 +108,60 @@ export class RedisLine {
         if (ms + RETRY_MS > connectTimeoutMs || turn !== this.#turn)
           throw new OctavoError(
             'unavailable',
-            `${this.#who} found no Redis server at ${this.where} within ${ms} ms: ${tlsFaultIn(this.where, cause) ?? `${messageOf(cause)}: start one, or set addresses`}`,
+            `${this.#owner.who} found no Redis server at ${this.where} within ${ms} ms: ${whyNot(this.#owner, cause)}`,
             { cause },
           );
-        await clock.sleep(RETRY_MS);
+        await this.#pause();
       }
   }
 
   async stop(): Promise<void> {
     this.#turn++;
     this.#ending.abort();
+    this.#wake();
     const redis = this.#redis;
     this.#redis = undefined;
     redis?.disconnect();
     this.#certificates?.stop();
   }
 
-  /** What a command's rejection means. */
-  fault(reason: unknown): OctavoError {
-    if (reason instanceof OctavoError) return reason;
-    const text = messageOf(reason);
-    if (/^NOPERM/.test(text))
-      return new OctavoError('permission_denied', `the Redis server forbids it to ${this.#who}: ${text}`, {
-        cause: reason,
-      });
-    if (/^NOAUTH|^WRONGPASS/.test(text)) return this.#stranger(reason);
-    if (/^OOM/.test(text))
-      return new OctavoError('resource_exhausted', `the Redis server at ${this.where} is full: ${text}`, {
-        cause: reason,
-      });
-    if (
-      /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|MISCONF|NOREPLICAS|TRYAGAIN|UNBLOCKED)/.test(text) ||
-      !isReply(reason)
-    )
-      return this.#unavailable(text);
-    return new OctavoError('internal', `the Redis server at ${this.where} refused: ${text}`, {
-      cause: reason,
-    });
+  /** Resolves when there is a connection; at once when there is one, and when it is stopped. */
+  async ready(): Promise<void> {
+    if (this.#redis === undefined && !this.#ending.signal.aborted)
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
-  #stranger(cause: unknown): OctavoError {
-    return new OctavoError(
-      'unauthenticated',
-      `the Redis server at ${this.where} refused ${this.#who}: wrong user or password`,
-      { cause },
-    );
+  /** What a command's rejection means. */
+  fault(reason: unknown): OctavoError {
+    return redisFault(this.#owner, reason);
+  }
+
+  #wake(): void {
+    for (const wake of this.#waiting.splice(0)) wake();
   }
 
   #unavailable(why: string, executed?: false): OctavoError {
-    return new OctavoError(
-      'unavailable',
-      `${this.#who} has no Redis server at ${this.where}: ${why}`,
-      executed === false ? { executed } : {},
-    );
+    return noServer(this.#owner, why, executed);
   }
 
   async #connect(attempt: number, turn: number): Promise<void> {
-    const { Redis } = await peer(this.#who, 'ioredis', () => import('ioredis'));
+    const { Redis, AbstractConnector } = await peer(this.#owner.who, 'ioredis', () => import('ioredis'));
     const address = this.#addresses[attempt % this.#addresses.length] ?? parseRedis(DEFAULT_ADDRESS);
-    const redis = new Redis(await this.#libraryOptions(address));
+    const tls = await this.#tls(address);
+    const { host, port } = address;
+    const Connector = connectorTo(AbstractConnector, { host, port, ...(tls && { tls }) });
+    if (turn !== this.#turn) throw this.#unavailable('it was stopped while it connected');
+    const redis = new Redis({ ...this.#libraryOptions(address), Connector });
     let last: unknown;
     // Without a listener the library writes to the console.
     redis.on('error', (reason: unknown) => (last = reason));
+    const ms = this.#attemptMs;
+    const timer = this.#parts.clock.after(ms, () => {
+      last = new Error(`no answer within ${ms} ms`);
+      redis.disconnect();
+    });
+    const stop = (): void => redis.disconnect();
+    this.#ending.signal.addEventListener('abort', stop, { once: true });
     try {
       await redis.connect();
       // Answers only to whom the server knows.
@@ -175,9 +170,10 @@ export class RedisLine {
     } catch (reason) {
       redis.disconnect();
       const cause = isReply(reason) ? reason : (last ?? reason);
-      if (/^(NOAUTH|WRONGPASS|ERR invalid password|ERR AUTH|ERR Client sent AUTH)/.test(messageOf(cause)))
-        throw this.#stranger(cause);
       throw isReply(cause) ? this.fault(cause) : cause;
+    } finally {
+      timer.cancel();
+      this.#ending.signal.removeEventListener('abort', stop);
     }
     if (turn !== this.#turn || redis.status !== 'ready') {
       redis.disconnect();
@@ -186,19 +182,33 @@ export class RedisLine {
       );
     }
     this.#redis = redis;
+    this.#wake();
     redis.once('close', () => void this.#again(redis, turn));
     void this.#watch(redis);
   }
 
-  async #libraryOptions({ host, port, ...address }: RedisAddress): Promise<LibraryOptions> {
-    const { user = address.user, pass = address.pass, db = address.db } = this.#options;
+  get #attemptMs(): number {
+    return Math.min(ATTEMPT_MS, this.#options.connectTimeoutMs ?? ATTEMPT_MS);
+  }
+
+  async #tls({ host }: RedisAddress): Promise<ConnectionOptions | undefined> {
     const certificates = this.#certificates;
+    return (
+      certificates && {
+        ...checkOf(host, certificates.policy),
+        secureContext: await certificates.forClient(),
+      }
+    );
+  }
+
+  #libraryOptions(address: RedisAddress): LibraryOptions {
+    const { user = address.user, pass = address.pass, db = address.db } = this.#options;
     return {
-      host,
-      port,
+      // As it waits for the event of a socket that speaks TLS.
+      ...(this.#certificates && { tls: {} }),
       lazyConnect: true,
       connectionName: 'octavo',
-      connectTimeout: Math.min(ATTEMPT_MS, this.#options.connectTimeoutMs ?? ATTEMPT_MS),
+      connectTimeout: this.#attemptMs,
       // All that the library would do by itself when a connection breaks is done here.
       retryStrategy: () => null,
       maxRetriesPerRequest: 0,
@@ -212,9 +222,6 @@ export class RedisLine {
       ...(user !== undefined && { username: user }),
       ...(pass !== undefined && { password: pass }),
       ...(db !== undefined && { db }),
-      ...(certificates && {
-        tls: { ...checkOf(host, certificates.policy), secureContext: await certificates.forClient() },
-      }),
     };
   }
 
@@ -222,7 +229,7 @@ export class RedisLine {
   async #again(redis: Redis, turn: number): Promise<void> {
     if (this.#redis !== redis || turn !== this.#turn) return;
     this.#redis = undefined;
-    const { clock, logger } = this.#parts;
+    const { logger } = this.#parts;
     logger.warn('disconnected from Redis', { server: this.where });
     this.#events.down?.(this.#unavailable('the connection broke'));
     let before = '';
@@ -238,11 +245,16 @@ export class RedisLine {
           logger.warn('Redis cannot be reached', { server: this.where, error: text });
         before = text;
       }
-      try {
-        await clock.sleep(RETRY_MS, this.#ending.signal);
-      } catch {
-        return;
-      }
+      await this.#pause();
+    }
+  }
+
+  /** Waits before the next attempt; not when it is stopped. */
+  async #pause(): Promise<void> {
+    try {
+      await this.#parts.clock.sleep(RETRY_MS, this.#ending.signal);
+    } catch {
+      // Whoever waits looks whether its turn is over.
     }
   }
 
@@ -268,18 +280,4 @@ export class RedisLine {
       }
     }
   }
-}
-
-/** Whether a server said so, and not the connection. */
-function isReply(reason: unknown): boolean {
-  return reason instanceof Error && reason.name === 'ReplyError';
-}
-
-/** What is wrong with TLS, where an error says so. */
-function tlsFaultIn(where: string, reason: unknown): string | undefined {
-  return reason instanceof Error ? tlsFault(where, reason) : undefined;
-}
-
-function messageOf(reason: unknown): string {
-  return reason instanceof Error ? reason.message : String(reason);
 }

@@ -53,6 +53,8 @@ const BROKERS = {
   kafka: async (addresses) => (await import('../broker/kafka.js')).kafka({ ...(addresses && { addresses }) }),
   nsq: async (addresses) => (await import('../broker/nsq.js')).nsq({ ...(addresses && { addresses }) }),
   redis: async (addresses) => (await import('../broker/redis.js')).redis({ ...(addresses && { addresses }) }),
+  'redis-streams': async (addresses) =>
+    (await import('../broker/redis-streams.js')).redisStreams({ ...(addresses && { addresses }) }),
 } satisfies Record<string, (addresses: readonly string[] | undefined) => Promise<Provider<Broker>>>;
 
 const TRANSPORTS = {

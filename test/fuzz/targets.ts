@@ -11,6 +11,7 @@ import {
 import { httpMessages, httpWriting } from './targets/http.js';
 import { mdnsPackets, mdnsPayloads } from './targets/mdns.js';
 import { natsEnvelopes, natsFrames } from './targets/nats.js';
+import { redisAddresses, redisEntries } from './targets/redis.js';
 import { protoJson, protobuf, times } from './targets/schema.js';
 import { tcpConnections, tcpFrames, tcpHeaders, tcpPrefaces } from './targets/tcp.js';
 
@@ -26,6 +27,8 @@ export const targets: readonly Target[] = [
   mdnsPayloads,
   natsEnvelopes,
   natsFrames,
+  redisEntries,
+  redisAddresses,
   protobuf,
   protoJson,
   times,

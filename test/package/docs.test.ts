@@ -99,6 +99,7 @@ describe('the pages', () => {
     ['src/broker/memory.ts', 'MemoryBrokerOptions'],
     ['src/broker/served.ts', 'ServedBrokerOptions'],
     ['src/broker/redis.ts', 'RedisBrokerOptions'],
+    ['src/broker/redis-streams.ts', 'RedisStreamsBrokerOptions'],
     ['src/core/redis.ts', 'RedisOptions'],
     ['src/schema/json-value.ts', 'JsonWriteOptions'],
     ['src/core/console-logger.ts', 'ConsoleLoggerOptions'],

@@ -53,6 +53,7 @@ const SHARED = new Set([
 const BACKENDS: Readonly<Record<string, string>> = {
   'src/core/nats.ts': '@nats-io/transport-node',
   'src/core/redis.ts': 'ioredis',
+  'src/core/redis-connector.ts': 'ioredis',
 };
 
 const DOORS = new Set(['src/index.ts', 'src/testing/index.ts']);

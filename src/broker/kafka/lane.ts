@@ -1,5 +1,4 @@
 import type { Producer } from '@platformatic/kafka';
-import { OctavoError } from '../../core/error.js';
 import { isCalled } from './client.js';
 
 /** Bytes of the events that go in one request: what a server takes unless it is told otherwise. */
@@ -44,9 +43,9 @@ export class Lane {
     });
   }
 
-  /** Rejects what waits. */
-  end(reason: OctavoError): void {
-    for (const { reject } of this.#entries.splice(0)) reject(reason);
+  /** Forgets what waits: nobody waits for it. */
+  end(): void {
+    this.#entries.length = 0;
   }
 
   async #send(): Promise<void> {

@@ -17,21 +17,29 @@ const LOG_EVERY_MS = 1_000;
 /** Which subscriptions hear which channel of a Redis server. One subscription there serves all that are here. */
 export class Channels {
   readonly #parts: ChannelsParts;
+  readonly #patterns: boolean;
+  /** By topic, which may be a pattern. */
   readonly #handouts = new Map<string, Set<Handout>>();
   #redis: Redis | undefined;
   #dropped = 0;
   #loggedAt = -Infinity;
 
-  constructor(parts: ChannelsParts) {
+  /** @param patterns whether a topic may be one */
+  constructor(patterns: boolean, parts: ChannelsParts) {
+    this.#patterns = patterns;
     this.#parts = parts;
   }
 
   /** Goes on with another connection: subscribes there to all that is heard. */
   async hear(redis: Redis): Promise<void> {
     this.#redis = redis;
-    redis.on('messageBuffer', (channel: Buffer, bytes: Buffer) => this.#take(channel.toString(), bytes));
-    const channels = [...this.#handouts.keys()];
-    if (channels.length > 0) await redis.subscribe(...channels);
+    redis.on('messageBuffer', (channel: Buffer, bytes: Buffer) =>
+      this.#take(channel.toString(), channel.toString(), bytes),
+    );
+    redis.on('pmessageBuffer', (pattern: Buffer | string, channel: Buffer, bytes: Buffer) =>
+      this.#take(String(pattern), channel.toString(), bytes),
+    );
+    await Promise.all([...this.#handouts.keys()].map((topic) => this.#subscribe(redis, topic)));
   }
 
   /** Resolves when the server sends what is published from then on. */
@@ -40,7 +48,7 @@ export class Channels {
     const heard = this.#handouts.get(topic) ?? new Set();
     this.#handouts.set(topic, heard.add(handout));
     // Also where it is heard already: another join may still wait for the server's word.
-    await redis.subscribe(topic);
+    await this.#subscribe(redis, topic);
   }
 
   leave(handout: Handout): void {
@@ -49,7 +57,9 @@ export class Channels {
     if (heard?.delete(handout) !== true || heard.size > 0) return;
     this.#handouts.delete(topic);
     // Of a connection that broke the server has forgotten it.
-    quietly(() => this.#redis?.unsubscribe(topic).then(() => {}));
+    quietly(async () => {
+      await (this.#isPattern(topic) ? this.#redis?.punsubscribe(topic) : this.#redis?.unsubscribe(topic));
+    });
   }
 
   /** Ends all of them, and waits for what is in hand. */
@@ -59,8 +69,16 @@ export class Channels {
     await Promise.all(all.map((handout) => handout.endWithin(drainMs)));
   }
 
-  #take(topic: string, bytes: Buffer): void {
-    for (const handout of this.#handouts.get(topic) ?? []) {
+  async #subscribe(redis: Redis, topic: string): Promise<void> {
+    await (this.#isPattern(topic) ? redis.psubscribe(topic) : redis.subscribe(topic));
+  }
+
+  #isPattern(topic: string): boolean {
+    return this.#patterns && /[*?[]/.test(topic);
+  }
+
+  #take(heard: string, topic: string, bytes: Buffer): void {
+    for (const handout of this.#handouts.get(heard) ?? []) {
       let message: Message;
       try {
         // Anew for each, as each may change what it gets.
@@ -71,7 +89,7 @@ export class Channels {
       }
       const refused = (): void =>
         this.#parts.logger.warn('an event was refused, and the redis broker delivers none again', { topic });
-      if (!handout.offer({ message, attempt: 1, ack: () => {}, nack: refused })) this.#drop(topic);
+      if (!handout.offer({ topic, message, attempt: 1, ack: () => {}, nack: refused })) this.#drop(topic);
     }
   }
 

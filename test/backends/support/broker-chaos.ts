@@ -35,8 +35,8 @@ export interface ChaosReport {
   readonly doubled: number;
   /** How often a publish was tried again. */
   readonly retried: number;
-  /** From the open port of the restarted server to the first event handled after it, in milliseconds. */
-  readonly firstAfterMs: number;
+  /** From the open port of the restarted server to the first event handled after it, in milliseconds; `undefined` where none was. */
+  readonly firstAfterMs: number | undefined;
   /** What all of it took, in milliseconds. */
   readonly tookMs: number;
 }
@@ -101,7 +101,7 @@ class Chaos {
       lost: messages - this.#times.size,
       doubled: deliveries - this.#times.size,
       retried: this.#retried,
-      firstAfterMs: Math.round(this.#firstAfter - this.#openedAt),
+      firstAfterMs: this.#firstAfter === Infinity ? undefined : Math.round(this.#firstAfter - this.#openedAt),
       tookMs: Math.round(performance.now() - begin),
     };
   }
