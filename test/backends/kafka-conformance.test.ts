@@ -6,6 +6,7 @@ import { conform } from '../conformance/conform.js';
 import { KafkaServer } from '../support/kafka-server.js';
 import { parts } from '../support/parts.js';
 import { wrapped } from '../support/wrapped.js';
+import { serviceEvents } from './support/service-events.js';
 
 let server: KafkaServer;
 before(async () => {
@@ -31,4 +32,8 @@ describe('KafkaBroker', () => {
 
 describe('a wrapped KafkaBroker', () => {
   conform(test, brokerSuite, () => wrapped(broker()));
+});
+
+describe('the subscribers of a service on kafka, chosen by variables', () => {
+  serviceEvents(test, () => ({ MICRO_BROKER: 'kafka', MICRO_BROKER_ADDRESS: server.address }));
 });
