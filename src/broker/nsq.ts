@@ -30,7 +30,7 @@ import {
 export type { NsqTls } from './nsq/client.js';
 
 export interface NsqBrokerOptions extends ServedBrokerOptions {
-  /** The nsqds, `host:port`: each publish goes to one, a subscription to all. @defaultValue `['127.0.0.1:4150']`, or what the lookups know */
+  /** The nsqds, `host:port`: each publish goes to one, a subscription to all. @defaultValue `['127.0.0.1:4150']`, and none with lookups */
   readonly addresses?: readonly string[];
   /** The HTTP side of nsqlookupds, `host:port`: whatever nsqds they know are used, also such as come later. @defaultValue none */
   readonly lookups?: readonly string[];
@@ -42,7 +42,7 @@ export interface NsqBrokerOptions extends ServedBrokerOptions {
   readonly tls?: NsqTls;
   /** Bytes of one event's body, which takes four thirds of its own on the wire; the server's `max-msg-size` has the last word. @defaultValue 700 KiB, what a server takes unless it is told otherwise */
   readonly maxMessageBytes?: number;
-  /** After how long a server gives an event to another subscriber of a queue when one is gone without a word, in milliseconds. @defaultValue `60_000` */
+  /** After how long a server gives an event to another subscriber of a queue when one is gone without a word, in milliseconds. @defaultValue `15_000` */
   readonly messageTimeoutMs?: number;
 }
 
@@ -81,7 +81,7 @@ export class NsqBroker extends Broker {
 
   constructor(options: NsqBrokerOptions, parts: NsqBrokerParts) {
     super();
-    const { secret, tls, lookups = [], lookupIntervalMs = 1_000, messageTimeoutMs = 60_000 } = options;
+    const { secret, tls, lookups = [], lookupIntervalMs = 1_000, messageTimeoutMs = 15_000 } = options;
     const { addresses = lookups.length > 0 ? [] : ['127.0.0.1:4150'] } = options;
     this.options = {
       ...options,
@@ -187,7 +187,7 @@ export class NsqBroker extends Broker {
   /** Looks for an nsqd that can be published to. Returns why there is none. */
   async #reach(ms: number): Promise<OctavoError | undefined> {
     try {
-      if (this.#nodes.all.length === 0) await this.#nodes.start();
+      await this.#nodes.start();
       this.#follow();
       const links = [...this.#links.values()];
       const late = (): Error => new Error(`no answer within ${ms} ms`);

@@ -247,6 +247,30 @@ describe('a Kafka server that dies', () => {
         assert.ok(ms < 8_000, `${ms} ms`);
       })());
 
+  it('while a handler is busy and all it may hold is held, is got over all the same', () =>
+    withBench(async (bench) => {
+      const broker = await bench.started({ prefetch: 2, sessionTimeoutMs: 3_000 });
+      const topic = fresh('busy');
+      const got = new Got();
+      let open = (): void => {};
+      const gate = new Promise<void>((resolve) => (open = resolve));
+      let begun = (): void => {};
+      const busy = new Promise<void>((resolve) => (begun = resolve));
+      await broker.subscribe(topic, async (delivery) => {
+        begun();
+        await gate;
+        got.handler(delivery);
+      });
+      const texts = Array.from({ length: 10 }, (_, n) => String(n));
+      for (const each of texts) await broker.publish(topic, event(each), { key: 'k' });
+      await busy;
+      await server.kill();
+      await server.restart();
+      await publishUntilConfirmed(broker, topic, 'after');
+      open();
+      await got.has(...texts, 'after');
+    })());
+
   it('and hangs leaves no publish and no stop without an end, and is got over when it goes on', (t: TestContext) =>
     withBench(async (bench) => {
       const [publisher, subscriber] = [await bench.started({ timeoutMs: 1_000 }), await bench.started({})];

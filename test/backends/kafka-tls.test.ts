@@ -4,7 +4,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { inspect } from 'node:util';
-import { KafkaBroker, type KafkaBrokerOptions } from '../../src/broker/kafka.js';
+import { KafkaBroker, type KafkaBrokerOptions, type KafkaSasl } from '../../src/broker/kafka.js';
 import type { Broker } from '../../src/broker/broker.js';
 import { Authority, type Pair } from '../support/certificates.js';
 import { KafkaServer } from '../support/kafka-server.js';
@@ -28,12 +28,18 @@ function withBench(
     );
 }
 
-async function works(broker: Broker): Promise<void> {
-  const topic = `works-${randomUUID()}`;
+async function works(broker: Broker, topic = `works-${randomUUID()}`): Promise<void> {
   const got = new Got();
   await broker.subscribe(topic, got.handler, { queue: 'q' });
   await broker.publish(topic, event('x'));
   await got.has('x');
+}
+
+async function makeTopic({ address }: KafkaServer, topic: string, sasl: KafkaSasl): Promise<void> {
+  const { Admin } = await import('@platformatic/kafka');
+  const admin = new Admin({ clientId: 'test', bootstrapBrokers: [address], sasl });
+  await admin.createTopics({ topics: [topic], partitions: 1, replicas: 1 });
+  await admin.close();
 }
 
 /** A certificate and its key in one file, as Kafka reads it. */
@@ -101,6 +107,7 @@ describe('a Kafka server that asks for a password', () => {
     server = await KafkaServer.start({
       protocol: 'SASL_PLAINTEXT',
       properties: {
+        'auto.create.topics.enable': 'false',
         'sasl.enabled.mechanisms': 'PLAIN',
         'sasl.mechanism.inter.broker.protocol': 'PLAIN',
         'listener.name.sasl_plaintext.plain.sasl.jaas.config': login,
@@ -113,8 +120,20 @@ describe('a Kafka server that asks for a password', () => {
   const sasl = { mechanism: 'PLAIN', username: 'ada', password: `${SECRET}-ada` } as const;
 
   it(
-    'is satisfied with the right one',
-    bench(async (bench) => works(await bench.started({ sasl }))),
+    'is satisfied with the right one, and makes no topic that it may not make',
+    bench(async (bench) => {
+      const broker = await bench.started({ sasl });
+      for (const use of [
+        () => broker.publish('none', event('x')),
+        () => broker.subscribe('none', () => {}),
+      ]) {
+        const { code, message } = await failure(use);
+        assert.equal(code, 'not_found');
+        assert.match(message, /there is no such topic: make it, or let the server make topics/);
+      }
+      await makeTopic(server, 'made', sasl);
+      await works(broker, 'made');
+    }),
   );
 
   it(
@@ -136,10 +155,10 @@ describe('a Kafka server that asks for a password', () => {
     'never shows the right one either, whatever happens',
     bench(async (bench) => {
       const broker = await bench.started({ sasl });
-      await broker.subscribe('secret', () => {}, { queue: 'q' });
+      await broker.subscribe('made', () => {}, { queue: 'q' });
       await server.kill();
       const errors = [
-        await failure(() => broker.publish('secret', event('x'))),
+        await failure(() => broker.publish('made', event('x'))),
         await failure(() => bench.make({ sasl, connectTimeoutMs: 300 }).start()),
       ];
       await broker.stop();

@@ -186,6 +186,35 @@ describe('an nsqd that dies', { concurrency: true }, () => {
       }
     }));
 
+  it('while a handler is busy with what it sent takes nothing down with it', () =>
+    withServer(async (bench, server) => {
+      const broker = await bench.started({ messageTimeoutMs: 1_000 });
+      const got = new Got();
+      let open = (): void => {};
+      const gate = new Promise<void>((resolve) => (open = resolve));
+      let begun = (): void => {};
+      const busy = new Promise<void>((resolve) => (begun = resolve));
+      await broker.subscribe(
+        't',
+        async (delivery) => {
+          begun();
+          await gate;
+          got.handler(delivery);
+          if (textOf(delivery) === 'before') throw new Error('no');
+        },
+        { queue: 'q' },
+      );
+      await broker.publish('t', event('before'));
+      await busy;
+      await server.kill();
+      await server.restart();
+      await publishUntilConfirmed(broker, 't', 'after');
+      // Longer than until it would be said that the handler is at work.
+      await wait(700);
+      open();
+      await got.has('before', 'after');
+    }));
+
   it('and hangs leaves no publish and no stop without an end, and is got over when it goes on', (t) =>
     withServer(async (bench, server) => {
       const [publisher, subscriber] = [await bench.started({ timeoutMs: 1_000 }), await bench.started({})];
@@ -244,6 +273,8 @@ describe('an nsqlookupd', () => {
           const options = { addresses: [], lookups: [lookup.address], lookupIntervalMs: 100 };
           const [publisher, subscriber] = [await bench.started(options), await bench.started(options)];
           assert.equal(publisher.address, first.address);
+          await publisher.stop();
+          await publisher.start();
           const got = new Got();
           await subscriber.subscribe('t', got.handler, { queue: 'q' });
           await publishUntilConfirmed(publisher, 't', 'one');

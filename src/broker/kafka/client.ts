@@ -239,6 +239,9 @@ const REMEDIES: Readonly<Record<string, string>> = {
   UNSUPPORTED_SASL_MECHANISM: 'set another sasl.mechanism',
 };
 
+/** How the library says it, without a name of Kafka's. */
+const UNKNOWN_TOPIC = 'Unknown topic ';
+
 /** Every error that this one came of, itself first. */
 function* chain(reason: unknown, depth = 0): Iterable<Error & { apiId?: string; code?: string }> {
   if (!(reason instanceof Error) || depth > 8) return;
@@ -257,7 +260,7 @@ function codeOf(reason: unknown): Code {
     const known = CODES[apiId ?? ''];
     if (known !== undefined) return known;
     if (code === 'PLT_KFK_AUTHENTICATION') return 'unauthenticated';
-    if (message.startsWith('Unknown topic ')) return 'not_found';
+    if (message.startsWith(UNKNOWN_TOPIC)) return 'not_found';
   }
   return 'unavailable';
 }
@@ -268,6 +271,9 @@ function reasonOf(where: string, reason: unknown): string {
     const fault = tlsFault(where, each);
     if (fault !== undefined) return fault;
   }
+  const unknown = all.find(({ message }) => message.startsWith(UNKNOWN_TOPIC));
+  if (unknown !== undefined)
+    return 'there is no such topic: make it, or let the server make topics (auto.create.topics.enable)';
   // Most that is wrapped around says only that something failed.
   const named = all.find(({ apiId }) => apiId !== undefined);
   if (named?.apiId !== undefined) {

@@ -36,9 +36,15 @@ export class Member {
   #stream: MessagesStream<Buffer, Buffer, Buffer, Buffer> | undefined;
   #failed: unknown;
   #committing: Promise<void> | undefined;
+  #over = false;
   #end = (): void => {};
   /** Resolves when it has come to its end. */
-  readonly ended = new Promise<void>((resolve) => (this.#end = resolve));
+  readonly ended = new Promise<void>((resolve) => {
+    this.#end = () => {
+      this.#over = true;
+      resolve();
+    };
+  });
 
   constructor(init: MemberInit, client: KafkaClient, logger: Logger) {
     this.#init = init;
@@ -56,6 +62,11 @@ export class Member {
     // After one that failed for another reason than a change in the group, the library sends no further heartbeat.
     consumer.on('consumer:heartbeat:error', ({ error }) => this.#fail(error));
     consumer.on('error', (error: unknown) => this.#fail(error));
+  }
+
+  /** Whether it has come to its end. */
+  get over(): boolean {
+    return this.#over;
   }
 
   /** How many offsets are taken that the server does not know of as dealt with. */

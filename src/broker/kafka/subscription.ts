@@ -274,7 +274,7 @@ export class KafkaSubscription implements Subscriber {
   }
 
   #isCurrent(member: Member): boolean {
-    return member === this.#member && !this.#leaving.signal.aborted;
+    return member === this.#member && !member.over && !this.#leaving.signal.aborted;
   }
 
   #wake(): void {

@@ -9,8 +9,9 @@ const ANSWER_MS = 2_000;
 const MOST_BYTES = 1024 * 1024;
 const MOST_NODES = 256;
 
-/** Which nsqds there are: those that were named, or those that an nsqlookupd knows. */
+/** Which nsqds there are: those that were named, and those that an nsqlookupd knows. */
 export class Nodes {
+  readonly #named: readonly string[];
   readonly #lookups: readonly string[];
   readonly #pollMs: number;
   readonly #parts: ClientParts;
@@ -21,13 +22,14 @@ export class Nodes {
 
   /** @param onChange called when there are others than before */
   constructor(
-    fixed: readonly string[],
+    named: readonly string[],
     lookups: readonly string[],
     pollMs: number,
     parts: ClientParts,
     onChange: () => void,
   ) {
-    this.#known = fixed;
+    this.#named = named;
+    this.#known = named;
     this.#lookups = lookups;
     this.#pollMs = pollMs;
     this.#parts = parts;
@@ -38,10 +40,10 @@ export class Nodes {
     return this.#known;
   }
 
-  /** Asks, and goes on asking. Rejects with `unavailable` when nobody answers. */
+  /** Asks, and goes on asking. Rejects with `unavailable` when nobody answers, and may be called again. */
   async start(): Promise<void> {
     this.#stopped = false;
-    if (this.#lookups.length === 0) return;
+    if (this.#lookups.length === 0 || this.#timer !== undefined) return;
     await this.#ask();
     this.#poll();
   }
@@ -49,6 +51,7 @@ export class Nodes {
   stop(): void {
     this.#stopped = true;
     this.#timer?.cancel();
+    this.#timer = undefined;
   }
 
   #poll(): void {
@@ -71,7 +74,7 @@ export class Nodes {
         cause: first?.status === 'rejected' ? first.reason : undefined,
       });
     }
-    const nodes = [...new Set(found.flat())].sort();
+    const nodes = [...new Set([...this.#named, ...found.flat()])].sort();
     if (this.#stopped || nodes.join() === this.#known.join()) return;
     this.#known = nodes;
     this.#onChange();

@@ -30,8 +30,8 @@ export class NsqSubscription implements Subscriber {
   readonly #channel: string;
   readonly #leaveWhenDone: () => Promise<void>;
   readonly #readers = new Map<string, Reader>();
-  /** Those that nobody has said a word on. */
-  readonly #held = new Set<Message>();
+  /** Those that nobody has said a word on, and where they are from. */
+  readonly #held = new Map<Message, Reader>();
   /** Those that wait here for their time. */
   readonly #refused = new Map<Message, Timer>();
   #touching: Timer | undefined;
@@ -125,7 +125,7 @@ export class NsqSubscription implements Subscriber {
 
   async #close(): Promise<void> {
     this.#touching?.cancel();
-    for (const message of this.#held) this.#requeue(message, 0);
+    for (const message of this.#held.keys()) this.#requeue(message, 0);
     if (this.#readers.size === 0) return;
     await this.#parts.clock.sleep(FLUSH_MS);
     for (const reader of this.#readers.values()) quietly(() => reader.close());
@@ -156,9 +156,10 @@ export class NsqSubscription implements Subscriber {
       });
       reader.on('nsqd_closed', () => {
         reject(errorOf(address, undefined));
+        this.#forget(reader);
         this.#connectAgain(reader, address);
       });
-      reader.on('message', (message: Message) => this.#take(message));
+      reader.on('message', (message: Message) => this.#take(message, reader));
       reader.connect();
     });
   }
@@ -172,12 +173,23 @@ export class NsqSubscription implements Subscriber {
     this.#parts.clock.after(RETRY_MS, again, { background: true });
   }
 
-  #take(message: Message): void {
+  /** What came by a connection that is gone is another's, and no word on it can be said. */
+  #forget(reader: Reader): void {
+    for (const [message, from] of this.#held)
+      if (from === reader) {
+        this.#refused.get(message)?.cancel();
+        this.#refused.delete(message);
+        this.#held.delete(message);
+      }
+  }
+
+  #take(message: Message, reader: Reader): void {
     if (this.#ending) return message.requeue(0, false);
     const incoming = this.#read(message);
     if (incoming === undefined) return message.finish();
-    this.#held.add(message);
-    if (!this.#handout.offer(incoming)) this.#requeue(message, 0);
+    this.#held.set(message, reader);
+    // With more nsqds than there were, their shares may be too much together.
+    if (!this.#handout.offer(incoming)) this.#again(message, SHORT_MS);
   }
 
   /** What can be no event is logged, and dropped. */
@@ -188,8 +200,7 @@ export class NsqSubscription implements Subscriber {
         // The library reads an unsigned number as a signed one.
         attempt: message.attempts & 0xffff,
         ack: () => {
-          this.#held.delete(message);
-          message.finish();
+          if (this.#held.delete(message)) message.finish();
         },
         nack: (delayMs) => this.#again(message, delayMs),
       };
@@ -207,8 +218,8 @@ export class NsqSubscription implements Subscriber {
   }
 
   #requeue(message: Message, delayMs: number): void {
-    this.#held.delete(message);
     this.#refused.delete(message);
+    if (!this.#held.delete(message)) return;
     // The default would have the reader take nothing else for a while.
     message.requeue(Math.min(LONGEST_MS, Math.round(delayMs)), false);
   }
@@ -217,7 +228,7 @@ export class NsqSubscription implements Subscriber {
   #touch(): void {
     const ms = this.#settings.messageTimeoutMs / 3;
     const touch = (): void => {
-      for (const message of this.#held) message.touch();
+      for (const message of this.#held.keys()) message.touch();
       this.#touch();
     };
     this.#touching = this.#parts.clock.after(ms, touch, { background: true });
