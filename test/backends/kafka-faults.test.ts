@@ -188,6 +188,28 @@ describe('what a Kafka server holds together', { concurrency: true }, () => {
   );
 
   it(
+    'is heard of every partition, also of such as are added later',
+    withBench(async (bench) => {
+      const topic = fresh('grown');
+      const { Admin } = await import('@platformatic/kafka');
+      const admin = new Admin({ clientId: 'raw', bootstrapBrokers: [server.address] });
+      await admin.createTopics({ topics: [topic], partitions: 1, replicas: 1 });
+      const broker = await bench.started({});
+      const got = new Got();
+      await broker.subscribe(topic, got.handler, { queue: 'grown' });
+      await broker.publish(topic, event('before'));
+      await admin.createPartitions({
+        topics: [{ name: topic, count: 3, assignments: [{ brokerIds: [1] }, { brokerIds: [1] }] }],
+      });
+      await admin.close();
+      const text = `{"Header":{},"Body":"${Buffer.from('late').toString('base64')}"}`;
+      await raw(topic, text, 2);
+      await got.has('before', 'late');
+      assert.equal(got.texts.length, 2);
+    }),
+  );
+
+  it(
     'is refused where it is more than the server takes, which harms no neighbour',
     withBench(async (bench) => {
       const broker = await bench.started({ maxMessageBytes: 4 * 1024 * 1024 });
@@ -327,9 +349,19 @@ describe('the start of the kafka broker', () => {
 });
 
 /** Publishes what no broker of ours would. */
-async function raw(topic: string, value: string): Promise<void> {
+async function raw(topic: string, value: string, partition?: number): Promise<void> {
   const { Producer } = await import('@platformatic/kafka');
   const producer = new Producer({ clientId: 'raw', bootstrapBrokers: [server.address] });
-  await producer.send({ acks: -1, messages: [{ topic, value: Buffer.from(value), key: Buffer.from('k') }] });
+  await producer.send({
+    acks: -1,
+    messages: [
+      {
+        topic,
+        value: Buffer.from(value),
+        key: Buffer.from('k'),
+        ...(partition !== undefined && { partition }),
+      },
+    ],
+  });
   await producer.close();
 }

@@ -1,4 +1,11 @@
-import type { Consumer, GroupAssignment, Message, MessagesStream } from '@platformatic/kafka';
+import type {
+  ClusterMetadata,
+  ClusterTopicMetadata,
+  Consumer,
+  GroupAssignment,
+  Message,
+  MessagesStream,
+} from '@platformatic/kafka';
 import { OctavoError } from '../../core/error.js';
 import type { Logger } from '../../core/logger.js';
 import type { KafkaClient } from './client.js';
@@ -31,8 +38,12 @@ export class Member {
   readonly #logger: Logger;
   readonly #consumer: Consumer;
   readonly #windows = new Map<number, Window>();
+  /** Those that the server knows about where the group stands in them. */
+  readonly #settled = new Set<number>();
   #owned = new Set<number>();
   #generation = 0;
+  /** How many the topic has. */
+  #partitions = 0;
   #stream: MessagesStream<Buffer, Buffer, Buffer, Buffer> | undefined;
   #failed: unknown;
   #committing: Promise<void> | undefined;
@@ -62,6 +73,8 @@ export class Member {
     // After one that failed for another reason than a change in the group, the library sends no further heartbeat.
     consumer.on('consumer:heartbeat:error', ({ error }) => this.#fail(error));
     consumer.on('error', (error: unknown) => this.#fail(error));
+    // The library asks every few seconds, and does nothing with what it hears.
+    consumer.on('client:metadata', ({ topics }: ClusterMetadata) => this.#count(topics.get(init.topic)));
   }
 
   /** Whether it has come to its end. */
@@ -154,14 +167,25 @@ export class Member {
     if (this.#stream !== undefined) void this.#check();
   }
 
+  /** Has the group share anew when its topic has got more partitions. */
+  #count(topic: ClusterTopicMetadata | undefined): void {
+    const { partitionsCount = 0 } = topic ?? {};
+    const more = this.#partitions > 0 && partitionsCount > this.#partitions;
+    this.#partitions = partitionsCount;
+    if (more && this.#stream !== undefined)
+      this.#consumer.joinGroup({}).catch((error: unknown) => this.#fail(error));
+  }
+
   /** A server that came back without its data knows of no commit, and begins its offsets anew: so does this member. */
   async #check(): Promise<void> {
     try {
       const owned = [...this.#owned];
       if (owned.length === 0) return;
       const committed = await this.#commits(owned);
-      if (owned.some((partition) => (committed[partition] ?? LATEST) < 0n))
+      const missing = owned.filter((partition) => (committed[partition] ?? LATEST) < 0n);
+      if (missing.some((partition) => this.#settled.has(partition)))
         this.#fail(new OctavoError('data_loss', 'the server has lost where the group stands'));
+      else if (missing.length > 0) await this.#settle();
     } catch (error) {
       this.#fail(error);
     }
@@ -191,6 +215,7 @@ export class Member {
       return [{ topic, partition, offset: isNew ? to : from, leaderEpoch: -1 }];
     });
     if (offsets.length > 0) await this.#consumer.commit({ offsets });
+    for (const partition of partitions) this.#settled.add(partition);
   }
 
   async #commits(partitions: number[]): Promise<readonly bigint[]> {
