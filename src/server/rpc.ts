@@ -44,7 +44,10 @@ export class RpcServer extends DispatchingServer {
 
   #checkStreams(): void {
     const { transport } = this.#parts;
-    const stream = this.dispatcher.endpoints.find(({ method }) => method.kind !== 'unary');
+    // Those of the framework's own are left out where they cannot be called.
+    const stream = this.dispatcher.endpoints.find(
+      ({ method }) => method.kind !== 'unary' && method.options.internal !== true,
+    );
     if (transport.streams || stream === undefined) return;
     throw new OctavoError(
       'failed_precondition',

@@ -62,6 +62,7 @@ const TRANSPORTS = {
   memory: async () => (await import('../transport/memory.js')).memory(),
   tcp: async () => (await import('../transport/tcp.js')).tcp(),
   nats: async (addresses) => (await import('../transport/nats.js')).nats({ ...(addresses && { addresses }) }),
+  udp: async () => (await import('../transport/udp.js')).udp(),
 } satisfies Record<string, (addresses: readonly string[] | undefined) => Promise<Provider<Transport>>>;
 
 const SELECTORS: Record<string, Loader<Selector>> = {

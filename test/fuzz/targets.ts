@@ -12,8 +12,9 @@ import { httpMessages, httpWriting } from './targets/http.js';
 import { mdnsPackets, mdnsPayloads } from './targets/mdns.js';
 import { natsEnvelopes, natsFrames } from './targets/nats.js';
 import { redisAddresses, redisEntries } from './targets/redis.js';
-import { protoJson, protobuf, times } from './targets/schema.js';
+import { protoJson, protobuf, protobufClosures, times } from './targets/schema.js';
 import { tcpConnections, tcpFrames, tcpHeaders, tcpPrefaces } from './targets/tcp.js';
+import { udpDatagrams } from './targets/udp.js';
 
 /** Every parser that faces the network, and those of the environment. */
 export const targets: readonly Target[] = [
@@ -23,6 +24,7 @@ export const targets: readonly Target[] = [
   tcpFrames,
   tcpHeaders,
   tcpConnections,
+  udpDatagrams,
   mdnsPackets,
   mdnsPayloads,
   natsEnvelopes,
@@ -30,6 +32,7 @@ export const targets: readonly Target[] = [
   redisEntries,
   redisAddresses,
   protobuf,
+  protobufClosures,
   protoJson,
   times,
   envelopes,

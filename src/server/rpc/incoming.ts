@@ -6,6 +6,8 @@ export interface Incoming {
   readonly header: Metadata;
   /** When the first of its request came, where the transport knows. */
   readonly arrivedAt: number | undefined;
+  /** What was left of the caller's time when it was sent, as its header has it. */
+  readonly timeout: string | undefined;
   readonly service: string;
   readonly contentType: string;
   readonly codec: Codec;

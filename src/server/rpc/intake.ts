@@ -12,14 +12,15 @@ import { quietly } from '../../core/quietly.js';
 import { writeError } from '../../core/wire-error.js';
 import type { Method } from '../../schema/method.js';
 import type { Socket } from '../../transport/transport.js';
-import type { Dispatcher, DispatchRoute } from '../dispatcher.js';
+import type { Dispatcher, DispatchRoute, Requested } from '../dispatcher.js';
 import { readRequest } from '../read-request.js';
 import type { ServerOptions } from '../server.js';
 import type { Subscriptions } from '../subscriptions.js';
 import type { Incoming } from './incoming.js';
+import { readHead, type Head } from './head.js';
 import { Requests } from './requests.js';
 import { StreamSink } from './stream-sink.js';
-import { UnarySink } from './unary-sink.js';
+import { UnaryExchange } from './unary-exchange.js';
 
 /** How long streams may be quiet, as the server's options have it. */
 export type StreamTimes = Required<Pick<ServerOptions, 'keepaliveMs' | 'streamIdleMs'>>;
@@ -61,22 +62,20 @@ export class Intake {
 
   #open(socket: Socket, first: Message | undefined): void {
     if (first === undefined) return socket.close();
-    const { header } = first;
+    const head = readHead(first.header);
     // The end of a stream that is not known here: go-micro ignores it too.
-    if (header.has(mucp.ERROR) && header.has(mucp.STREAM)) return socket.close();
-    if (header.has(mucp.TOPIC)) return void this.#event(socket, first);
+    if (head.error !== undefined && head.stream !== undefined) return socket.close();
+    if (head.topic !== undefined) return void this.#event(socket, first, head.topic);
     try {
-      this.#call(socket, first);
+      this.#call(socket, first, head);
     } catch (reason) {
-      this.#refuse(socket, header, OctavoError.from(reason));
+      this.#refuse(socket, first.header, OctavoError.from(reason));
     }
   }
 
-  #call(socket: Socket, first: Message): void {
-    const { header } = first;
+  #call(socket: Socket, first: Message, head: Head): void {
     const { service, dispatcher } = this.#parts;
-    const wanted = mucp.readMicro(header, mucp.SERVICE);
-    const name = mucp.readMicro(header, mucp.ENDPOINT) ?? mucp.readMicro(header, mucp.METHOD);
+    const { service: wanted, endpoint: name = head.method } = head;
     if (wanted !== undefined && wanted !== service && !dispatcher.packages.has(wanted))
       throw new OctavoError(
         'unimplemented',
@@ -91,15 +90,17 @@ export class Intake {
         'the request names no endpoint: send Micro-Endpoint, or POST /package.Service/Method',
       );
     const route = dispatcher.admit(name);
-    const contentType = header.get(mucp.CONTENT_TYPE) ?? 'application/protobuf';
+    const { contentType = 'application/protobuf', stream } = head;
     const incoming: Incoming = {
-      header,
+      header: first.header,
       arrivedAt: first.arrivedAt,
+      timeout: head.timeout,
       service,
       contentType,
       codec: this.#codec(contentType),
-      octavo: mucp.isOctavoRequest(header),
-      stream: header.get(mucp.STREAM),
+      // As `mucp.isOctavoRequest` says it.
+      octavo: head.octavo !== undefined && head.accept === undefined,
+      stream,
     };
     if (!incoming.octavo) this.#foreign = true;
     if (route.endpoint.method.kind === 'unary') this.#unary(socket, first, route, incoming);
@@ -108,7 +109,6 @@ export class Intake {
 
   #unary(socket: Socket, { body }: Message, route: DispatchRoute, incoming: Incoming): void {
     const { method } = route.endpoint;
-    const { codec } = incoming;
     // Out of a stream's handler go-micro's client sends the stream's id along with calls.
     if (incoming.stream !== undefined && incoming.octavo)
       throw new OctavoError(
@@ -116,8 +116,8 @@ export class Intake {
         `${method.endpoint} is no stream: call it without Micro-Stream`,
       );
     const context = this.#context(socket, route, incoming);
-    const sink = new UnarySink(socket, incoming, method, context);
-    this.#parts.dispatcher.dispatch(route, context, () => readRequest(codec, body, method.request), sink);
+    const exchange = new UnaryExchange({ socket, incoming, method, context, body });
+    this.#parts.dispatcher.dispatch(route, context, exchange, exchange);
   }
 
   #stream(socket: Socket, route: DispatchRoute, incoming: Incoming): void {
@@ -135,16 +135,16 @@ export class Intake {
       pulse,
     });
     sink.greet(this.#parts.times.keepaliveMs);
-    const read = method.kind === 'server' ? this.#request(requests, method) : (): unknown => requests;
-    this.#parts.dispatcher.dispatch(route, context, read, sink);
+    const request = method.kind === 'server' ? this.#request(requests, method) : { read: () => requests };
+    this.#parts.dispatcher.dispatch(route, context, request, sink);
   }
 
   /** The one request of a server stream, which is the first item: the opener's body is not it. */
-  async #request(requests: Requests, { endpoint }: Method): Promise<() => unknown> {
+  async #request(requests: Requests, { endpoint }: Method): Promise<Requested> {
     const { done, value } = await requests.next();
     if (done === true) throw new OctavoError('invalid_argument', `${endpoint} got no request`);
     void requests.watch();
-    return () => value;
+    return { read: () => value };
   }
 
   #pulse(
@@ -171,8 +171,10 @@ export class Intake {
   #context(socket: Socket, route: DispatchRoute, incoming: Incoming): Context {
     const { header, octavo } = incoming;
     const { remote, certificate } = socket;
+    const now = this.#parts.clock.now();
     const context = this.#parts.dispatcher.context(route, {
-      timeoutMs: timeLeft(incoming, this.#parts.clock.now()),
+      now,
+      timeoutMs: timeLeft(incoming, now),
       metadata: () => mucp.userMetadata(header),
       peer:
         certificate === undefined ? { address: remote, octavo } : { address: remote, octavo, certificate },
@@ -198,14 +200,14 @@ export class Intake {
   }
 
   /** An event that came as a call: its handler runs, and the answer says how that went. */
-  async #event(socket: Socket, message: Message): Promise<void> {
+  async #event(socket: Socket, message: Message, topic: string): Promise<void> {
     const { header } = message;
     try {
-      await this.#parts.subscriptions.deliver(header.get(mucp.TOPIC) ?? '', message);
+      await this.#parts.subscriptions.deliver(topic, message);
       const reply = new Metadata([
         [mucp.CONTENT_TYPE, header.get(mucp.CONTENT_TYPE) ?? 'application/protobuf'],
       ]);
-      await socket.send({ header: reply.set(mucp.TOPIC, header.get(mucp.TOPIC) ?? ''), body: EMPTY });
+      await socket.send({ header: reply.set(mucp.TOPIC, topic), body: EMPTY });
       socket.close();
     } catch (reason) {
       this.#refuse(socket, header, OctavoError.from(reason));
@@ -235,8 +237,8 @@ export class Intake {
  *
  * @throws `deadline_exceeded`, `executed: false`, when nothing is left: nobody waits for a reply any more
  */
-function timeLeft({ header, arrivedAt }: Incoming, now: number): number | undefined {
-  const asked = mucp.readTimeout(header);
+function timeLeft({ timeout, arrivedAt }: Incoming, now: number): number | undefined {
+  const asked = mucp.readTimeout(timeout);
   if (asked === undefined || arrivedAt === undefined) return asked;
   const waited = Math.max(0, now - arrivedAt);
   if (waited < asked) return asked - waited;

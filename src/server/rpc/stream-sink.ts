@@ -11,7 +11,7 @@ import type { Method } from '../../schema/method.js';
 import type { Socket } from '../../transport/transport.js';
 import type { ReplySink } from '../reply-sink.js';
 import type { Incoming } from './incoming.js';
-import { addMetadata, replyHeader } from './unary-sink.js';
+import { addMetadata, replyHeader } from './unary-exchange.js';
 
 export interface StreamSinkInit {
   readonly socket: Socket;

@@ -7,21 +7,38 @@ import * as mucp from '../../core/mucp.js';
 import { writeError } from '../../core/wire-error.js';
 import type { Method } from '../../schema/method.js';
 import type { Socket } from '../../transport/transport.js';
+import type { Requested } from '../dispatcher.js';
+import { readRequest } from '../read-request.js';
 import type { ReplySink } from '../reply-sink.js';
 import type { Incoming } from './incoming.js';
 
-/** Writes the one reply of a unary call. */
-export class UnarySink implements ReplySink {
+export interface UnaryExchangeInit {
+  readonly socket: Socket;
+  readonly incoming: Incoming;
+  readonly method: Method;
+  readonly context: Context;
+  /** What the request is encoded in. */
+  readonly body: Uint8Array;
+}
+
+/** Reads the one request of a unary call, and writes its one reply. */
+export class UnaryExchange implements Requested, ReplySink {
   readonly #socket: Socket;
   readonly #incoming: Incoming;
   readonly #method: Method;
   readonly #context: Context;
+  readonly #body: Uint8Array;
 
-  constructor(socket: Socket, incoming: Incoming, method: Method, context: Context) {
+  constructor({ socket, incoming, method, context, body }: UnaryExchangeInit) {
     this.#socket = socket;
     this.#incoming = incoming;
     this.#method = method;
     this.#context = context;
+    this.#body = body;
+  }
+
+  read(): unknown {
+    return readRequest(this.#incoming.codec, this.#body, this.#method.request);
   }
 
   reply(body: unknown): void {
@@ -69,8 +86,9 @@ export class UnarySink implements ReplySink {
 
 /** What every message of a reply begins with. Not an echo of the request, as go-micro's is: nothing reads that. */
 export function replyHeader({ contentType, octavo }: Incoming): Metadata {
-  const header = new Metadata().append(mucp.CONTENT_TYPE, contentType);
-  return octavo ? header.append(mucp.OCTAVO, mucp.DIALECT) : header;
+  return Metadata.of(
+    octavo ? [mucp.CONTENT_TYPE, contentType, mucp.OCTAVO, mucp.DIALECT] : [mucp.CONTENT_TYPE, contentType],
+  );
 }
 
 /** Adds what handler and wrappers put beside a reply. Throws for what metadata cannot be. */

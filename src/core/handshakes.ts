@@ -1,21 +1,30 @@
 import type { Socket as TcpSocket } from 'node:net';
 import { createServer, type Server as TlsServer, type TLSSocket } from 'node:tls';
-import { formatAddress } from '../../core/address.js';
-import type { Clock, Timer } from '../../core/clock.js';
-import { OctavoError } from '../../core/error.js';
-import { isPromise } from '../../core/lifecycle.js';
-import { clientOf, type Certificates, type Credentials } from '../../core/tls.js';
-import { refusedHandshake } from '../../core/tls-fault.js';
-import type { Secured } from './flow.js';
+import { formatAddress } from './address.js';
+import type { Clock, Timer } from './clock.js';
+import { OctavoError } from './error.js';
+import { isPromise } from './lifecycle.js';
+import { clientOf, type Certificates, type Credentials, type PeerCertificate } from './tls.js';
+import { refusedHandshake } from './tls-fault.js';
 
 /** The first byte of every TLS handshake. */
 const HANDSHAKE = 0x16;
 /** Longer than any timer of Node's: the time that counts is kept here. */
 const NEVER_MS = 2 ** 31 - 1;
 
+/** A TLS connection whose handshake was done. */
+export interface Secured {
+  /** What is under TLS. */
+  readonly tcp: TcpSocket;
+  /** What the other end has shown, and was checked. */
+  readonly certificate?: PeerCertificate | undefined;
+}
+
 export interface HandshakesParts {
   readonly certificates: Certificates;
   readonly clock: Clock;
+  /** What is spoken over TLS, as ALPN has it. @defaultValue nothing is said of that */
+  readonly protocols?: string[];
   /** For how long one may take, in milliseconds; `0` is for ever. */
   readonly timeoutMs: number;
   /** A handshake has succeeded; `unwelcome` says why its caller gets nothing else. */
@@ -41,12 +50,13 @@ export class Handshakes {
 
   constructor(parts: HandshakesParts) {
     this.#parts = parts;
-    const { clientAuth } = parts.certificates.policy;
+    const { certificates, protocols } = parts;
+    const { clientAuth } = certificates.policy;
     this.#server = createServer({
       requestCert: clientAuth !== 'none',
       // Who lacks a certificate is told so in words: an alert of TLS has none, and may lose the race against the end of its connection.
       rejectUnauthorized: false,
-      ALPNProtocols: ['http/1.1'],
+      ...(protocols !== undefined && { ALPNProtocols: protocols }),
       handshakeTimeout: NEVER_MS,
     });
     this.#server.on('secureConnection', (tls) => this.#succeeded(tls));
