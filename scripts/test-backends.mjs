@@ -9,6 +9,8 @@ import { delimiter, join } from 'node:path';
 const COMMANDS = {
   nats: 'nats-server',
   rabbitmq: 'rabbitmq-server',
+  kafka: 'kafka-java',
+  nsq: 'nsqd',
   redis: 'redis-server',
   etcd: 'etcd',
   'etcd-v2': 'etcd',

@@ -67,6 +67,8 @@ const BROKERS = {
   'nats-jetstream': async (addresses) =>
     (await import('../broker/nats-jetstream.js')).natsJetStream({ ...(addresses && { addresses }) }),
   nats: async (addresses) => (await import('../broker/nats.js')).nats({ ...(addresses && { addresses }) }),
+  kafka: async (addresses) => (await import('../broker/kafka.js')).kafka({ ...(addresses && { addresses }) }),
+  nsq: async (addresses) => (await import('../broker/nsq.js')).nsq({ ...(addresses && { addresses }) }),
   redis: async (addresses) => (await import('../broker/redis.js')).redis({ ...(addresses && { addresses }) }),
   'redis-streams': async (addresses) =>
     (await import('../broker/redis-streams.js')).redisStreams({ ...(addresses && { addresses }) }),
