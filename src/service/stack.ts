@@ -86,9 +86,26 @@ const TRANSPORTS = {
     (await import('../transport/rabbitmq.js')).rabbitmq({ ...(addresses && { addresses }) }),
 } satisfies Record<string, (addresses: readonly string[] | undefined) => Promise<Provider<Transport>>>;
 
-const SELECTORS: Record<string, Loader<Selector>> = {
+const SELECTORS: Record<string, (env: Environment) => Promise<Provider<Selector>>> = {
   cache: async () => (await import('../selector/cache.js')).cache(),
+  blacklist: async () => (await import('../selector/blacklist.js')).blacklist(),
+  label: async (env) =>
+    (await import('../selector/label.js')).label({
+      labels: Object.entries(env.pairs('MICRO_SELECTOR_LABELS') ?? {}),
+    }),
+  named: async () => (await import('../selector/named.js')).named(),
+  static: async (env) => (await import('../selector/static.js')).staticSelector(staticIn(env)),
+  shard: async () => (await import('../selector/shard.js')).shard(),
+  p2c: async () => (await import('../selector/p2c.js')).p2c(),
 };
+
+/** As go-micro's static selector has it. */
+function staticIn(env: Environment): { domain?: string; port?: number } {
+  const domain = env.text('STATIC_SELECTOR_DOMAIN_NAME');
+  const port = env.count('STATIC_SELECTOR_PORT_NUMBER');
+  return { ...(domain !== undefined && { domain }), ...(port !== undefined && { port }) };
+}
+
 const CLIENTS: Record<string, Loader<Client>> = { rpc: async () => (await import('../client/rpc.js')).rpc() };
 const SERVERS: Record<string, Loader<Server>> = { rpc: async () => (await import('../server/rpc.js')).rpc() };
 
@@ -121,10 +138,16 @@ export async function stack(
     Broker,
     options.broker ?? (await env.choice('MICRO_BROKER', BROKERS, 'http')(env.list('MICRO_BROKER_ADDRESS'))),
   );
-  container.provide(Selector, options.selector ?? (await env.choice('MICRO_SELECTOR', SELECTORS, 'cache')()));
+  container.provide(
+    Selector,
+    options.selector ?? (await env.choice('MICRO_SELECTOR', SELECTORS, 'cache')(env)),
+  );
   const codecs = options.codecs ?? [
     (await import('../codec/protobuf.js')).protobuf(),
     (await import('../codec/json.js')).json(),
+    // Go's callers of old speak these where nothing says what a node speaks.
+    (await import('../codec/jsonrpc.js')).jsonrpc(),
+    (await import('../codec/protorpc.js')).protorpc(),
   ];
   container.provide(Codecs, (resolve) => new Codecs(codecs.map((codec) => codec(resolve))));
   const { server } = options;

@@ -57,7 +57,9 @@ describe('the pages', () => {
   });
 
   it('list the environment variables as the table in the code has them', () => {
-    const listed = rows(page('docs/configuration.md')).filter(([name]) => name?.startsWith('MICRO_'));
+    const listed = rows(page('docs/configuration.md')).filter(([name]) =>
+      /^(MICRO|STATIC)_/.test(name ?? ''),
+    );
     const known = Object.entries(VARIABLES).map(([name, { meaning, fallback }]) =>
       [name, meaning, fallback].map((cell) => cell.replaceAll('`', '')),
     );
@@ -100,7 +102,16 @@ describe('the pages', () => {
     ['src/registry/kubernetes.ts', 'KubernetesOptions'],
     ['src/registry/multi.ts', 'MultiOptions'],
     ['src/registry/cache.ts', 'CachedRegistryOptions'],
+    ['src/selector/registry-selector.ts', 'RegistrySelectorOptions'],
     ['src/selector/cache.ts', 'CacheSelectorOptions'],
+    ['src/selector/blacklist.ts', 'BlacklistSelectorOptions'],
+    ['src/selector/label.ts', 'LabelSelectorOptions'],
+    ['src/selector/shard.ts', 'ShardSelectorOptions'],
+    ['src/selector/p2c.ts', 'P2cSelectorOptions'],
+    ['src/selector/static.ts', 'StaticSelectorOptions'],
+    ['src/codec/jsonrpc2.ts', 'JsonRpc2CodecOptions'],
+    ['src/codec/grpc.ts', 'GrpcCodecOptions'],
+    ['src/codec/mercury.ts', 'MercuryCodecOptions'],
     ['src/broker/broker.ts', 'BrokerOptions'],
     ['src/broker/http.ts', 'HttpBrokerOptions'],
     ['src/broker/memory.ts', 'MemoryBrokerOptions'],
