@@ -17,6 +17,7 @@ import { Transport } from '../transport/transport.js';
 import type { Container } from './container.js';
 import type { Environment } from './env.js';
 import type { StackOptions } from './service.js';
+import { several } from './several.js';
 
 /** How the slots that a service has for itself are made. */
 export interface ServiceStack {
@@ -31,6 +32,19 @@ const REGISTRIES = {
   mdns: async (addresses) =>
     (await import('../registry/mdns.js')).mdns(addresses === undefined ? {} : mdnsAt(addresses)),
   memory: async () => (await import('../registry/memory.js')).memory(),
+  nats: async (addresses) => (await import('../registry/nats.js')).nats({ ...(addresses && { addresses }) }),
+  multi: (addresses): Promise<Provider<Registry>> => several(REGISTRIES, addresses),
+  consul: async (addresses) =>
+    (await import('../registry/consul.js')).consul({ ...(addresses && { addresses }) }),
+  etcd: async (addresses) => (await import('../registry/etcd.js')).etcd({ ...(addresses && { addresses }) }),
+  etcdv3: async (addresses) =>
+    (await import('../registry/etcd.js')).etcd({ ...(addresses && { addresses }) }),
+  'etcd-v2': async (addresses) =>
+    (await import('../registry/etcd-v2.js')).etcdV2({ ...(addresses && { addresses }) }),
+  zookeeper: async (addresses) =>
+    (await import('../registry/zookeeper.js')).zookeeper({ ...(addresses && { addresses }) }),
+  kubernetes: async (addresses) =>
+    (await import('../registry/kubernetes.js')).kubernetes({ ...(addresses && { addresses }) }),
 } satisfies Record<string, (addresses: readonly string[] | undefined) => Promise<Provider<Registry>>>;
 
 /** Interfaces as a variable lists them: `127.0.0.1`, or `127.0.0.1:5454` where mDNS has another port than its own. */
@@ -50,6 +64,16 @@ const BROKERS = {
   http: async (addresses) =>
     (await import('../broker/http.js')).http({ ...(addresses?.[0] && { address: addresses[0] }) }),
   memory: async () => (await import('../broker/memory.js')).memory(),
+  'nats-jetstream': async (addresses) =>
+    (await import('../broker/nats-jetstream.js')).natsJetStream({ ...(addresses && { addresses }) }),
+  nats: async (addresses) => (await import('../broker/nats.js')).nats({ ...(addresses && { addresses }) }),
+  kafka: async (addresses) => (await import('../broker/kafka.js')).kafka({ ...(addresses && { addresses }) }),
+  nsq: async (addresses) => (await import('../broker/nsq.js')).nsq({ ...(addresses && { addresses }) }),
+  redis: async (addresses) => (await import('../broker/redis.js')).redis({ ...(addresses && { addresses }) }),
+  'redis-streams': async (addresses) =>
+    (await import('../broker/redis-streams.js')).redisStreams({ ...(addresses && { addresses }) }),
+  rabbitmq: async (addresses) =>
+    (await import('../broker/rabbitmq.js')).rabbitmq({ ...(addresses && { addresses }) }),
 } satisfies Record<string, (addresses: readonly string[] | undefined) => Promise<Provider<Broker>>>;
 
 const TRANSPORTS = {
@@ -58,6 +82,8 @@ const TRANSPORTS = {
   tcp: async () => (await import('../transport/tcp.js')).tcp(),
   nats: async (addresses) => (await import('../transport/nats.js')).nats({ ...(addresses && { addresses }) }),
   udp: async () => (await import('../transport/udp.js')).udp(),
+  rabbitmq: async (addresses) =>
+    (await import('../transport/rabbitmq.js')).rabbitmq({ ...(addresses && { addresses }) }),
 } satisfies Record<string, (addresses: readonly string[] | undefined) => Promise<Provider<Transport>>>;
 
 const SELECTORS: Record<string, (env: Environment) => Promise<Provider<Selector>>> = {

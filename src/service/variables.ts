@@ -26,7 +26,7 @@ export const VARIABLES = {
   },
   MICRO_TRANSPORT: { meaning: 'which transport', form: 'name', fallback: 'http' },
   MICRO_TRANSPORT_ADDRESS: {
-    meaning: 'where the server of the transport is, for nats',
+    meaning: 'where the server of the transport is, for nats and rabbitmq',
     form: 'list',
     fallback: 'the transport’s own',
   },

@@ -11,7 +11,9 @@ import {
 } from './targets/core.js';
 import { httpMessages, httpWriting } from './targets/http.js';
 import { mdnsPackets, mdnsPayloads } from './targets/mdns.js';
-import { natsEnvelopes, natsFrames } from './targets/nats.js';
+import { natsEnvelopes, natsFrames, natsChanges } from './targets/nats.js';
+import { redisAddresses, redisEntries } from './targets/redis.js';
+import { consulTags, httpAddresses, registryRecords } from './targets/registry.js';
 import { protoJson, protobuf, protobufClosures, times } from './targets/schema.js';
 import { versionRanges, versions } from './targets/selector.js';
 import { tcpConnections, tcpFrames, tcpHeaders, tcpPrefaces } from './targets/tcp.js';
@@ -30,6 +32,12 @@ export const targets: readonly Target[] = [
   mdnsPayloads,
   natsEnvelopes,
   natsFrames,
+  natsChanges,
+  redisEntries,
+  redisAddresses,
+  registryRecords,
+  consulTags,
+  httpAddresses,
   protobuf,
   protobufClosures,
   protoJson,

@@ -91,10 +91,16 @@ describe('the pages', () => {
     ['src/transport/udp.ts', 'UdpTransportOptions'],
     ['src/transport/memory.ts', 'MemoryTransportOptions'],
     ['src/transport/nats.ts', 'NatsTransportOptions'],
-    ['src/core/nats.ts', 'NatsOptions'],
+    ['src/core/nats-connection.ts', 'NatsOptions'],
     ['src/registry/registry.ts', 'RegistryOptions'],
     ['src/registry/mdns.ts', 'MdnsOptions'],
     ['src/registry/memory.ts', 'MemoryRegistryOptions'],
+    ['src/registry/consul.ts', 'ConsulOptions'],
+    ['src/registry/etcd.ts', 'EtcdOptions'],
+    ['src/registry/etcd-v2.ts', 'EtcdV2Options'],
+    ['src/registry/zookeeper.ts', 'ZooKeeperOptions'],
+    ['src/registry/kubernetes.ts', 'KubernetesOptions'],
+    ['src/registry/multi.ts', 'MultiOptions'],
     ['src/registry/cache.ts', 'CachedRegistryOptions'],
     ['src/selector/registry-selector.ts', 'RegistrySelectorOptions'],
     ['src/selector/cache.ts', 'CacheSelectorOptions'],
@@ -109,6 +115,13 @@ describe('the pages', () => {
     ['src/broker/broker.ts', 'BrokerOptions'],
     ['src/broker/http.ts', 'HttpBrokerOptions'],
     ['src/broker/memory.ts', 'MemoryBrokerOptions'],
+    ['src/broker/nats.ts', 'NatsBrokerOptions'],
+    ['src/broker/nats-jetstream.ts', 'NatsJetStreamBrokerOptions'],
+    ['src/registry/nats.ts', 'NatsRegistryOptions'],
+    ['src/broker/served.ts', 'ServedBrokerOptions'],
+    ['src/broker/redis.ts', 'RedisBrokerOptions'],
+    ['src/broker/redis-streams.ts', 'RedisStreamsBrokerOptions'],
+    ['src/core/redis.ts', 'RedisOptions'],
     ['src/schema/json-value.ts', 'JsonWriteOptions'],
     ['src/core/console-logger.ts', 'ConsoleLoggerOptions'],
     ['src/core/tls.ts', 'TlsOptions'],
@@ -127,11 +140,16 @@ describe('the pages', () => {
   it('list every door in the table of the README, and no other', () => {
     const { exports } = JSON.parse(page('package.json')) as { exports: Record<string, unknown> };
     const providers = Object.keys(exports)
-      .filter((door) => /^\.\/(?!conformance)\w+\/\w+$/.test(door))
+      .filter((door) => /^\.\/(?!conformance)\w+\/[\w-]+$/.test(door))
       .map((door) => door.replace('.', 'octavo'));
     const table = page('README.md').split('## What there is')[1]?.split('\n\n')[1] ?? '';
-    const listed = [...table.matchAll(/`(octavo\/[\w/]+)`/g)].map(([, door = '']) => door);
+    const listed = [...table.matchAll(/`(octavo\/[\w/-]+)`/g)].map(([, door = '']) => door);
     assert.deepEqual(listed.sort(), providers.sort());
+  });
+
+  it('show the Role for Kubernetes as the sample has it', () => {
+    const [, shown] = /```yaml\n(apiVersion: rbac[^]*?)```/.exec(page('docs/providers/kubernetes.md')) ?? [];
+    assert.equal(shown, page('samples/kubernetes/role.yaml').replace(/^#.*\n/, ''));
   });
 
   it('list every conformance suite', () => {

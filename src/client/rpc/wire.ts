@@ -18,22 +18,16 @@ export function requestHeader(call: ClientCall, id: string, codec: Codec, stream
   const { service, endpoint, contentType, context } = call;
   const { deadline, knownMetadata } = context;
   const timeout = deadline === undefined ? '' : mucp.writeTimeout(context.remainingMs);
-  // prettier-ignore -- In one piece, as a list that grows costs more.
+  // In one piece, as a list that grows costs more. What all calls of an endpoint have comes first.
+  // prettier-ignore
   const pairs = [
-    mucp.CONTENT_TYPE,
-    contentType,
-    mucp.SERVICE,
-    service,
-    mucp.ENDPOINT,
-    endpoint,
-    mucp.METHOD,
-    endpoint,
-    mucp.ID,
-    id,
-    mucp.OCTAVO,
-    mucp.DIALECT,
-    mucp.TIMEOUT,
-    timeout,
+    mucp.CONTENT_TYPE, contentType,
+    mucp.SERVICE, service,
+    mucp.ENDPOINT, endpoint,
+    mucp.METHOD, endpoint,
+    mucp.OCTAVO, mucp.DIALECT,
+    mucp.ID, id,
+    mucp.TIMEOUT, timeout,
   ];
   if (deadline === undefined) pairs.length -= 2;
   if (stream) pairs.push(mucp.STREAM, id);

@@ -3,6 +3,7 @@ import type { Clock, Timer } from '../../core/clock.js';
 import { OctavoError } from '../../core/error.js';
 import type { Secured } from '../../core/handshakes.js';
 import { HttpReader, type HttpLimits, type HttpMessage } from '../../core/http-message.js';
+import { HttpWriter } from '../../core/http-writer.js';
 import type { MaybePromise } from '../../core/lifecycle.js';
 import { formatAddress } from '../../core/address.js';
 import { certificateRefused, tlsFault } from '../../core/tls-fault.js';
@@ -18,6 +19,8 @@ export interface FlowOptions extends HttpLimits {
 /** What the owner of a connection is told. */
 export interface FlowEvents {
   message(message: HttpMessage): void;
+  /** All that came was read, as far as it goes. */
+  read?(): void;
   /** The other end will send no more; what it has begun is dropped. */
   end(): void;
   /** What came is no HTTP/1.1, over a limit, or late. Nothing more can be read. */
@@ -49,6 +52,7 @@ export class Flow {
   readonly remote: string;
   /** `undefined` for plain TCP. */
   readonly secured: Secured | undefined;
+  readonly writer = new HttpWriter();
   readonly #tcp: TcpSocket;
   readonly #clock: Clock;
   readonly #options: FlowOptions;
@@ -226,6 +230,7 @@ export class Flow {
       this.#events.malformed(OctavoError.from(reason));
       return;
     }
+    this.#events.read?.();
     this.#follow();
   }
 

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { readEnvelope, writeEnvelope } from '../../../src/broker/http/envelope.js';
+import { writeEnvelope } from '../../../src/broker/envelope.js';
+import { readPost } from '../../../src/broker/http/envelope.js';
 import { formatAddress, parseAddress } from '../../../src/core/address.js';
 import { CODES, OctavoError, type Code } from '../../../src/core/error.js';
-import { HttpReader, writeHttp, type HttpMessage } from '../../../src/core/http-message.js';
+import { HttpReader, type HttpMessage } from '../../../src/core/http-message.js';
+import { writeHttp } from '../../../src/core/http-writer.js';
 import { EMPTY } from '../../../src/core/message.js';
 import { Metadata, checkMetadata } from '../../../src/core/metadata.js';
 import { readTimeout } from '../../../src/core/mucp.js';
@@ -41,12 +43,12 @@ export const envelopes = target({
       '[['.repeat(400),
     ],
   ),
-  read: (bytes) => readEnvelope(bytes, LIMITS),
+  read: (bytes) => readPost(bytes, LIMITS),
   found: (output) => 'body' in output,
   holds(output) {
     if (!('body' in output)) return;
     const topic = output.header.get('Micro-Topic') ?? '';
-    const again = readEnvelope(writeEnvelope(topic, output, LIMITS), LIMITS);
+    const again = readPost(writeEnvelope(topic, output, LIMITS), LIMITS);
     assert.ok('body' in again);
     assert.deepEqual(Buffer.from(again.body), Buffer.from(output.body));
     assert.deepEqual(again.header.toObject(), output.header.toObject());
