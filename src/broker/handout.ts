@@ -26,6 +26,8 @@ export interface HandoutLimits {
   readonly concurrency: number;
   /** How many events are held: in the handler, waiting for it, or not acknowledged yet. */
   readonly prefetch: number;
+  /** Whether the end finishes what waits, as nobody else would get it. @defaultValue it is given back */
+  readonly finishes?: boolean;
 }
 
 export interface HandoutParts {
@@ -99,7 +101,7 @@ export class Handout {
   }
 
   /**
-   * Takes no more, gives back what waits, and resolves when the handler is through with the rest and the backend was told.
+   * Takes no more, gives back or finishes what waits, and resolves when the handler is through with the rest and the backend was told.
    *
    * What nobody has acknowledged by then is given back too.
    */
@@ -112,14 +114,19 @@ export class Handout {
   async endWithin(drainMs: number): Promise<void> {
     const { clock, logger } = this.#parts;
     this.#stopTaking();
-    if (!(await this.#inHand.idleWithin(drainMs, clock)))
-      logger.warn('a subscriber did not end in time, and is left alone', { topic: this.topic, drainMs });
+    if (await this.#inHand.idleWithin(drainMs, clock)) return;
+    this.#giveBackAll();
+    logger.warn('a subscriber did not end in time, and is left alone', { topic: this.topic, drainMs });
   }
 
   #stopTaking(): void {
     if (this.#ended) return;
     this.#ended = true;
     for (const wake of this.#roomy.splice(0)) wake();
+    if (this.#limits.finishes !== true) this.#giveBackAll();
+  }
+
+  #giveBackAll(): void {
     this.#waiting.length = 0;
     for (const held of this.#held) if (!held.running) this.#giveBack(held);
   }
@@ -160,7 +167,7 @@ export class Handout {
     if (key !== undefined) this.#keys.delete(key);
     this.#running--;
     if (this.#ended) this.#giveBack(held);
-    else this.#begin();
+    this.#begin();
   }
 
   #giveBack(held: Held): void {

@@ -168,6 +168,12 @@ export class Certificates {
     return loaded instanceof Promise ? loaded.then(({ context }) => context) : loaded.context;
   }
 
+  /** What is in use, as text, for a library that opens its own connections. Throws `failed_precondition` before {@link start}. */
+  forLibrary(): MaybePromise<Credentials> {
+    const loaded = this.#fresh();
+    return loaded instanceof Promise ? loaded.then(({ credentials }) => credentials) : loaded.credentials;
+  }
+
   #fresh(): MaybePromise<Loaded> {
     const { clock } = this.#parts;
     const loaded = this.#loaded;
