@@ -69,9 +69,12 @@ export class KafkaBroker extends Broker {
   /** Counts the stops, so that a start notices that it was overtaken. */
   #turn = 0;
 
+  /** @throws `failed_precondition` for options that cannot work */
   constructor(options: KafkaBrokerOptions, parts: KafkaBrokerParts) {
     super();
     const { sasl, tls, addresses = ['127.0.0.1:9092'], ...others } = options;
+    if (addresses.length === 0)
+      throw new OctavoError('failed_precondition', 'addresses of the kafka broker is empty: name a server');
     this.options = {
       ...others,
       addresses,

@@ -17,3 +17,13 @@ describe('a server that is no Kafka', { concurrency: true }, () => {
       await broker.stop();
     });
 });
+
+describe('options of the kafka broker that cannot work', () => {
+  it('are refused by name', () => {
+    for (const options of [{ addresses: [] }, { concurrency: 0 }, { concurrency: 4, prefetch: 2 }])
+      assert.throws(
+        () => new KafkaBroker(options, parts()),
+        (reason) => reason instanceof OctavoError && reason.code === 'failed_precondition',
+      );
+  });
+});

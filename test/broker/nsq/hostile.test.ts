@@ -49,3 +49,17 @@ describe('an nsqd that goes mad', { concurrency: true }, () => {
       await broker.stop();
     });
 });
+
+describe('options of the nsq broker that cannot work', () => {
+  it('are refused by name', () => {
+    for (const options of [
+      { addresses: [], lookups: [] },
+      { concurrency: 0 },
+      { concurrency: 4, prefetch: 2 },
+    ])
+      assert.throws(
+        () => new NsqBroker(options, parts()),
+        (reason) => reason instanceof OctavoError && reason.code === 'failed_precondition',
+      );
+  });
+});
