@@ -69,9 +69,12 @@ export class KafkaBroker extends Broker {
   /** Counts the stops, so that a start notices that it was overtaken. */
   #turn = 0;
 
+  /** @throws `failed_precondition` for options that cannot work */
   constructor(options: KafkaBrokerOptions, parts: KafkaBrokerParts) {
     super();
     const { sasl, tls, addresses = ['127.0.0.1:9092'], ...others } = options;
+    if (addresses.length === 0)
+      throw new OctavoError('failed_precondition', 'addresses of the kafka broker is empty: name a server');
     this.options = {
       ...others,
       addresses,
@@ -158,15 +161,28 @@ export class KafkaBroker extends Broker {
 
   async #open(): Promise<void> {
     const turn = this.#turn;
-    const producer = await this.#client.start(() => turn !== this.#turn);
-    if (turn !== this.#turn) {
-      await this.#client.close(producer);
+    await this.#client.start(() => turn !== this.#turn);
+    if (turn !== this.#turn)
       throw new OctavoError(
         'unavailable',
         `the kafka broker was stopped while it connected to ${this.#client.where}`,
       );
-    }
-    this.#producer = producer;
+    this.#producer = this.#client.producer((reason) => void this.#replace(reason));
+  }
+
+  /** What was asked of a producer that has read what it cannot read may never be answered. */
+  async #replace(reason: Error): Promise<void> {
+    const producer = this.#producer;
+    if (producer === undefined) return;
+    this.#parts.logger.warn('a connection to Kafka is given up', {
+      server: this.#client.where,
+      error: reason,
+    });
+    this.#producer = this.#client.producer((next) => void this.#replace(next));
+    const lanes = [...this.#lanes.values()];
+    this.#lanes.clear();
+    for (const lane of lanes) lane.end(reason);
+    await this.#client.close(producer);
   }
 
   async #close(): Promise<void> {
@@ -177,7 +193,8 @@ export class KafkaBroker extends Broker {
     const producer = this.#producer;
     this.#producer = undefined;
     await this.#publishes.endWithin(this.#settings.drainMs);
-    for (const lane of this.#lanes.values()) lane.end();
+    const stopped = new OctavoError('unavailable', 'the kafka broker was stopped during a publish');
+    for (const lane of this.#lanes.values()) lane.end(stopped);
     if (producer !== undefined) await this.#client.close(producer);
     this.#lanes.clear();
     this.#client.stop();
@@ -185,14 +202,12 @@ export class KafkaBroker extends Broker {
 
   #lane(topic: string, producer: Producer): Lane {
     const { clock } = this.#parts;
-    const lane =
-      this.#lanes.get(topic) ??
-      new Lane(
-        topic,
-        producer,
-        () => clock.now(),
-        () => this.#lanes.delete(topic),
-      );
+    const known = this.#lanes.get(topic);
+    if (known !== undefined) return known;
+    const idle = (): void => {
+      if (this.#lanes.get(topic) === lane) this.#lanes.delete(topic);
+    };
+    const lane = new Lane(topic, producer, () => clock.now(), idle);
     this.#lanes.set(topic, lane);
     return lane;
   }

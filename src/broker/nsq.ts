@@ -79,10 +79,16 @@ export class NsqBroker extends Broker {
   /** Counts the stops, so that a start notices that it was overtaken. */
   #turn = 0;
 
+  /** @throws `failed_precondition` for options that cannot work */
   constructor(options: NsqBrokerOptions, parts: NsqBrokerParts) {
     super();
     const { secret, tls, lookups = [], lookupIntervalMs = 1_000, messageTimeoutMs = 15_000 } = options;
     const { addresses = lookups.length > 0 ? [] : ['127.0.0.1:4150'] } = options;
+    if (addresses.length + lookups.length === 0)
+      throw new OctavoError(
+        'failed_precondition',
+        'addresses and lookups of the nsq broker are empty: name an nsqd, or an nsqlookupd',
+      );
     this.options = {
       ...options,
       addresses,
@@ -201,8 +207,10 @@ export class NsqBroker extends Broker {
 
   #nobody(cause?: unknown): OctavoError {
     const { lookups = [] } = this.options;
-    const where = this.#nodes.all.join(', ') || `${lookups.join(', ')}, whose nsqlookupd knows of none`;
-    return new OctavoError('unavailable', `no nsqd at ${where}`, { cause, executed: false });
+    const known = this.#nodes.all.join(', ');
+    const what =
+      known === '' ? `the nsqlookupd at ${lookups.join(', ')} knows of no nsqd` : `no nsqd at ${known}`;
+    return new OctavoError('unavailable', what, { cause, executed: false });
   }
 
   /** Has a link for each nsqd, and every subscription at each. */
