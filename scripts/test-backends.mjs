@@ -8,10 +8,16 @@ import { delimiter, join } from 'node:path';
 /** Each backend, and the command that starts its server. The name is what its test files begin with. */
 const COMMANDS = {
   nats: 'nats-server',
+  rabbitmq: 'rabbitmq-server',
+  kafka: 'kafka-java',
+  nsq: 'nsqd',
   redis: 'redis-server',
   etcd: 'etcd',
   'etcd-v2': 'etcd',
   consul: 'consul',
+  zookeeper: 'zookeeper-server',
+  kubernetes: 'kube-apiserver',
+  multi: 'zookeeper-server',
 };
 
 const args = process.argv.slice(2);

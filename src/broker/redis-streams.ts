@@ -45,7 +45,7 @@ const DEAD_TIMES = 4;
 /**
  * Publishes to streams of a Redis server; a queue is a group of consumers. Needs `npm install ioredis`, and Redis 6.2 or later.
  *
- * At least once, as far as the server keeps what it has confirmed: with `appendonly yes`.
+ * At least once, as far as the server keeps what it has confirmed: surely with `appendonly yes` and `appendfsync always`.
  */
 export class RedisStreamsBroker extends Broker {
   readonly name = 'redis-streams';
@@ -182,6 +182,26 @@ export class RedisStreamsBroker extends Broker {
       throw reason;
     }
     this.#keeper.start();
+    void this.#checkKept();
+  }
+
+  /** Says where a server may lose what it has confirmed. Many tell nobody how they are set. */
+  async #checkKept(): Promise<void> {
+    try {
+      const reply = await this.#commands.redis.config('GET', 'append*');
+      const pairs = Array.isArray(reply) ? (reply as string[]) : [];
+      const [appendonly, appendfsync] = ['appendonly', 'appendfsync'].map(
+        (name) => pairs[pairs.indexOf(name) + 1],
+      );
+      if (appendonly !== 'yes' || appendfsync !== 'always')
+        this.#parts.logger.warn('when the Redis server dies, it may lose events that it has confirmed', {
+          appendonly,
+          appendfsync,
+          remedy: 'appendonly yes, appendfsync always',
+        });
+    } catch (error) {
+      this.#parts.logger.debug('the Redis server does not tell what it keeps', { error });
+    }
   }
 
   async #close(running: Promise<void>): Promise<void> {

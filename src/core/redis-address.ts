@@ -15,7 +15,7 @@ const PORT = 6379;
 /** Reads `host:port`, `redis://user:pass@host:port/2` and `rediss://host`. No error shows what stands before the `@`. */
 export function parseRedis(address: string): RedisAddress {
   const match =
-    /^(?:(rediss?):\/\/)?(?:([^@/]*)@)?(\[[^\]\s]+\]|[^@/\s:]+)(?::(\d{1,5}))?\/?(\d{1,5})?$/.exec(
+    /^(?:(rediss?):\/\/)?(?:([^@/]*)@)?(\[[\w:.%-]+\]|[^@/\s:[\]]+)(?::(\d{1,5}))?\/?(\d{1,5})?$/.exec(
       address.trim(),
     );
   const [, scheme, who = '', host, portText, db] = match ?? [];

@@ -63,6 +63,65 @@ describe('a stream whose server forgets', () => {
     }));
 });
 
+describe('what a Redis server keeps over a kill', () => {
+  for (const [fsync, kept] of [
+    ['always', 500],
+    ['never', 0],
+  ] as const)
+    it(`is ${kept} of 500 events with "${fsync}", and what may be lost is said at the start`, () =>
+      RedisBench.with(
+        async (bench) => {
+          const broker = await started(bench.streams());
+          await Promise.all(Array.from({ length: 500 }, (_, n) => broker.publish('topic', event(`${n}`))));
+          await bench.server.kill();
+          await bench.server.restart();
+          assert.equal(await bench.raw().xlen(KEY), kept);
+          assert.equal(/may lose events that it has confirmed/.test(bench.log), fsync !== 'always');
+        },
+        { fsync },
+      ));
+
+  it('is not all of it with "everysec", which is said too', () =>
+    RedisBench.with(
+      async (bench) => {
+        await started(bench.streams());
+        await until(() => /may lose events that it has confirmed/.test(bench.log));
+      },
+      { fsync: 'everysec' },
+    ));
+});
+
+describe('a subscriber without a queue', () => {
+  it('misses nothing, and gets nothing twice, while the server is killed in the middle of many events', () =>
+    RedisBench.with(async (bench) => {
+      const broker = await started(bench.streams());
+      const seen = new Seen();
+      await broker.subscribe('topic', seen.handler);
+      let next = 0;
+      const tried = new Set<string>();
+      const publisher = async (): Promise<void> => {
+        while (next < 2_000) {
+          const name = `${next++}`;
+          if ((await surely(broker, 'topic', name)) > 0) tried.add(name);
+        }
+      };
+      const publishing = Promise.all(Array.from({ length: 16 }, publisher));
+      for (const at of [500, 1_000, 1_500]) {
+        await until(() => next > at);
+        await bench.server.kill();
+        await bench.server.restart();
+      }
+      await publishing;
+      await until(() => new Set(seen.texts).size === 2_000);
+      // Only what was published twice comes twice.
+      const twice = seen.texts.filter((text, at) => seen.texts.indexOf(text) !== at);
+      assert.deepEqual(
+        twice.filter((text) => !tried.has(text)),
+        [],
+      );
+    }));
+});
+
 describe('what was acknowledged', () => {
   it('is said to a server that was away meanwhile, and does not come again', () =>
     RedisBench.with(async (bench) => {

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { randomUUID } from 'node:crypto';
 import { inspect } from 'node:util';
 import { Redis, type RedisOptions } from 'ioredis';
 import type { Broker, Delivery } from '../../src/broker/broker.js';
@@ -141,9 +140,4 @@ export class Seen {
   async holds(...texts: readonly string[]): Promise<void> {
     await until(() => texts.every((text) => this.texts.includes(text)));
   }
-}
-
-/** A name that no other test has. */
-export function unique(name: string): string {
-  return `${name}-${randomUUID().slice(0, 8)}`;
 }

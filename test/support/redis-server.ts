@@ -7,8 +7,8 @@ import { accepts, ServerProcess } from './server-process.js';
 export interface RedisServerOptions {
   /** More lines for its configuration: `requirepass`, `user`, `maxmemory`, ... */
   readonly config?: readonly string[];
-  /** Whether it forgets everything when it is killed. @defaultValue `false` */
-  readonly forgets?: boolean;
+  /** How it keeps what it has confirmed: over every kill, over most, or not at all. @defaultValue `'always'` */
+  readonly fsync?: 'always' | 'everysec' | 'never';
   /** Certificate, key and authority, where it speaks TLS. Callers show a certificate with `clients`. */
   readonly tls?: {
     readonly cert: string;
@@ -30,7 +30,7 @@ export class RedisServer {
     this.#process = process;
   }
 
-  static async start({ config = [], forgets = false, tls }: RedisServerOptions = {}): Promise<RedisServer> {
+  static async start({ config = [], fsync = 'always', tls }: RedisServerOptions = {}): Promise<RedisServer> {
     const folder = await mkdtemp(join(tmpdir(), 'octavo-redis-'));
     const [port = 0] = await freePorts(1);
     const lines = [
@@ -38,8 +38,7 @@ export class RedisServer {
       tls === undefined ? `port ${port}` : `port 0\ntls-port ${port}`,
       `dir ${folder}`,
       'save ""',
-      `appendonly ${forgets ? 'no' : 'yes'}`,
-      'appendfsync everysec',
+      ...(fsync === 'never' ? ['appendonly no'] : ['appendonly yes', `appendfsync ${fsync}`]),
       ...(tls === undefined
         ? []
         : [

@@ -39,6 +39,8 @@ export class Consumer {
   readonly #due: Again[] = [];
   #over: Promise<void> = Promise.resolve();
   #handing = false;
+  /** What failed last, so that it is not logged four times a second. */
+  #failure = '';
   #opened = false;
 
   /** @param claimAfterMs after which silence others take over */
@@ -115,6 +117,7 @@ export class Consumer {
       if (this.handout.ended) return;
       try {
         const entries = await this.#source.read(this.#reading.redis, this.handout.free, BLOCK_MS);
+        this.#failure = '';
         for (const { id } of entries) this.#mine.set(id, 'held');
         // What comes again may have taken the room meanwhile.
         for (const entry of entries)
@@ -221,7 +224,9 @@ export class Consumer {
 
   async #failed(what: string, error: unknown): Promise<void> {
     if (this.handout.ended) return;
-    this.#parts.logger.warn(what, { topic: this.handout.topic, error });
+    const text = `${what}: ${String(error)}`;
+    if (text !== this.#failure) this.#parts.logger.warn(what, { topic: this.handout.topic, error });
+    this.#failure = text;
     await this.#sleep(RETRY_MS);
   }
 

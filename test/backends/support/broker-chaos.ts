@@ -52,7 +52,8 @@ export async function chaos(t: TestContext, init: ChaosInit): Promise<ChaosRepor
     await broker.start();
     const report = await run.run();
     t.diagnostic(`${broker.name}: ${JSON.stringify(report)}`);
-    if (broker.guarantees.delivery === 'at-least-once') assert.equal(report.lost, 0, 'events were lost');
+    if (broker.guarantees.delivery === 'at-least-once')
+      assert.equal(report.lost, 0, `lost were ${run.lost().slice(0, 100).join(', ')}; ${run.history}`);
     assert.ok(report.lost < report.sent, 'nothing came at all');
     return report;
   } finally {
@@ -71,6 +72,7 @@ class Chaos {
   #openedAt = Infinity;
   #firstAfter = Infinity;
   #lastAt = 0;
+  readonly #killed: string[] = [];
   /** Told at each confirmation. */
   readonly #marks: { readonly at: number; readonly reached: () => void }[] = [];
 
@@ -104,6 +106,16 @@ class Chaos {
       firstAfterMs: this.#firstAfter === Infinity ? undefined : Math.round(this.#firstAfter - this.#openedAt),
       tookMs: Math.round(performance.now() - begin),
     };
+  }
+
+  /** Which never came. */
+  lost(): number[] {
+    return Array.from({ length: this.#init.messages }, (_, n) => n).filter((n) => !this.#times.has(n));
+  }
+
+  /** How many were confirmed when the server was killed, and when the consumer was. */
+  get history(): string {
+    return this.#killed.join(', ');
   }
 
   async end(): Promise<void> {
@@ -158,6 +170,7 @@ class Chaos {
 
   async #killServer(): Promise<void> {
     const { server, downMs } = this.#init;
+    this.#killed.push(`the server was killed at ${this.#confirmed}`);
     await server.kill();
     await wait(downMs);
     await server.restart();
@@ -165,6 +178,7 @@ class Chaos {
   }
 
   async #replace(consumer: Child): Promise<void> {
+    this.#killed.push(`the consumer was killed at ${this.#confirmed}`);
     await consumer.end('SIGKILL');
     await this.#consumer();
   }

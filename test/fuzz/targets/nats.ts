@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { Metadata } from '../../../src/core/metadata.js';
 import { readChange, readQuestion, writeChange, writeQuestion } from '../../../src/registry/nats/packets.js';
 import { readEnvelope, writeEnvelope } from '../../../src/transport/nats/envelope.js';
-import { FRAME, readFrame, readMessage, writeMessage } from '../../../src/transport/nats/frame.js';
+import { FRAME, readFrame, readMessage, writeMessage } from '../../../src/transport/bus/frame.js';
 import { MESSAGE_LIMITS } from '../../../src/transport/transport.js';
 import { damaged } from '../damage.js';
 import { text } from '../messages.js';
