@@ -150,7 +150,10 @@ describe(
       const caller = createService({ name: 'caller', ...options() });
       await caller.start();
       try {
-        assert.equal((await caller.resolve(GoGreeterClient).hello({ name: 'Octavo' })).msg, 'Hello Octavo');
+        assert.equal(
+          (await caller.resolve(GoGreeterClient).hello({ name: 'Octavo' }, { waitForReady: true })).msg,
+          'Hello Octavo',
+        );
         await go.ask({ do: 'stop' });
       } finally {
         await caller.stop();
