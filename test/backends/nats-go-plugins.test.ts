@@ -13,6 +13,8 @@ import { event, Inbox } from '../support/nats-brokers.js';
 import { NatsServer } from '../support/nats-server.js';
 import { parts } from '../support/parts.js';
 
+/** A machine that is busy takes longer to answer than the 100 ms that both sides wait for by themselves. */
+const timeoutMs = 1_000;
 const path = buildGo('test/backends/peers/nats-go');
 
 let server: NatsServer;
@@ -61,7 +63,7 @@ interface GoService {
 describe('the nats registry beside that of go-micro', { skip: path === undefined }, () => {
   it('is found by Go, and finds what Go registers', async () => {
     await using go = await peer();
-    const registry = new NatsRegistry({ addresses: [server.address] }, parts());
+    const registry = new NatsRegistry({ addresses: [server.address], timeoutMs }, parts());
     await registry.start();
     try {
       await registry.register(GREETER, { ttlMs: 60_000 });
@@ -83,7 +85,7 @@ describe('the nats registry beside that of go-micro', { skip: path === undefined
 
   it('tells Go of changes, and is told of those of Go', async () => {
     await using go = await peer();
-    const registry = new NatsRegistry({ addresses: [server.address] }, parts());
+    const registry = new NatsRegistry({ addresses: [server.address], timeoutMs }, parts());
     await registry.start();
     try {
       await go.ask({ do: 'watch', name: 'greeter' });
@@ -123,7 +125,7 @@ describe(
     function options(): ServiceOptions {
       const at = { addresses: [server.address] };
       return {
-        registry: natsRegistry(at),
+        registry: natsRegistry({ ...at, timeoutMs }),
         broker: natsBroker(at),
         client: rpcClient({ contentType: 'application/json' }),
         logger: () => new TestLogger(),
