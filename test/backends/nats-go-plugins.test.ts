@@ -89,6 +89,8 @@ describe('the nats registry beside that of go-micro', { skip: path === undefined
     await registry.start();
     try {
       await go.ask({ do: 'watch', name: 'greeter' });
+      // It does not wait until the server knows of that; what it asks next comes behind.
+      await go.ask({ do: 'list' });
       await registry.register(GREETER, { ttlMs: 60_000 });
       await registry.register({ ...GREETER, version: '2' }, { ttlMs: 60_000 });
       await registry.deregister(GREETER);
