@@ -23,8 +23,8 @@ export async function several(
     addresses.set(name, address === undefined ? of : [...of, address]);
   }
   if (addresses.size === 0) throw refused('it names none');
-  const made = [...addresses].map(([name, at]) => known[name]?.(at.length === 0 ? undefined : at));
-  const write = (await Promise.all(made)).filter((each) => each !== undefined);
+  const made = [...addresses].flatMap(([name, at]) => known[name]?.(at.length === 0 ? undefined : at) ?? []);
+  const write = await Promise.all(made);
   return (await import('../registry/multi.js')).multi({ write });
 }
 

@@ -1,4 +1,5 @@
 import { formatAddress, parseAddress, type HostPort } from '../../core/address.js';
+import { readCredential } from '../../core/credential.js';
 import { OctavoError } from '../../core/error.js';
 
 /** A server of an ensemble. */
@@ -31,10 +32,10 @@ function parse(address: string): { server: Server; user?: string; pass?: string 
   const server = { ...at, shown: formatAddress(at.host, at.port) };
   if (who === undefined) return { server };
   const colon = who.indexOf(':');
-  if (colon < 0) return { server, user: decodeURIComponent(who) };
+  if (colon < 0) return { server, user: readCredential(who, server.shown) };
   return {
     server,
-    user: decodeURIComponent(who.slice(0, colon)),
-    pass: decodeURIComponent(who.slice(colon + 1)),
+    user: readCredential(who.slice(0, colon), server.shown),
+    pass: readCredential(who.slice(colon + 1), server.shown),
   };
 }
