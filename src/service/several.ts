@@ -23,8 +23,11 @@ export async function several(
     addresses.set(name, address === undefined ? of : [...of, address]);
   }
   if (addresses.size === 0) throw refused('it names none');
-  const made = [...addresses].map(([name, at]) => known[name]?.(at.length === 0 ? undefined : at));
-  const write = (await Promise.all(made)).filter((each) => each !== undefined);
+  const write: Provider<Registry>[] = [];
+  for (const [name, at] of addresses) {
+    const made = await known[name]?.(at.length === 0 ? undefined : at);
+    if (made !== undefined) write.push(made);
+  }
   return (await import('../registry/multi.js')).multi({ write });
 }
 

@@ -2,11 +2,13 @@ import type { Clock, Timer } from '../../core/clock.js';
 import { OctavoError } from '../../core/error.js';
 import type { Logger } from '../../core/logger.js';
 import { peer } from '../../core/peer.js';
+import type { Dialler } from './dialler.js';
 import { Link, type Library, type LinkOptions } from './link.js';
 
 export interface SupervisorParts {
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly dialler: Dialler;
 }
 
 export interface SupervisorOptions extends LinkOptions {
@@ -63,7 +65,8 @@ export class Supervisor {
   /** Rejects with `unavailable`, saying what was tried for how long, when there is no server. */
   async start(): Promise<void> {
     const { connectTimeoutMs } = this.#options;
-    const { clock } = this.#parts;
+    const { clock, dialler } = this.#parts;
+    await dialler.start();
     this.#library = await peer(
       'the zookeeper registry',
       'node-zookeeper-client',
@@ -73,7 +76,7 @@ export class Supervisor {
       this.#starting?.reject(
         new OctavoError(
           'unavailable',
-          `the zookeeper registry found no ZooKeeper server at ${this.#where} within ${connectTimeoutMs} ms: start one, or set addresses`,
+          `the zookeeper registry found no ZooKeeper server at ${this.#where} within ${connectTimeoutMs} ms: ${dialler.failure ?? 'no answer'}: start one, or set addresses`,
         ),
       ),
     );
@@ -99,6 +102,7 @@ export class Supervisor {
       ),
     );
     this.#drop();
+    this.#parts.dialler.stop();
     this.#library = undefined;
   }
 
@@ -108,11 +112,15 @@ export class Supervisor {
 
   #make(): void {
     if (this.#library === undefined) return;
-    const link = new Link(this.#library, this.#options, this.#parts.clock, {
-      up: () => link === this.#link && this.#came(link),
-      down: () => link === this.#link && this.#went(link),
-      over: () => link === this.#link && this.#replace('its session has ended', AGAIN_MS),
-    });
+    const link = new Link(
+      this.#options,
+      { ...this.#parts, library: this.#library },
+      {
+        up: () => link === this.#link && this.#came(link),
+        down: () => link === this.#link && this.#went(link),
+        over: () => link === this.#link && this.#replace('its session has ended', AGAIN_MS),
+      },
+    );
     this.#link = link;
     this.#push(link, 'it could not connect');
     link.connect();
