@@ -36,13 +36,13 @@ export class ZooKeeperServer {
       `${client}PortAddress=127.0.0.1`,
       'admin.enableServer=false',
       'maxClientCnxns=0',
-      '4lw.commands.whitelist=ruok',
+      '4lw.commands.whitelist=srvr',
       ...(tls === undefined ? [] : await secured(tls, folder)),
     ];
     await writeFile(server.#file, lines.map((line) => `${line}\n`).join(''));
     await server.restart();
     // Others than those of Octavo take a port that is open for a server that answers.
-    while (tls === undefined && !(await isWell(port)));
+    while (tls === undefined && !(await serves(port)));
     return server;
   }
 
@@ -101,13 +101,15 @@ async function secured(tls: NonNullable<ZooKeeperServerOptions['tls']>, folder: 
   ];
 }
 
-async function isWell(port: number): Promise<boolean> {
+async function serves(port: number): Promise<boolean> {
   const socket = connect({ host: '127.0.0.1', port });
+  // What is asked too early is never answered.
+  socket.setTimeout(500, () => socket.destroy());
   try {
-    socket.end('ruok');
+    socket.end('srvr');
     let said = '';
     for await (const piece of socket as AsyncIterable<Buffer>) said += piece.toString();
-    return said === 'imok';
+    return said.includes('Mode: ');
   } catch {
     return false;
   }
