@@ -84,11 +84,14 @@ export class ZooKeeperRegistry extends Registry {
   }
 
   start(): Promise<void> {
-    this.#starting ??= this.#open().catch((reason: unknown) => {
-      this.#starting = undefined;
-      throw reason;
-    });
-    return this.#starting;
+    if (this.#starting !== undefined) return this.#starting;
+    const starting = this.#supervisor.start((link) => this.#open(link));
+    this.#starting = starting;
+    const failed = (): void => {
+      if (this.#starting === starting) this.#starting = undefined;
+    };
+    starting.catch(failed);
+    return starting;
   }
 
   /** Ends the session, and with it the nodes that were registered here. */
@@ -108,6 +111,7 @@ export class ZooKeeperRegistry extends Registry {
   }
 
   async deregister(service: ServiceRecord): Promise<void> {
+    await this.#followed.begun(service.name);
     await this.#own.remove(nodesOf(service).map((record) => this.#paths.node(record)));
     await this.#told();
   }
@@ -133,15 +137,10 @@ export class ZooKeeperRegistry extends Registry {
     return this.#followed.watch(options);
   }
 
-  async #open(): Promise<void> {
-    await this.#supervisor.start();
-    const { link } = this.#supervisor;
-    try {
-      if ((await link.children(this.#paths.root)) === undefined) await link.make(this.#paths.root);
-    } catch (error) {
-      this.#supervisor.stop();
-      throw error;
-    }
+  /** The root is there, and whoever we are may read it. */
+  async #open(link: Link): Promise<void> {
+    const { root } = this.#paths;
+    if ((await link.children(root)) === undefined) await link.make(root);
   }
 
   async #follow(service: string | undefined, view: NodeView, signal: AbortSignal): Promise<void> {
