@@ -115,7 +115,6 @@ export class EtcdRegistry extends Registry {
   async deregister(service: ServiceRecord): Promise<void> {
     await this.#followed.begun(service.name);
     const keys = nodesOf(service).map((record) => this.#keyOf(record));
-    for (const key of keys) this.#vigil.drop(key);
     await Promise.all(keys.map((key) => this.#turns.take(key, () => this.#remove(key))));
   }
 
@@ -158,6 +157,8 @@ export class EtcdRegistry extends Registry {
   }
 
   async #remove(key: string): Promise<void> {
+    // Not before: what is registered in the turn before this one is kept from then on.
+    this.#vigil.drop(key);
     const lease = this.#put.get(key)?.lease;
     this.#put.delete(key);
     await this.#client.remove(key);

@@ -11,6 +11,8 @@ describe('a watch of the etcd-v2 registry', () => {
       const report = await churn({
         fresh: () => new EtcdV2Registry({ addresses: [server.address] }, parts()),
         server,
+        // Sooner than a node that nobody wants any more would go by itself.
+        settleMs: 10_000,
         disasters: ['restart', 'empty', 'freeze', 'restart', 'empty'],
       });
       t.diagnostic(JSON.stringify(report));
