@@ -3,10 +3,13 @@ import { connect as connectSecure } from 'node:tls';
 import { Certificates, checkOf, type CertificatesParts, type TlsOptions } from '../../core/tls.js';
 import { tlsFault } from '../../core/tls-fault.js';
 import type { Server } from './address.js';
+import { Frames } from './frames.js';
 
 /** The part of the library's client that its types do not show. Source: node-zookeeper-client 1.1.3, `lib/ConnectionManager.js`. */
 export interface Inside {
   socket?: Socket | undefined;
+  /** What came of an answer that is not whole yet. */
+  pendingBuffer: Buffer | null;
   servers: { readonly host: string; readonly port: number }[];
   connect(): void;
   setState(state: number): void;
@@ -63,12 +66,23 @@ export class Dialler {
     }
     // One that was given up meanwhile burns it.
     client.socket = socket;
+    // The library keeps the half of an answer that the connection before it broke off.
+    client.pendingBuffer = null;
+    const frames = new Frames();
     socket.setNoDelay();
     socket.once(this.#certificates === undefined ? 'connect' : 'secureConnect', () => {
       this.#failure = undefined;
       client.onSocketConnected();
     });
-    socket.on('data', (data: Buffer) => client.onSocketData(data));
+    socket.on('data', (data: Buffer) => {
+      try {
+        if (frames.pass(data)) return client.onSocketData(data);
+        this.#failure = `${server.shown} does not speak as ZooKeeper does`;
+      } catch (error) {
+        this.#failure = `${server.shown} does not speak as ZooKeeper does: ${String(error)}`;
+      }
+      socket.destroy();
+    });
     socket.on('drain', () => client.onSocketDrain());
     socket.on('close', (hadError: boolean) => client.onSocketClosed(hadError));
     socket.on('error', (error) => {
