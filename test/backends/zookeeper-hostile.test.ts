@@ -27,7 +27,9 @@ const ANSWERS: readonly Buffer[] = [
   Buffer.alloc(100_000),
 ];
 
-async function serve(on: (socket: Socket) => void): Promise<{ port: number; close(): void }> {
+async function serve(
+  on: (socket: Socket) => void,
+): Promise<{ readonly port: number; readonly close: () => void }> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);
@@ -73,8 +75,9 @@ describe('the zookeeper registry', () => {
         socket.write(data.subarray(0, data.length / 2), () => socket.destroy());
       });
     });
+    const { clock, logger } = parts();
     const [registry, direct] = [port, server.port].map(
-      (each) => new ZooKeeperRegistry({ addresses: [`127.0.0.1:${each}`] }, parts()),
+      (each) => new ZooKeeperRegistry({ addresses: [`127.0.0.1:${each}`] }, { clock, logger }),
     );
     assert.ok(registry !== undefined && direct !== undefined);
     await registry.start();
@@ -91,6 +94,8 @@ describe('the zookeeper registry', () => {
       await eventually(registry, ['a', 'b', 'c', 'd'].slice(0, ['b', 'c', 'd'].indexOf(id) + 2));
     }
     assert.deepEqual(told.events, ['create a', 'create b', 'create c', 'create d']);
+    // The session has gone on: nothing of the half that came was left for the next connection.
+    assert.ok(!logger.records.some(({ message }) => message.includes('is replaced')));
     registry.stop();
     direct.stop();
     close();
