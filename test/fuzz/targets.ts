@@ -11,6 +11,7 @@ import {
 import { httpMessages, httpWriting } from './targets/http.js';
 import { mdnsPackets, mdnsPayloads } from './targets/mdns.js';
 import { natsEnvelopes, natsFrames } from './targets/nats.js';
+import { kubernetesPods, kubernetesSlices, zookeeperAddresses, zookeeperFrames } from './targets/pods.js';
 import { consulTags, httpAddresses, registryRecords } from './targets/registry.js';
 import { protoJson, protobuf, times } from './targets/schema.js';
 import { tcpConnections, tcpFrames, tcpHeaders, tcpPrefaces } from './targets/tcp.js';
@@ -30,6 +31,10 @@ export const targets: readonly Target[] = [
   registryRecords,
   consulTags,
   httpAddresses,
+  kubernetesPods,
+  kubernetesSlices,
+  zookeeperAddresses,
+  zookeeperFrames,
   protobuf,
   protoJson,
   times,

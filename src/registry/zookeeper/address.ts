@@ -31,10 +31,17 @@ function parse(address: string): { server: Server; user?: string; pass?: string 
   const server = { ...at, shown: formatAddress(at.host, at.port) };
   if (who === undefined) return { server };
   const colon = who.indexOf(':');
-  if (colon < 0) return { server, user: decodeURIComponent(who) };
-  return {
-    server,
-    user: decodeURIComponent(who.slice(0, colon)),
-    pass: decodeURIComponent(who.slice(colon + 1)),
-  };
+  if (colon < 0) return { server, user: decoded(who, server) };
+  return { server, user: decoded(who.slice(0, colon), server), pass: decoded(who.slice(colon + 1), server) };
+}
+
+function decoded(text: string, { shown }: Server): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new OctavoError(
+      'invalid_argument',
+      `what stands before the @ of ${shown} is not percent-encoded: write % as %25`,
+    );
+  }
 }
