@@ -143,6 +143,24 @@ describe('the death of a RabbitMQ server', () => {
     }));
 });
 
+describe('a RabbitMQ server that comes back with nothing', () => {
+  it('has its exchanges and queues again before anything is published', () =>
+    withBrokers(async (brokers) => {
+      const broker = await brokers.started();
+      const events = new Events();
+      await broker.subscribe('empty', events.handler, { queue: 'empty', durable: true });
+      await broker.publish('empty', event('before'));
+      await events.holds((texts) => texts.length === 1);
+      await server.kill();
+      await server.restartEmpty();
+      for (let n = 0; !events.texts.includes('after'); n++) {
+        await publishes(broker, 'empty', 'after');
+        await new Promise((resolve) => setTimeout(resolve, 10));
+        assert.ok(n < 500, 'it is not subscribed again');
+      }
+    }));
+});
+
 describe('a RabbitMQ server that hangs', () => {
   it('fails a publish in time, is noticed, and got over when it goes on', () =>
     withBrokers(async (brokers) => {
@@ -234,7 +252,7 @@ describe('what is in hand', () => {
       await events.holds((texts) => texts.length === 50);
     }));
 
-  it('goes on coming after somebody deletes the queue', () =>
+  it('goes on coming after somebody deletes the queue, or the exchange', () =>
     withBrokers(async (brokers) => {
       const broker = await brokers.started();
       const events = new Events();
@@ -245,6 +263,11 @@ describe('what is in hand', () => {
         await new Promise((resolve) => setTimeout(resolve, 20));
         assert.ok(n < 250, 'it is not subscribed again');
       }
+      await server.control(
+        'eval',
+        'rabbit_exchange:delete(rabbit_misc:r(<<"/">>, exchange, <<"micro">>), false, <<"x">>).',
+      );
+      await broker.publish('deleted', event('y'));
     }));
 });
 

@@ -139,11 +139,17 @@ describe('a RabbitMQ server that hangs', () => {
       await works(transport, listener);
     }));
 
-  it('does not keep a stop up', () =>
+  it('is not sent without end, and does not keep a stop up', () =>
     withBench(async (bench) => {
       const transport = await bench.started();
-      await transport.listen(ANY, echo);
+      const listener = await transport.listen(ANY, echo);
+      await works(transport, listener);
       await server.pause();
+      const large = message(Buffer.alloc(MOST_BYTES - 1_024));
+      const calls = Array.from({ length: 100 }, () => failure(() => call(transport, listener, large)));
+      const full = await Promise.race(calls);
+      assert.deepEqual([full.code, full.executed], ['unavailable', false]);
+      assert.match(full.message, /67108864 bytes wait for the RabbitMQ server .* reads no more/);
       const ms = await timed(() => transport.stop());
       server.resume();
       assert.ok(ms < 8_000, `${ms} ms`);

@@ -15,15 +15,22 @@ export class Publisher {
 
   /** Publishes, in order. Resolves when the server has it. The body belongs to the publisher from then on. */
   async send(purpose: string, envelope: Envelope, body: Buffer): Promise<void> {
+    for (let attempt = 1; ; attempt++)
+      try {
+        return await this.#publish(envelope, body);
+      } catch (reason) {
+        // Somebody has deleted what it goes to, and the server did not take it: a channel that is opened anew declares that.
+        const deleted = reason instanceof Error && 'code' in reason && reason.code === 'NOT_FOUND';
+        if (!deleted || attempt > 1) throw this.#client.failure(`cannot ${purpose}`, reason);
+      }
+  }
+
+  async #publish(envelope: Envelope, body: Buffer): Promise<void> {
     this.#client.check();
     const channel = await this.#open();
     // It may have come to need a while.
     this.#client.check();
-    try {
-      await channel.basicPublish(envelope, body);
-    } catch (reason) {
-      throw this.#client.failure(`cannot ${purpose}`, reason);
-    }
+    await channel.basicPublish(envelope, body);
   }
 
   /** Does something on the channel that publishes, for what may depend on it. */

@@ -12,6 +12,9 @@ import { isPlace, placeOf, RabbitParcel } from './rabbit-parcel.js';
 const EXCHANGE = 'micro';
 /** What a server takes in one message unless it is told otherwise (`max_message_size`). */
 const MOST_BYTES = 128 * 1024 * 1024;
+/** Bytes that wait for a server that reads no more, at most; what is as small as the signs of life between peers still joins them. */
+const MOST_UNSENT = 64 * 1024 * 1024;
+const SMALL = 256;
 /** For how long a stop waits until nothing is listened to any more. */
 const STOP_MS = 1_000;
 /** How long after a failed attempt to listen again the next one is made. */
@@ -37,6 +40,7 @@ export class RabbitBus implements Bus {
   #ready = false;
   #opening = false;
   #mostBytes = MOST_BYTES;
+  #unsent = 0;
 
   constructor(options: RabbitOptions, parts: RabbitParts, events: BusEvents) {
     this.#parts = parts;
@@ -182,6 +186,12 @@ export class RabbitBus implements Bus {
         'resource_exhausted',
         `a message of ${body.length} bytes on the wire: the server at ${this.#client.where} takes ${this.#mostBytes} (its max_message_size)`,
       );
+    if (this.#unsent > MOST_UNSENT && body.length > SMALL)
+      throw new OctavoError(
+        'unavailable',
+        `${MOST_UNSENT} bytes wait for the RabbitMQ server at ${this.#client.where}, which reads no more`,
+        { executed: false },
+      );
     const { queue, id } = placeOf(to);
     const own = reply === undefined ? undefined : placeOf(reply);
     const envelope: Envelope = { ...properties, routingKey: queue, mandatory: true };
@@ -192,9 +202,10 @@ export class RabbitBus implements Bus {
     // A go-micro server gives back the one that it got.
     const correlation = id ?? own?.id;
     if (correlation !== undefined) envelope.correlationId = correlation;
-    sender.basicPublish(envelope, body).catch(() => {
-      // The channel has closed, which is told to everybody.
-    });
+    this.#unsent += body.length;
+    const sent = (): void => void (this.#unsent -= body.length);
+    // Where the channel has closed, that is told to everybody.
+    sender.basicPublish(envelope, body).then(sent, sent);
   }
 
   #channel(): Channel {
