@@ -81,7 +81,9 @@ export class RabbitBroker extends Broker {
     this.#limits = limits;
     this.#topology = { exchange, durableExchange, queueName, queueArguments };
     this.#client = new RabbitClient('the rabbitmq broker', options, parts, {
-      down: () => {},
+      down: (_, unreadable) => {
+        for (const each of this.#subscriptions) each.suspect ||= unreadable;
+      },
       up: () => {
         for (const each of this.#subscriptions) each.renew();
       },

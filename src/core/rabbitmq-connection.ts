@@ -39,8 +39,8 @@ export interface RabbitConnectionParts {
 
 /** What those who share a connection are told. */
 export interface RabbitConnectionEvents {
-  /** It is gone, and every channel with it. It comes back by itself. */
-  down(why: string): void;
+  /** It is gone, and every channel with it. It comes back by itself. @param unreadable whether that was for something that came and cannot be read */
+  down(why: string, unreadable: boolean): void;
   /** It is there again, without channels. */
   up(): void;
 }
@@ -70,6 +70,7 @@ export class SharedRabbitConnection {
   readonly #parts: RabbitConnectionParts;
   readonly #sharers = new Set<RabbitConnectionEvents>();
   #up = true;
+  #unreadable = false;
   #blocked: string | undefined;
 
   private constructor(library: Connection, where: string, parts: RabbitConnectionParts) {
@@ -132,6 +133,11 @@ export class SharedRabbitConnection {
     return this.#up;
   }
 
+  /** Whether it broke, the last time, for something that came and cannot be read. */
+  get unreadable(): boolean {
+    return this.#unreadable;
+  }
+
   /** Why the server takes nothing more for now, where it says so: it is short of memory or disk. */
   get blocked(): string | undefined {
     return this.#blocked;
@@ -172,7 +178,9 @@ export class SharedRabbitConnection {
     this.#up = false;
     this.#blocked = undefined;
     this.#parts.logger.warn('disconnected from RabbitMQ', { server: this.#where, error: error.message });
-    for (const sharer of [...this.#sharers]) sharer.down(error.message);
+    // What comes of the server or the network has a code; what the library trips over has none.
+    this.#unreadable = !('code' in error);
+    for (const sharer of [...this.#sharers]) sharer.down(error.message, this.#unreadable);
   }
 
   #back(): void {

@@ -19,8 +19,8 @@ export interface RabbitParts extends RabbitConnectionParts {
 
 /** What an owner of a connection is told. */
 export interface RabbitEvents {
-  /** The connection is gone, and every channel with it. It comes back by itself. */
-  down(error: OctavoError): void;
+  /** The connection is gone, and every channel with it. It comes back by itself. @param unreadable whether that was for something that came and cannot be read */
+  down(error: OctavoError, unreadable: boolean): void;
   /** It is there again; channels are to be opened anew. */
   up(): void;
 }
@@ -95,7 +95,7 @@ export class RabbitClient {
       throw new OctavoError('unavailable', `${this.#who} was stopped while it connected to ${this.where}`);
     this.#connection = connection;
     this.#leave = connection.join({
-      down: (why) => this.#events.down(this.#unavailable(why)),
+      down: (why, unreadable) => this.#events.down(this.#unavailable(why), unreadable),
       up: () => {
         this.#deaf = false;
         this.#events.up();
@@ -139,6 +139,23 @@ export class RabbitClient {
     } catch (reason) {
       void opening.then((channel) => this.close(channel)).catch(() => {});
       throw this.failure(`cannot ${purpose}`, reason);
+    }
+  }
+
+  /**
+   * Does something on a connection of its own, that may break.
+   *
+   * @param run is told, when the channel fails, whether that is for something that came and cannot be read
+   */
+  async spare<T>(run: (channel: Channel, broken: () => boolean) => Promise<T>): Promise<T> {
+    const signal = new AbortController().signal;
+    const connection = await SharedRabbitConnection.open(this.#who, this.#options, this.#parts, signal);
+    try {
+      const channel = await this.#within(connection.channel());
+      channel.on('error', () => {});
+      return await this.#within(run(channel, () => connection.unreadable));
+    } finally {
+      await connection.close();
     }
   }
 

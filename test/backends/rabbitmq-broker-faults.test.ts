@@ -5,6 +5,7 @@ import { Connection } from 'rabbitmq-client';
 import { freePorts } from '../support/free-port.js';
 import { failure, timed } from '../support/nats-bench.js';
 import { Events, event, publishes, RabbitBrokers } from '../support/rabbit-brokers.js';
+import { RawRabbit } from '../support/raw-rabbit.js';
 import { RabbitServer } from '../support/rabbit-server.js';
 import { chaos } from './support/broker-chaos.js';
 
@@ -292,6 +293,32 @@ describe('events that nobody can deal with', () => {
       while (times.length < 3) await new Promise((resolve) => setTimeout(resolve, 10));
       const [first = 0, second = 0, third = 0] = times;
       assert.ok(second - first >= 100 && third - second >= 200, times.join(', '));
+    }));
+
+  it('are taken away where they would break every connection by which they come', () =>
+    withBrokers(async (brokers) => {
+      const broker = await brokers.started();
+      const [durable, alone] = [new Events(), new Events()];
+      await broker.subscribe('deep', durable.handler, { queue: 'deep', durable: true });
+      await broker.subscribe('deep', alone.handler);
+      const raw = await RawRabbit.open(server.port);
+      await publishes(broker, 'deep', 'before');
+      await raw.poison('micro', 'deep');
+      await publishes(broker, 'deep', 'between');
+      await raw.poison('micro', 'deep');
+      await raw.close();
+      for (let n = 0; !durable.texts.includes('after') || !alone.texts.includes('after'); n++) {
+        await publishes(broker, 'deep', 'after');
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        assert.ok(n < 500, 'they come again without end');
+      }
+      assert.deepEqual(
+        ['before', 'between', 'after'].filter((each) => !durable.texts.includes(each)),
+        [],
+      );
+      assert.ok(brokers.logger.records.some(({ message }) => /their headers nest too deep/.test(message)));
+      const listed = await server.control('list_queues', 'name', 'messages');
+      assert.match(listed, /^deep\.deep\.durable\t0$/m);
     }));
 
   it('are dropped where they are over the limits, with a word in the log', () =>

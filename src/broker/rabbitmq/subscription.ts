@@ -9,6 +9,7 @@ import { Handout } from '../handout.js';
 import type { ServedLimits } from '../served.js';
 import { lastingExchange, queueOf, waitingRoom, type Topology } from './names.js';
 import type { Publisher } from './publisher.js';
+import { dropUnreadable } from './unreadable.js';
 import { againAfter, readEvent, type Received } from './wire.js';
 
 export interface SubscriptionInit {
@@ -37,6 +38,8 @@ interface Pending {
 export class Subscription {
   readonly topic: string;
   readonly options: SubscribeOptions;
+  /** Whether something may wait in its queue that cannot be read, and would break the connection again. */
+  suspect = false;
   readonly #init: SubscriptionInit;
   readonly #handout: Handout;
   /** What waits for room: no more than the prefetch, as the server sends no more. */
@@ -228,6 +231,22 @@ export class Subscription {
     if (channel !== undefined && this.#unsettled === 0) await this.#init.client.close(channel);
   }
 
+  /** Takes away what cannot be read, where the queue may have it: one without a name is gone. */
+  async #clean(): Promise<void> {
+    const { client, topology, limits, logger } = this.#init;
+    const { queue, exclusive } = queueOf(this.topic, this.options, topology);
+    if (exclusive !== true) {
+      const events = await dropUnreadable(client, queue, limits.prefetch);
+      if (events > 0)
+        logger.error('events that cannot be read are dropped: their headers nest too deep', {
+          topic: this.topic,
+          queue,
+          events,
+        });
+    }
+    this.suspect = false;
+  }
+
   #closed(channel: Channel): void {
     if (channel !== this.#channel) return;
     this.#channel = undefined;
@@ -243,6 +262,7 @@ export class Subscription {
     this.#retrying = true;
     while (!this.#ended && client.up && this.#channel === undefined)
       try {
+        if (this.suspect) await this.#clean();
         await this.begin();
       } catch (error) {
         logger.warn('cannot subscribe again, and will try', { topic: this.topic, error });
