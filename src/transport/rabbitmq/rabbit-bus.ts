@@ -18,7 +18,7 @@ const SMALL = 256;
 /** For how long a stop waits until nothing is listened to any more. */
 const STOP_MS = 1_000;
 /** How long after a failed attempt to listen again the next one is made. */
-const RETRY_MS = 250;
+const RETRY_MS = 500;
 
 /**
  * A RabbitMQ server as a bus. Addresses are names of queues, which nobody else has.
