@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { checkServerIdentity } from 'node:tls';
 import type { Channel, Connection, ConnectionOptions } from 'rabbitmq-client';
 import type { Clock } from './clock.js';
@@ -26,7 +27,7 @@ export interface RabbitOptions {
   readonly tls?: RabbitTls;
   /** For how long the start looks for a server, in milliseconds. @defaultValue `5_000` */
   readonly connectTimeoutMs?: number;
-  /** How often each side shows that it lives, in seconds; one that is silent for twice as long is gone. The server may insist on less. @defaultValue `5` */
+  /** How often each side shows that it lives, in seconds; one that is silent for two and a half times as long is gone. The server may insist on less. @defaultValue `5` */
   readonly heartbeatSeconds?: number;
   /** Bytes of one AMQP frame, in which a header must fit. Not more than the server's `frame_max`. @defaultValue 128 KiB, as the server's */
   readonly frameMax?: number;
@@ -41,7 +42,7 @@ export interface RabbitConnectionParts {
 export interface RabbitConnectionEvents {
   /** It is gone, and every channel with it. It comes back by itself. @param unreadable whether that was for something that came and cannot be read */
   down(why: string, unreadable: boolean): void;
-  /** It is there again, without channels. */
+  /** It is there again, without channels; or the server takes something again. */
   up(): void;
 }
 
@@ -86,6 +87,8 @@ export class SharedRabbitConnection {
     library.on('connection.unblocked', () => {
       this.#blocked = undefined;
       parts.logger.info('RabbitMQ goes on', { server: where });
+      // What closed meanwhile could not be opened again.
+      for (const sharer of [...this.#sharers]) sharer.up();
     });
   }
 
@@ -272,11 +275,15 @@ async function secured(
   await certificates.start();
   const { serverName, verify } = certificates.policy;
   const hosts = servers.map(({ host }) => host);
+  const [host = ''] = hosts;
+  const name = serverName ?? (hosts.length === 1 ? host : '');
   return {
+    // An IP address may not be told: RFC 6066 section 3.
+    servername: isIP(name) === 0 ? name : '',
     rejectUnauthorized: verify,
     secureContext: await certificates.forClient(),
-    checkServerIdentity(host, certificate) {
-      const names = serverName !== undefined ? [serverName] : hosts.includes(host) ? [host] : hosts;
+    checkServerIdentity(dialled, certificate) {
+      const names = serverName !== undefined ? [serverName] : hosts.includes(dialled) ? [dialled] : hosts;
       const faults = names.map((name) => checkServerIdentity(name, certificate));
       return faults.includes(undefined) ? undefined : faults[0];
     },

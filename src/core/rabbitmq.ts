@@ -21,7 +21,7 @@ export interface RabbitParts extends RabbitConnectionParts {
 export interface RabbitEvents {
   /** The connection is gone, and every channel with it. It comes back by itself. @param unreadable whether that was for something that came and cannot be read */
   down(error: OctavoError, unreadable: boolean): void;
-  /** It is there again; channels are to be opened anew. */
+  /** It is there again, or the server takes something again; channels that have closed are to be opened anew. */
   up(): void;
 }
 
@@ -193,10 +193,10 @@ export class RabbitClient {
   }
 
   async #goodbye(channel: Channel, say: () => Promise<unknown>): Promise<void> {
-    // A server that takes nothing does not hear of it either.
-    if (!channel.active || !this.up) return;
+    if (!channel.active) return;
     const said = say().catch(() => {});
-    if (this.#deaf) return;
+    // A server that takes nothing hears of it later.
+    if (this.#deaf || !this.up) return;
     await this.#within(said, CLOSE_MS).catch(() => void (this.#deaf = true));
   }
 

@@ -214,6 +214,22 @@ describe('a RabbitMQ server that is short of memory', () => {
       assert.ok(!texts.includes('refused'));
     }));
 
+  it('and of which somebody deletes a queue meanwhile has it again when it goes on', () =>
+    withBrokers(async (brokers) => {
+      const broker = await brokers.started({ timeoutMs: 300 });
+      const events = new Events();
+      await broker.subscribe('starved', events.handler, { queue: 'starved' });
+      await server.alarm(true);
+      await failure(() => broker.publish('starved', event('x')));
+      await server.control('delete_queue', 'starved.starved');
+      await server.alarm(false);
+      for (let n = 0; !events.texts.includes('after'); n++) {
+        await publishes(broker, 'starved', 'after');
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        assert.ok(n < 250, 'it is not subscribed again');
+      }
+    }));
+
   it('keeps neither a stop nor a subscription up', () =>
     withBrokers(async (brokers) => {
       const broker = await brokers.started({ timeoutMs: 300 });

@@ -120,8 +120,10 @@ export class Subscription {
     await channel.queueBind({ queue, exchange, routingKey: this.topic });
     await channel.basicQos({ prefetchCount: limits.prefetch });
     channel.once('basic.cancel', () => {
+      if (this.#ended) return;
       // Somebody has deleted the queue.
-      if (!this.#ended) void this.#init.client.close(channel);
+      void this.#init.client.close(channel);
+      this.#closed(channel);
     });
     this.#queue = queue;
     const { consumerTag } = await channel.basicConsume({ queue }, (came) => this.#came(channel, came));

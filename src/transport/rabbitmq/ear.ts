@@ -66,25 +66,31 @@ export class Ear {
     const channel = this.#channel;
     if (channel?.active !== true || !client.up) return;
     if (shared) await client.cancel(channel, this.#consumer);
-    // One that goes with its consumer would take with it what it holds.
+    // With its consumer it would go, too, and what is on its way would be lost without a word.
     else await client.remove(channel, queue);
     await client.close(channel);
   }
 
   async #consume(channel: Channel): Promise<void> {
-    const { client, queue, exchange, shared, deliver } = this.#init;
+    const { client, queue, exchange, shared, deliver, onClosed } = this.#init;
     await channel.queueDeclare(
       shared
         ? { queue, autoDelete: true }
         : {
             queue,
             exclusive: true,
+            autoDelete: true,
             arguments: { 'x-max-length-bytes': MOST_WAITING, 'x-overflow': 'reject-publish' },
           },
     );
     if (exchange !== undefined) await channel.queueBind({ exchange, queue, routingKey: queue });
-    // Somebody has deleted the queue.
-    channel.once('basic.cancel', () => this.#ended || void client.close(channel));
+    channel.once('basic.cancel', () => {
+      if (this.#ended) return;
+      // Somebody has deleted the queue.
+      if (this.#channel === channel) this.#channel = undefined;
+      void client.close(channel);
+      onClosed();
+    });
     const { consumerTag } = await channel.basicConsume({ queue, noAck: true, exclusive: !shared }, deliver);
     this.#consumer = consumerTag;
   }
