@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { inspect } from 'node:util';
 import { Connection } from 'rabbitmq-client';
+import type { Delivery } from '../../src/broker/broker.js';
 import { freePorts } from '../support/free-port.js';
 import { failure, timed } from '../support/nats-bench.js';
 import { Events, event, publishes, RabbitBrokers } from '../support/rabbit-brokers.js';
@@ -268,6 +269,28 @@ describe('what is in hand', () => {
       release();
       await events.holds((texts) => texts.length === 50);
     }));
+
+  it('leaves nothing behind when its broker has stopped: no handle, and no queue that nobody wants', async () => {
+    const resources = (): number => process.getActiveResourcesInfo().length;
+    const before = resources();
+    for (let round = 0; round < 3; round++)
+      await withBrokers(async (brokers) => {
+        const broker = await brokers.started();
+        const events = new Events();
+        const refuse = (delivery: Delivery): void => {
+          events.handler(delivery);
+          if (delivery.attempt === 1) throw new Error('once more');
+        };
+        await broker.subscribe('left', refuse);
+        await broker.subscribe('left', events.handler, { queue: 'left' });
+        await broker.publish('left', event('x'));
+        await events.holds((texts) => texts.length === 3);
+      });
+    for (let turn = 0; turn < 1_000 && resources() > before; turn++)
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    assert.ok(resources() <= before, `${resources()} where there were ${before}`);
+    assert.doesNotMatch(await server.control('list_queues', 'name'), /^(?:left|amq\.gen)/m);
+  });
 
   it('goes on coming after somebody deletes the queue, or the exchange', () =>
     withBrokers(async (brokers) => {
