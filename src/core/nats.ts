@@ -75,6 +75,8 @@ export class NatsClient {
   #connection: SharedNatsConnection | undefined;
   #leave: (() => void) | undefined;
   #confirming: Promise<void> | undefined;
+  /** What fails each flush that is waited for. */
+  readonly #flushes = new Set<(error: OctavoError) => void>();
 
   /** @param who what errors call its owner: `the nats transport` */
   constructor(who: string, options: NatsOptions, parts: NatsParts, events: NatsEvents) {
@@ -147,6 +149,7 @@ export class NatsClient {
     this.#leave?.();
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
     this.#subscriptions.clear();
+    for (const fail of [...this.#flushes]) fail(this.#unavailable('it was stopped'));
     await lease?.release();
   }
 
@@ -213,12 +216,21 @@ export class NatsClient {
     return { end, drain };
   }
 
-  /** Resolves when the server has everything that was published before. Rejects with `unavailable` when the connection breaks. */
+  /** Resolves when the server has everything that was published before. Rejects with `unavailable` when the connection breaks, or it is stopped. */
   async flush(): Promise<void> {
+    const { library } = this;
+    let leave = (): void => {};
+    // The library forgets who waits when it closes.
+    const stopped = new Promise<never>((_, reject) => {
+      this.#flushes.add(reject);
+      leave = () => this.#flushes.delete(reject);
+    });
     try {
-      await this.library.flush();
+      await Promise.race([library.flush(), stopped]);
     } catch (reason) {
       throw reason instanceof OctavoError ? reason : this.#unavailable(messageOf(reason));
+    } finally {
+      leave();
     }
   }
 
