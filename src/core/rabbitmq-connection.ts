@@ -1,11 +1,12 @@
+import type { Connection, ConnectionOptions } from 'rabbitmq-client';
 import { isIP } from 'node:net';
 import { checkServerIdentity } from 'node:tls';
-import type { Channel, Connection, ConnectionOptions } from 'rabbitmq-client';
 import type { Clock } from './clock.js';
 import { declareInjectable } from './dependencies.js';
 import { OctavoError } from './error.js';
 import type { Logger } from './logger.js';
 import { peer } from './peer.js';
+import type { RabbitChannel } from './rabbitmq-channel.js';
 import { parseRabbitAddress, shownAddress, type RabbitAddress } from './rabbitmq-address.js';
 import { Shared } from './shared.js';
 import { Certificates, type TlsOptions } from './tls.js';
@@ -147,7 +148,7 @@ export class SharedRabbitConnection {
   }
 
   /** A new channel. Its owner listens to its errors, and closes it. */
-  channel(): Promise<Channel> {
+  channel(): Promise<RabbitChannel> {
     return this.#library.acquire({ emitErrorsFromChannel: true });
   }
 

@@ -1,5 +1,5 @@
-import type { Channel } from 'rabbitmq-client';
 import { OctavoError, type Code } from './error.js';
+import type { RabbitChannel } from './rabbitmq-channel.js';
 import {
   nameRabbitServers,
   RabbitConnections,
@@ -129,9 +129,9 @@ export class RabbitClient {
    */
   async channel(
     purpose: string,
-    setUp: (channel: Channel) => Promise<void>,
+    setUp: (channel: RabbitChannel) => Promise<void>,
     onClose: () => void,
-  ): Promise<Channel> {
+  ): Promise<RabbitChannel> {
     this.check();
     const opening = this.#started().channel();
     try {
@@ -147,7 +147,7 @@ export class RabbitClient {
    *
    * @param run is told, when the channel fails, whether that is for something that came and cannot be read
    */
-  async spare<T>(run: (channel: Channel, broken: () => boolean) => Promise<T>): Promise<T> {
+  async spare<T>(run: (channel: RabbitChannel, broken: () => boolean) => Promise<T>): Promise<T> {
     const signal = new AbortController().signal;
     const connection = await SharedRabbitConnection.open(this.#who, this.#options, this.#parts, signal);
     try {
@@ -167,17 +167,17 @@ export class RabbitClient {
   }
 
   /** Ends what a channel consumes; what it has not acknowledged it may yet. */
-  async cancel(channel: Channel, consumerTag: string): Promise<void> {
+  async cancel(channel: RabbitChannel, consumerTag: string): Promise<void> {
     await this.#goodbye(channel, () => channel.basicCancel({ consumerTag }));
   }
 
   /** Deletes a queue that a channel has for itself. */
-  async remove(channel: Channel, queue: string): Promise<void> {
+  async remove(channel: RabbitChannel, queue: string): Promise<void> {
     await this.#goodbye(channel, () => channel.queueDelete({ queue }));
   }
 
   /** Closes a channel; a server that does not answer is not waited for. What was not acknowledged on it is given to others. */
-  async close(channel: Channel): Promise<void> {
+  async close(channel: RabbitChannel): Promise<void> {
     await this.#goodbye(channel, () => channel.close());
   }
 
@@ -192,7 +192,7 @@ export class RabbitClient {
     );
   }
 
-  async #goodbye(channel: Channel, say: () => Promise<unknown>): Promise<void> {
+  async #goodbye(channel: RabbitChannel, say: () => Promise<unknown>): Promise<void> {
     if (!channel.active) return;
     const said = say().catch(() => {});
     // A server that takes nothing hears of it later.
@@ -201,10 +201,10 @@ export class RabbitClient {
   }
 
   async #setUp(
-    opening: Promise<Channel>,
-    setUp: (channel: Channel) => Promise<void>,
+    opening: Promise<RabbitChannel>,
+    setUp: (channel: RabbitChannel) => Promise<void>,
     onClose: () => void,
-  ): Promise<Channel> {
+  ): Promise<RabbitChannel> {
     const channel = await opening;
     // What nobody hears would end the process.
     channel.on('error', (error: Error) =>

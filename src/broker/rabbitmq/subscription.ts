@@ -1,7 +1,7 @@
-import type { AsyncMessage, Channel } from 'rabbitmq-client';
 import type { Clock } from '../../core/clock.js';
 import { OctavoError } from '../../core/error.js';
 import type { Logger } from '../../core/logger.js';
+import type { RabbitChannel, RabbitDelivery } from '../../core/rabbitmq-channel.js';
 import { bytesOf } from '../../core/rabbitmq-message.js';
 import type { RabbitClient } from '../../core/rabbitmq.js';
 import type { DeliveryHandler, SubscribeOptions } from '../broker.js';
@@ -19,7 +19,7 @@ export interface SubscriptionInit {
   readonly clock: Clock;
   readonly logger: Logger;
   /** Declares the exchanges. */
-  readonly exchanges: (channel: Channel) => Promise<void>;
+  readonly exchanges: (channel: RabbitChannel) => Promise<void>;
   /** Puts what was refused where it waits. */
   readonly waits: Publisher;
 }
@@ -29,9 +29,9 @@ const RETRY_MS = 500;
 
 /** What came, and was not acknowledged or refused yet. */
 interface Pending {
-  readonly came: AsyncMessage;
+  readonly came: RabbitDelivery;
   readonly received: Received;
-  readonly channel: Channel;
+  readonly channel: RabbitChannel;
 }
 
 /** One subscriber: a channel with one consumer, opened anew whenever it has closed. */
@@ -45,7 +45,7 @@ export class Subscription {
   /** What waits for room: no more than the prefetch, as the server sends no more. */
   #pending: Pending[] = [];
   #pumping = false;
-  #channel: Channel | undefined;
+  #channel: RabbitChannel | undefined;
   #queue = '';
   #consumer = '';
   /** What was handed out and is not settled, on the channel that is open. */
@@ -112,7 +112,7 @@ export class Subscription {
     this.#giveBack();
   }
 
-  async #consume(channel: Channel): Promise<void> {
+  async #consume(channel: RabbitChannel): Promise<void> {
     const { topology, limits, exchanges } = this.#init;
     await exchanges(channel);
     const { queue } = await channel.queueDeclare(queueOf(this.topic, this.options, topology));
@@ -130,7 +130,7 @@ export class Subscription {
     this.#consumer = consumerTag;
   }
 
-  #came(channel: Channel, came: AsyncMessage): void {
+  #came(channel: RabbitChannel, came: RabbitDelivery): void {
     if (this.#ended) return this.#tell(channel, came, { requeue: true });
     let received: Received;
     try {
@@ -171,7 +171,7 @@ export class Subscription {
     return offered;
   }
 
-  async #settle(channel: Channel, tell: () => void | Promise<void>): Promise<void> {
+  async #settle(channel: RabbitChannel, tell: () => void | Promise<void>): Promise<void> {
     try {
       await tell();
     } finally {
@@ -223,7 +223,7 @@ export class Subscription {
     for (const { channel, came } of this.#pending.splice(0)) this.#tell(channel, came, { requeue: true });
   }
 
-  #tell(channel: Channel, { deliveryTag }: AsyncMessage, { requeue }: { requeue: boolean }): void {
+  #tell(channel: RabbitChannel, { deliveryTag }: RabbitDelivery, { requeue }: { requeue: boolean }): void {
     // On one that has closed it was given back already.
     if (channel.active) channel.basicNack({ deliveryTag, requeue });
   }
@@ -249,7 +249,7 @@ export class Subscription {
     this.suspect = false;
   }
 
-  #closed(channel: Channel): void {
+  #closed(channel: RabbitChannel): void {
     if (channel !== this.#channel) return;
     this.#channel = undefined;
     this.#unsettled = 0;

@@ -1,4 +1,4 @@
-import type { Channel, SyncMessage } from 'rabbitmq-client';
+import type { RabbitChannel, RabbitMessage } from '../../core/rabbitmq-channel.js';
 import type { RabbitClient } from '../../core/rabbitmq.js';
 import { bytesOf } from '../../core/rabbitmq-message.js';
 
@@ -37,15 +37,19 @@ function drop(client: RabbitClient, queue: string, at: number): Promise<void> {
   });
 }
 
-async function putBack(channel: Channel, queue: string, { body, ...properties }: SyncMessage): Promise<void> {
+async function putBack(
+  channel: RabbitChannel,
+  queue: string,
+  { body, ...properties }: RabbitMessage,
+): Promise<void> {
   await channel.confirmSelect();
   await channel.basicPublish({ ...properties, exchange: '', routingKey: queue }, bytesOf(body));
 }
 
 async function readable(
-  getting: Promise<SyncMessage | undefined>,
+  getting: Promise<RabbitMessage | undefined>,
   broken: () => boolean,
-): Promise<SyncMessage | undefined | 'broken'> {
+): Promise<RabbitMessage | undefined | 'broken'> {
   try {
     return await getting;
   } catch (reason) {

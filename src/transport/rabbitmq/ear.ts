@@ -1,5 +1,5 @@
-import type { AsyncMessage, Channel } from 'rabbitmq-client';
 import { OctavoError } from '../../core/error.js';
+import type { RabbitChannel, RabbitMessage } from '../../core/rabbitmq-channel.js';
 import type { RabbitClient } from '../../core/rabbitmq.js';
 
 export interface EarInit {
@@ -10,7 +10,7 @@ export interface EarInit {
   readonly shared: boolean;
   /** The exchange through which go-micro's clients reach it. */
   readonly exchange?: string;
-  readonly deliver: (message: AsyncMessage) => void;
+  readonly deliver: (message: RabbitMessage) => void;
   /** Called when it has closed though nobody ended it. */
   readonly onClosed: () => void;
 }
@@ -22,7 +22,7 @@ const MOST_WAITING = 64 * 1024 * 1024;
 export class Ear {
   readonly queue: string;
   readonly #init: EarInit;
-  #channel: Channel | undefined;
+  #channel: RabbitChannel | undefined;
   #beginning: Promise<void> | undefined;
   #consumer = '';
   #ended = false;
@@ -45,7 +45,7 @@ export class Ear {
   async #begin(): Promise<void> {
     if (this.open || this.#ended) return;
     const { client, queue, onClosed } = this.#init;
-    let channel: Channel;
+    let channel: RabbitChannel;
     try {
       channel = await client.channel(
         `listen at ${queue}`,
@@ -71,7 +71,7 @@ export class Ear {
     await client.close(channel);
   }
 
-  async #consume(channel: Channel): Promise<void> {
+  async #consume(channel: RabbitChannel): Promise<void> {
     const { client, queue, exchange, shared, deliver, onClosed } = this.#init;
     await channel.queueDeclare(
       shared

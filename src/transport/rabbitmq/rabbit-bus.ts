@@ -1,7 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import type { AsyncMessage, Channel, Envelope, ReturnedMessage } from 'rabbitmq-client';
 import { OctavoError } from '../../core/error.js';
 import type { Message } from '../../core/message.js';
+import type {
+  RabbitChannel,
+  RabbitEnvelope,
+  RabbitMessage,
+  RabbitProperties,
+} from '../../core/rabbitmq-channel.js';
 import { writeTable } from '../../core/rabbitmq-message.js';
 import { RabbitClient, type RabbitOptions, type RabbitParts } from '../../core/rabbitmq.js';
 import type { Bus, BusEvents, BusInbox, HearOptions, Hearing, Parcel } from '../bus/bus.js';
@@ -35,7 +40,7 @@ export class RabbitBus implements Bus {
   readonly #inboxes = new Map<string, (parcel: Parcel, path: string) => void>();
   /** Queues are opened and closed one after the other, in the order in which that was asked for. */
   #last = Promise.resolve();
-  #sender: Channel | undefined;
+  #sender: RabbitChannel | undefined;
   #running = false;
   #ready = false;
   #opening = false;
@@ -136,7 +141,7 @@ export class RabbitBus implements Bus {
 
   #listen(
     init: Pick<EarInit, 'queue' | 'exchange' | 'shared'>,
-    take: (came: AsyncMessage) => void,
+    take: (came: RabbitMessage) => void,
     refused?: (error: OctavoError) => void,
   ): Hearing {
     const ear = new Ear({
@@ -179,7 +184,7 @@ export class RabbitBus implements Bus {
     this.#last = this.#last.then(work);
   }
 
-  #send(to: string, properties: Envelope, body: Buffer, reply?: string): void {
+  #send(to: string, properties: RabbitProperties, body: Buffer, reply?: string): void {
     const sender = this.#channel();
     if (body.length > this.#mostBytes)
       throw new OctavoError(
@@ -194,21 +199,23 @@ export class RabbitBus implements Bus {
       );
     const { queue, id } = placeOf(to);
     const own = reply === undefined ? undefined : placeOf(reply);
-    const envelope: Envelope = { ...properties, routingKey: queue, mandatory: true };
-    if (own !== undefined) {
-      envelope.replyTo = own.queue;
-      if (own.id !== undefined) envelope.messageId = own.id;
-    }
-    // A go-micro server gives back the one that it got.
-    const correlation = id ?? own?.id;
-    if (correlation !== undefined) envelope.correlationId = correlation;
+    // A go-micro server gives back the correlation that it got.
+    const correlationId = id ?? own?.id;
+    const envelope: RabbitEnvelope = {
+      ...properties,
+      routingKey: queue,
+      mandatory: true,
+      ...(correlationId !== undefined && { correlationId }),
+      ...(own !== undefined && { replyTo: own.queue }),
+      ...(own?.id !== undefined && { messageId: own.id }),
+    };
     this.#unsent += body.length;
     const sent = (): void => void (this.#unsent -= body.length);
     // Where the channel has closed, that is told to everybody.
     sender.basicPublish(envelope, body).then(sent, sent);
   }
 
-  #channel(): Channel {
+  #channel(): RabbitChannel {
     this.#client.check();
     if (this.#sender === undefined || !this.#ready)
       throw new OctavoError('unavailable', 'the rabbitmq transport is not connected yet', {
@@ -269,7 +276,7 @@ export class RabbitBus implements Bus {
     this.#events.down(error);
   }
 
-  #returned(message: ReturnedMessage): void {
+  #returned(message: RabbitMessage): void {
     const { replyTo = '', messageId = '' } = message;
     this.#inboxes.get(replyTo)?.(new RabbitParcel(message, true), messageId);
   }
