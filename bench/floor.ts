@@ -1,5 +1,5 @@
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
-import { NAME, type Variant } from './variant.js';
+import type { Variant } from './variant.js';
 
 const END = Buffer.from('\r\n\r\n');
 
@@ -11,7 +11,7 @@ export const floor: Variant = {
   async serve() {
     const server = createServer((socket) => {
       socket.setNoDelay(true);
-      messages(socket, (body) => socket.write(message('HTTP/1.1 200 OK', `Hello ${body}`)));
+      messages(socket, (body) => socket.write(message('HTTP/1.1 200 OK', body)));
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     // A TCP server that listens has an address with a port.
@@ -19,18 +19,18 @@ export const floor: Variant = {
   },
 
   async connect(address) {
-    const port = Number(address.split(':')[1]);
-    const idle: Connection[] = [];
-    return async () => {
-      const connection = idle.pop() ?? (await Connection.open(port));
-      const reply = await connection.call(message('POST / HTTP/1.1\r\nHost: x', NAME));
+    const idle: FloorConnection[] = [];
+    return async (text) => {
+      const connection = idle.pop() ?? (await FloorConnection.open(address));
+      const reply = await connection.call(request(text));
       idle.push(connection);
       return reply;
     };
   },
 };
 
-class Connection {
+/** One call after the other. */
+export class FloorConnection {
   readonly #socket: Socket;
   #resolve: (body: string) => void = () => {};
 
@@ -39,11 +39,11 @@ class Connection {
     messages(socket, (body) => this.#resolve(body));
   }
 
-  static async open(port: number): Promise<Connection> {
-    const socket = connect(port, '127.0.0.1');
+  static async open(address: string): Promise<FloorConnection> {
+    const socket = connect(Number(address.split(':')[1]), '127.0.0.1');
     socket.setNoDelay(true);
     await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject));
-    return new Connection(socket);
+    return new FloorConnection(socket);
   }
 
   call(bytes: Buffer): Promise<string> {
@@ -54,9 +54,15 @@ class Connection {
   }
 }
 
+/** A call of go-micro's, with this body. */
+export function request(body: string): Buffer {
+  return message('POST / HTTP/1.1\r\nHost: x', body);
+}
+
 function message(start: string, body: string): Buffer {
   return Buffer.from(
-    `${start}\r\nContent-Type: application/protobuf\r\nMicro-Service: greeter\r\nMicro-Endpoint: Greeter.Hello\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+    `${start}\r\nContent-Type: application/protobuf\r\nMicro-Service: bench\r\nMicro-Endpoint: Echo.Echo\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+    'latin1',
   );
 }
 

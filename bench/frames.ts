@@ -1,5 +1,5 @@
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
-import { NAME, type Variant } from './variant.js';
+import type { Variant } from './variant.js';
 
 const HEAD = 8;
 const SLAB = 64 * 1024;
@@ -12,7 +12,7 @@ export const frames: Variant = {
   async serve() {
     const server = createServer((socket) => {
       const writer = new Writer(socket);
-      read(socket, (id, body) => writer.write(id, `Hello ${body}`));
+      read(socket, (id, body) => writer.write(id, body));
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     // A TCP server that listens has an address with a port.
@@ -29,11 +29,11 @@ export const frames: Variant = {
       waiting.delete(id);
     });
     let next = 0;
-    return () =>
+    return (text) =>
       new Promise((resolve) => {
         const id = next++;
         waiting.set(id, resolve);
-        writer.write(id, NAME);
+        writer.write(id, text);
       });
   },
 };

@@ -1,54 +1,104 @@
-import { createService } from '../src/index.js';
-import { MemoryNetwork, memory as memoryTransport } from '../src/transport/memory.js';
 import { memory as memoryBroker } from '../src/broker/memory.js';
+import { rpc as rpcClient } from '../src/client/rpc.js';
+import {
+  createService,
+  Registry,
+  type Provider,
+  type ServiceOptions,
+  type Transport,
+  type Wrapper,
+} from '../src/index.js';
 import { memory as memoryRegistry } from '../src/registry/memory.js';
-import { GreeterClient } from '../samples/greeter/contract.js';
-import { GreeterServer } from '../samples/greeter/greeter.js';
-import { NAME, type Variant } from './variant.js';
+import { rpc as rpcServer } from '../src/server/rpc.js';
+import { http } from '../src/transport/http.js';
+import { memory as memoryTransport, MemoryNetwork } from '../src/transport/memory.js';
+import { tcp } from '../src/transport/tcp.js';
+import { EchoClient, EchoServer } from './echo.js';
+import { fiveWrappers, pass } from './wrappers.js';
+import type { Variant } from './variant.js';
 
-const LOCAL = { registry: memoryRegistry(), broker: memoryBroker(), env: { MICRO_LOG_LEVEL: 'error' } };
-
-/** A decorated service and a typed client, over go-micro's HTTP wire. */
-export const octavoHttp: Variant = {
-  name: 'http',
-  about: 'Octavo over http, every default but the registry',
-
-  async serve() {
-    const service = createService({ ...LOCAL, services: [GreeterServer] });
-    await service.start();
-    return service.server.node?.address ?? '';
-  },
-
-  async connect(address) {
-    const service = createService(LOCAL);
-    await service.start();
-    const greeter = service.resolve(GreeterClient);
-    return () => greeter.hello({ name: NAME }, { address });
-  },
+/** Every default, but nothing that speaks to other machines. */
+export const LOCAL: ServiceOptions = {
+  registry: memoryRegistry(),
+  broker: memoryBroker(),
+  env: { MICRO_LOG_LEVEL: 'error' },
 };
 
-const network = new MemoryNetwork();
+interface Wrapped {
+  readonly onClient?: readonly Wrapper[];
+  readonly onServer?: readonly Wrapper[];
+}
 
-/** The same in one process: what Octavo itself costs. */
-export const octavoMemory: Variant = {
-  name: 'memory',
-  about: 'Octavo over memory, in one process',
-  oneProcess: true,
-
-  async serve() {
-    const service = createService({
-      ...LOCAL,
-      transport: memoryTransport({ network }),
-      services: [GreeterServer],
-    });
+/** A decorated service and a typed client. As the server is in another process, the client's registry is told of its node once; calls find it there. */
+function octavo(
+  name: string,
+  about: string,
+  transport: Provider<Transport>,
+  { onClient = [], onServer = [] }: Wrapped = {},
+): Variant {
+  const connected = async (address: string): Promise<EchoClient> => {
+    const service = createService({ ...LOCAL, transport, client: rpcClient({ wrappers: onClient }) });
     await service.start();
-    return service.server.node?.address ?? '';
-  },
+    // What `serve` gave.
+    await service.resolve(Registry).register(JSON.parse(address) as Parameters<Registry['register']>[0]);
+    return service.resolve(EchoClient);
+  };
+  return {
+    name,
+    about,
 
-  async connect(address) {
-    const service = createService({ ...LOCAL, transport: memoryTransport({ network }) });
-    await service.start();
-    const greeter = service.resolve(GreeterClient);
-    return () => greeter.hello({ name: NAME }, { address });
-  },
-};
+    async serve() {
+      const server = rpcServer({ wrappers: onServer });
+      const service = createService({ ...LOCAL, transport, server, services: [EchoServer] });
+      await service.start();
+      const [record] = await service.resolve(Registry).getService('bench');
+      return JSON.stringify(record);
+    },
+
+    async connect(address) {
+      const client = await connected(address);
+      return async (text) => (await client.echo({ text })).text;
+    },
+
+    async open(address) {
+      const client = await connected(address);
+      return (texts) => map(client.stream(map(texts, (text) => ({ text }))), ({ text }) => text);
+    },
+  };
+}
+
+/** In one process there is one network. */
+function inMemory(name: string, about: string, wrapped?: Wrapped): Variant {
+  const transport = memoryTransport({ network: new MemoryNetwork() });
+  return { ...octavo(name, about, transport, wrapped), oneProcess: true };
+}
+
+/** By hand: an async generator would cost as much as a message. */
+function map<From, To>(items: AsyncIterable<From>, to: (item: From) => To): AsyncIterable<To> {
+  return {
+    [Symbol.asyncIterator]() {
+      const inner = items[Symbol.asyncIterator]();
+      const mapped = (result: IteratorResult<From>): IteratorResult<To> =>
+        result.done === true ? { done: true, value: undefined } : { done: false, value: to(result.value) };
+      return { next: async () => mapped(await inner.next()) };
+    },
+  };
+}
+
+const five: Wrapped = { onClient: fiveWrappers(), onServer: fiveWrappers() };
+
+/** How many wrappers `memory-async` has: the cost of one is a tenth. */
+export const ASYNC_WRAPPERS = 10;
+
+export const octavos: readonly Variant[] = [
+  octavo('http', 'Octavo over http, every default but the registry', http()),
+  octavo('tcp', 'Octavo over tcp', tcp()),
+  inMemory('memory', 'Octavo over memory, in one process'),
+  octavo('http-wrapped', 'the same over http, five wrappers on each side', http(), five),
+  octavo('tcp-wrapped', 'the same over tcp, five wrappers on each side', tcp(), five),
+  inMemory('memory-async', `the same over memory, ${ASYNC_WRAPPERS} async wrappers`, {
+    onServer: Array.from({ length: ASYNC_WRAPPERS }, pass),
+  }),
+  octavo('http-stream', 'Octavo over http, items of bidi streams', http()),
+  octavo('tcp-stream', 'Octavo over tcp, items of bidi streams', tcp()),
+];

@@ -1,14 +1,17 @@
-/** One way to make a call, measured with its server in a process of its own or in the same one. */
+/** One way to make a call, with both ends in JavaScript. Each end runs in a process of its own, unless it says otherwise. */
 export interface Variant {
   readonly name: string;
   /** What the row says, in a few words. */
   readonly about: string;
-  /** Opens a server and returns its address. It runs in a child process unless {@link oneProcess} is true. */
+  /** Opens a server and returns its address, in any form that {@link connect} reads. */
   serve(): Promise<string>;
-  /** Connects to a server, and returns what makes one call. */
-  connect(address: string): Promise<() => Promise<unknown>>;
+  /** Connects to a server, and returns what makes one call: it sends a text, and gives the same text as the reply. */
+  connect(address: string): Promise<Echo>;
+  /** Connects to a server, and returns what opens one stream: what is sent comes back, item by item. */
+  open?(address: string): Promise<EchoStream>;
   readonly oneProcess?: boolean;
 }
 
-/** The payload of every call: about 30 bytes of protobuf there, about 40 back. */
-export const NAME = 'somebody with a name of size';
+export type Echo = (text: string) => Promise<unknown>;
+
+export type EchoStream = (texts: AsyncIterable<string>) => AsyncIterable<unknown>;

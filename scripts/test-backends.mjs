@@ -6,14 +6,21 @@ import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 
 /** Each backend, and the command that starts its server. The name is what its test files begin with. */
-const COMMANDS = {
+const SERVERS = {
   nats: 'nats-server',
   rabbitmq: 'rabbitmq-server',
+  kafka: 'kafka-java',
+  nsq: 'nsqd',
   redis: 'redis-server',
   etcd: 'etcd',
   'etcd-v2': 'etcd',
   consul: 'consul',
+  zookeeper: 'zookeeper-server',
+  kubernetes: 'kube-apiserver',
+  multi: 'zookeeper-server',
 };
+/** And what takes all of them. */
+const COMMANDS = { ...SERVERS, samples: Object.values(SERVERS) };
 
 const args = process.argv.slice(2);
 const flags = args.filter((arg) => arg.startsWith('-'));
@@ -29,10 +36,10 @@ if (unknown.length > 0 || flags.includes('--help')) {
 const bin = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'octavo', 'bin');
 const path = [bin, process.env.PATH].join(delimiter);
 const wanted = asked.length === 0 ? Object.keys(COMMANDS) : asked;
-const missing = wanted.filter((name) => !isThere(COMMANDS[name]));
+const missing = wanted.filter((name) => lacking(name).length > 0);
 for (const name of missing)
   console.error(
-    `\n!!! ${name} is NOT TESTED: there is no ${COMMANDS[name]}. Run scripts/install-backends.sh ${name}\n`,
+    `\n!!! ${name} is NOT TESTED: there is no ${lacking(name).join(', ')}. Run scripts/install-backends.sh${name in SERVERS ? ` ${name}` : ''}\n`,
   );
 
 const files = readdirSync('test/backends')
@@ -62,6 +69,10 @@ process.exit(missing.length > 0 && process.env.CI === 'true' ? 1 : (run.status ?
 function backendOf(file) {
   const names = Object.keys(COMMANDS).filter((name) => file.startsWith(`${name}-`));
   return names.sort((a, b) => b.length - a.length)[0];
+}
+
+function lacking(name) {
+  return [...new Set([COMMANDS[name]].flat())].filter((command) => !isThere(command));
 }
 
 function isThere(command) {

@@ -13,6 +13,8 @@ export interface Incoming {
   readonly message: Message;
   /** Counts its deliveries, from 1. */
   readonly attempt: number;
+  /** Events of one key are in the handler one at a time, in order. @defaultValue they are of none */
+  readonly key?: string | undefined;
   /** Says to the backend that it is dealt with. */
   ack(): MaybePromise<void>;
   /** Has it come again after this time; at once, to whoever is there, with 0. */
@@ -48,6 +50,8 @@ export class Handout {
   /** All that are held. */
   readonly #held = new Set<Held>();
   readonly #handle: (held: Held) => Promise<void>;
+  /** Of those that run. */
+  readonly #keys = new Set<string>();
   #running = 0;
   #ended = false;
   #roomy: (() => void)[] = [];
@@ -70,6 +74,11 @@ export class Handout {
   /** How many more events it takes now; 0 once it has ended. */
   get free(): number {
     return this.#ended ? 0 : Math.max(0, this.#limits.prefetch - this.#held.size);
+  }
+
+  /** Whether the handler is at work, or the backend is being told. */
+  get busy(): boolean {
+    return this.#inHand.size > 0;
   }
 
   get ended(): boolean {
@@ -124,8 +133,13 @@ export class Handout {
 
   #begin(): void {
     while (this.#running < this.#limits.concurrency) {
-      const held = this.#waiting.shift();
+      const at = this.#waiting.findIndex(
+        ({ incoming: { key } }) => key === undefined || !this.#keys.has(key),
+      );
+      const [held] = at < 0 ? [] : this.#waiting.splice(at, 1);
       if (held === undefined) return;
+      const { key } = held.incoming;
+      if (key !== undefined) this.#keys.add(key);
       this.#running++;
       held.running = true;
       void this.#handle(held);
@@ -133,7 +147,7 @@ export class Handout {
   }
 
   async #run(held: Held, handler: DeliveryHandler): Promise<void> {
-    const { message, attempt, topic = this.topic } = held.incoming;
+    const { message, attempt, key, topic = this.topic } = held.incoming;
     const delivery: Delivery = {
       topic,
       message,
@@ -150,6 +164,7 @@ export class Handout {
       delivery.nack();
     }
     held.running = false;
+    if (key !== undefined) this.#keys.delete(key);
     this.#running--;
     if (this.#ended) this.#giveBack(held);
     this.#begin();

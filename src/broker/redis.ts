@@ -27,6 +27,8 @@ import {
 export interface RedisBrokerOptions extends ServedBrokerOptions, RedisOptions {
   /** How many events wait for the handler of one subscription; what comes then is dropped, and logged. @defaultValue `1_024` */
   readonly prefetch?: number;
+  /** Put before a topic to make its channel. @defaultValue `''`, as go-micro has it */
+  readonly prefix?: string;
   /** Whether a topic with `*`, `?` or `[` in it takes in every topic that it matches, as Redis' PSUBSCRIBE has it. @defaultValue `false` */
   readonly patterns?: boolean;
 }
@@ -43,6 +45,7 @@ export class RedisBroker extends Broker {
   readonly guarantees;
   readonly #parts: RedisParts;
   readonly #limits: ServedLimits;
+  readonly #prefix: string;
   readonly #commands: RedisLine;
   /** A connection that is subscribed sends no commands. */
   readonly #hearing: RedisLine;
@@ -65,11 +68,13 @@ export class RedisBroker extends Broker {
     this.#parts = parts;
     this.#limits = limits;
     this.#publishes = new Publishes(this.name, limits, parts.clock);
-    this.#channels = new Channels(options.patterns === true, parts);
+    const { prefix = '', patterns = false } = options;
+    this.#prefix = prefix;
+    this.#channels = new Channels({ prefix, patterns }, parts);
     const who = 'the redis broker';
     this.#commands = new RedisLine(who, options, parts, { up: async () => {} });
     this.#hearing = new RedisLine(who, options, parts, { up: (redis) => this.#channels.hear(redis) });
-    this.options = { ...shown, ...limits, addresses: this.#commands.where.split(', ') };
+    this.options = { ...shown, ...limits, prefix, patterns, addresses: this.#commands.where.split(', ') };
   }
 
   get address(): string {
@@ -94,7 +99,7 @@ export class RedisBroker extends Broker {
     const bytes = writeEnvelope(topic, message, { ...HEADER_LIMITS, maxBodyBytes: Infinity });
     await this.#publishes.run(topic, signal, async () => {
       try {
-        await this.#commands.redis.publish(topic, bytes);
+        await this.#commands.redis.publish(this.#prefix + topic, bytes);
       } catch (reason) {
         throw this.#commands.fault(reason);
       }

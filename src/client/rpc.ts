@@ -1,6 +1,7 @@
 import { Broker } from '../broker/broker.js';
 import { Codecs } from '../codec/codecs.js';
 import { Clock } from '../core/clock.js';
+import { Context } from '../core/context.js';
 import { Crowd } from '../core/crowd.js';
 import { Deadlines } from '../core/deadlines.js';
 import { OctavoError } from '../core/error.js';
@@ -24,12 +25,12 @@ import {
 } from './client.js';
 import { ClientDefaults } from './client-defaults.js';
 import { Attempts } from './rpc/attempts.js';
-import { callerContext } from './rpc/caller.js';
+import { Caller } from './rpc/caller.js';
 import { ClientCall } from './rpc/client-call.js';
 import { eventMessage } from './rpc/event.js';
 import { Exchange } from './rpc/exchange.js';
 import { Nodes } from './rpc/nodes.js';
-import { promised, tell, type Outcome } from './rpc/outcome.js';
+import { promised, Settling, tell, type Outcome } from './rpc/outcome.js';
 import { Outbox } from './rpc/outbox.js';
 import { RpcStream } from './rpc/stream.js';
 import { Unary, type UnaryParts } from './rpc/unary.js';
@@ -70,6 +71,7 @@ export class RpcClient extends Client {
   readonly #deadlines: Deadlines;
   readonly #active = new Crowd<ClientCall>();
   readonly #pool: Required<PoolOptions>;
+  readonly #caller: Caller;
   readonly #unary: UnaryParts;
   #sequence = 0;
 
@@ -80,7 +82,8 @@ export class RpcClient extends Client {
     const { poolSize = POOL.size, poolTtlMs = POOL.ttlMs } = options;
     const { maxConnections = POOL.maxConnections, maxQueue = POOL.maxQueue } = options;
     this.#pool = { size: poolSize, ttlMs: poolTtlMs, maxConnections, maxQueue };
-    const { selector, clock, transport, codecs } = parts;
+    const { selector, clock, transport, codecs, logger } = parts;
+    this.#caller = new Caller({ clock, logger, forward: options.forward });
     this.#deadlines = new Deadlines(clock);
     this.#unary = { codecs, dial: (call, node) => this.#dial(call, node, false) };
     this.#attempts = new Attempts(this.options, {
@@ -109,16 +112,7 @@ export class RpcClient extends Client {
       const { requestTimeoutMs } = this.options;
       const timeoutMs = options.timeoutMs ?? request.method?.options.timeoutMs ?? requestTimeoutMs;
       const call = this.#begin({ kind: 'unary', request, body: request.body, options, timeoutMs });
-      const fail = (reason: unknown): void => {
-        call.end();
-        reject(reason);
-      };
-      const succeed = ({ body }: Reply): void => {
-        call.end();
-        resolve(body);
-      };
-      call.context.onCancel(fail);
-      this.#go(call, { succeed, fail });
+      this.#go(call, new Settling(call, resolve, reject));
     });
   }
 
@@ -126,7 +120,9 @@ export class RpcClient extends Client {
     const { method, body } = request;
     const outbox = body === undefined ? new Outbox<unknown>() : undefined;
     const timeoutMs = options.timeoutMs ?? method?.options.timeoutMs;
-    const kind = request.kind ?? (method?.kind === 'unary' ? undefined : method?.kind) ?? 'bidi';
+    const given = request.kind ?? (method?.kind === 'unary' ? undefined : method?.kind) ?? 'bidi';
+    // The one request of a server stream may come by `send`, as in go-micro: then it is an item like others.
+    const kind = given === 'server' && outbox !== undefined ? 'bidi' : given;
     const call = this.#begin({ kind, request, body: outbox ?? body, options, timeoutMs });
     const reply = new Promise<Reply>((resolve, reject) => {
       const fail = (reason: unknown): void => {
@@ -149,21 +145,19 @@ export class RpcClient extends Client {
 
   #begin({ kind, request, body, options, timeoutMs }: Beginning): ClientCall {
     const { service, endpoint, method } = request;
-    const { clock, logger } = this.#parts;
-    const { forward } = this.options;
     const { metadata } = options;
-    const now = clock.now();
+    const outer = Context.current();
     const call = new ClientCall({
       kind,
       service,
       endpoint,
-      context: callerContext({ service, endpoint, clock, logger, metadata, timeoutMs, forward, now }),
+      context: this.#caller.context({ service, endpoint, metadata, timeoutMs, outer }),
       request: body,
       contentType: options.contentType ?? request.contentType ?? this.options.contentType,
       method,
       options,
       active: this.#active,
-      now,
+      outer,
     });
     call.begin(this.#deadlines);
     return call;
@@ -224,7 +218,8 @@ export class RpcClient extends Client {
     call.waitsFor('a connection to', node.address);
     const dialled = this.#parts.transport.dial(node.address, {
       stream,
-      timeoutMs: Math.min(this.options.dialTimeoutMs, context.remainingMs),
+      idempotent: call.idempotent,
+      timeoutMs: this.options.dialTimeoutMs,
       pool: this.#pool,
       cancellation: context,
       secure: node.metadata['secure'] === 'true',

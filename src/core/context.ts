@@ -31,6 +31,8 @@ export interface ContextInit {
   readonly peer: Peer;
   /** Milliseconds since the epoch, as {@link Clock.now} counts. */
   readonly deadline?: number | undefined;
+  /** What the clock says, where somebody has looked just now. */
+  readonly now?: number;
   readonly attempt?: number;
 }
 
@@ -43,6 +45,12 @@ export interface Cancellation {
 }
 
 type Listener = (reason: OctavoError) => void;
+
+/** Something that ends with a call. As an object it costs less than a listener, which there would be several of for each call. */
+export interface Follower {
+  /** Called once, when the call is cancelled. */
+  cancelled(reason: OctavoError): void;
+}
 
 const storage = new AsyncLocalStorage<Context>();
 
@@ -59,6 +67,8 @@ export class Context implements Cancellation {
   readonly peer: Peer;
   /** When the answer must be out, in milliseconds since the epoch; `undefined` for a stream without a deadline. */
   readonly deadline: number | undefined;
+  /** When the call began here, in milliseconds since the epoch. */
+  readonly begunAt: number;
   /** Counts the deliveries of an event, or the tries of a call, from 1. */
   readonly attempt: number;
   principal: Principal | undefined;
@@ -68,7 +78,9 @@ export class Context implements Cancellation {
   #log: Logger | undefined;
   #reply: ReplyMetadata | undefined;
   #reason: OctavoError | undefined;
-  #listeners: Listener[] | undefined;
+  /** What a call has one of, and there may be more. */
+  #follower: Follower | undefined;
+  #followers: Follower[] | undefined;
   #controller: AbortController | undefined;
   #ended = false;
 
@@ -79,6 +91,7 @@ export class Context implements Cancellation {
     this.#metadata = init.metadata;
     this.peer = init.peer;
     this.deadline = init.deadline;
+    this.begunAt = init.now ?? init.clock.now();
     this.attempt = init.attempt ?? 1;
     this.#logger = init.logger;
   }
@@ -97,6 +110,11 @@ export class Context implements Cancellation {
   get metadata(): Metadata {
     if (typeof this.#metadata === 'function') this.#metadata = this.#metadata();
     return this.#metadata;
+  }
+
+  /** What {@link metadata} gives, where that is there already: on an outgoing call mostly nobody asks for it. */
+  get knownMetadata(): Metadata | undefined {
+    return typeof this.#metadata === 'function' ? undefined : this.#metadata;
   }
 
   /** A logger that adds service and endpoint to each record. */
@@ -144,16 +162,26 @@ export class Context implements Cancellation {
    * @returns a function that takes the listener away
    */
   onCancel(listener: Listener): () => void {
-    if (this.#reason !== undefined) {
-      listener(this.#reason);
-      return () => {};
+    const follower: Follower = { cancelled: listener };
+    this.follow(follower);
+    return () => this.leave(follower);
+  }
+
+  /** Tells a follower once when the call is cancelled; at once when it was already. */
+  follow(follower: Follower): void {
+    if (this.#reason !== undefined) follower.cancelled(this.#reason);
+    else if (this.#follower === undefined && this.#followers === undefined) this.#follower = follower;
+    else (this.#followers ??= []).push(follower);
+  }
+
+  /** Takes a follower away. One that is none is ignored. */
+  leave(follower: Follower): void {
+    if (this.#follower === follower) {
+      this.#follower = undefined;
+      return;
     }
-    const listeners = (this.#listeners ??= []);
-    listeners.push(listener);
-    return () => {
-      const at = listeners.indexOf(listener);
-      if (at >= 0) listeners.splice(at, 1);
-    };
+    const at = this.#followers?.indexOf(follower) ?? -1;
+    if (at >= 0) this.#followers?.splice(at, 1);
   }
 
   /**
@@ -164,17 +192,22 @@ export class Context implements Cancellation {
   cancel(reason: OctavoError): void {
     if (this.#reason !== undefined || this.#ended) return;
     this.#reason = reason;
-    const listeners = this.#listeners;
-    this.#listeners = undefined;
     // One at a time, as each may take others away.
-    for (let next = listeners?.shift(); next !== undefined; next = listeners?.shift())
-      this.#tell(next, reason);
+    for (let next = this.#shift(); next !== undefined; next = this.#shift()) this.#tell(next, reason);
     this.#controller?.abort(reason);
   }
 
-  #tell(listener: Listener, reason: OctavoError): void {
+  /** The follower that came first, which follows no longer. */
+  #shift(): Follower | undefined {
+    const first = this.#follower;
+    if (first === undefined) return this.#followers?.shift();
+    this.#follower = undefined;
+    return first;
+  }
+
+  #tell(follower: Follower, reason: OctavoError): void {
     try {
-      listener(reason);
+      follower.cancelled(reason);
     } catch (error) {
       this.log.error('what listens for the cancellation of a call failed', { error });
     }
@@ -183,7 +216,10 @@ export class Context implements Cancellation {
   /** Says that the reply is out: a cancellation after it means nothing. */
   end(): void {
     this.#ended = true;
-    this.#listeners = undefined;
+    // Those that are being told of a cancellation are told, even where the first of them ends the call.
+    if (this.#reason !== undefined) return;
+    this.#follower = undefined;
+    this.#followers = undefined;
   }
 
   /** Throws the reason when the call is cancelled. */

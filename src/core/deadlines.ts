@@ -22,6 +22,9 @@ export class Deadlines {
   readonly #clock: Clock;
   /** Those that end together, by the time of their end, in grains since the epoch. */
   readonly #buckets = new Map<number, Crowd<Expiring>>();
+  /** The bucket that was used last, as most things have the same time. */
+  #lastEnd = 0;
+  #last: Crowd<Expiring> | undefined = undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -31,20 +34,29 @@ export class Deadlines {
   add(entry: Expiring, at: number, ms: number): Expiry {
     if (ms < OWN_TIMER_MS) return new OwnTimer(this.#clock.after(ms, () => entry.expire()));
     const end = Math.ceil(at / GRAIN_MS);
-    return (this.#buckets.get(end) ?? this.#open(end)).add(entry);
+    if (this.#last === undefined || end !== this.#lastEnd) {
+      this.#last = this.#buckets.get(end) ?? this.#open(end);
+      this.#lastEnd = end;
+    }
+    return this.#last.add(entry);
   }
 
   #open(end: number): Crowd<Expiring> {
     const bucket = new Crowd<Expiring>(() => {
       timer.cancel();
-      this.#buckets.delete(end);
+      this.#close(end);
     });
     const timer = this.#clock.after(end * GRAIN_MS - this.#clock.now(), () => {
-      this.#buckets.delete(end);
+      this.#close(end);
       for (const entry of bucket) entry.expire();
     });
     this.#buckets.set(end, bucket);
     return bucket;
+  }
+
+  #close(end: number): void {
+    this.#buckets.delete(end);
+    if (end === this.#lastEnd) this.#last = undefined;
   }
 }
 

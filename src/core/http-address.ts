@@ -1,4 +1,5 @@
 import { formatAddress, parseAddress } from './address.js';
+import { readCredential } from './credential.js';
 import { OctavoError } from './error.js';
 
 /** Where a server is that speaks HTTP, and what its address says of us. */
@@ -26,13 +27,5 @@ export function parseHttpAddress(address: string, port: number): HttpAddress {
   if (who === '') return place;
   const colon = who.indexOf(':');
   const [user, pass] = colon < 0 ? [who, ''] : [who.slice(0, colon), who.slice(colon + 1)];
-  try {
-    return { ...place, user: decodeURIComponent(user), pass: decodeURIComponent(pass) };
-  } catch {
-    // The cause would show it.
-    throw new OctavoError(
-      'invalid_argument',
-      `what stands before the @ of ${place.shown} cannot be read: write a % in it as %25`,
-    );
-  }
+  return { ...place, user: readCredential(user, place.shown), pass: readCredential(pass, place.shown) };
 }

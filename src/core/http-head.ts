@@ -26,6 +26,9 @@ const COLON = 58;
 /** The first byte of TLS: a record of its handshake. */
 const TLS = 22;
 
+/** The start lines of nearly all messages. */
+const USUAL = new Set(['POST / HTTP/1.1', 'HTTP/1.1 200 OK']);
+
 /** Whether a char code may stand in a header's name: RFC 9110 section 5.6.2. */
 const TOKEN: readonly boolean[] = Array.from({ length: 256 }, (_, code) =>
   /[!#$%&'*+\-.^_`|~0-9A-Za-z]/.test(String.fromCharCode(code)),
@@ -52,19 +55,25 @@ const REQUEST = /^[A-Z]{1,16} [!-~]+ HTTP\/1\.[01]$/;
 const RESPONSE = /^HTTP\/1\.[01] [1-5]\d\d(?: [^\0-\x08\n-\x1f\x7f]*)?$/;
 
 function checkLine(start: string): void {
-  if ((start.startsWith('HTTP/') ? RESPONSE : REQUEST).test(start)) return;
+  if (USUAL.has(start) || (start.startsWith('HTTP/') ? RESPONSE : REQUEST).test(start)) return;
   if (start === 'PRI * HTTP/2.0') throw malformed('it is HTTP/2, and this port speaks HTTP/1.1');
   throw malformed('it does not begin with an HTTP/1.1 start line');
 }
 
+/** Whether a text may be the name of a header. */
+export function isToken(text: string): boolean {
+  for (let at = 0; at < text.length; at++) if (TOKEN[text.charCodeAt(at)] !== true) return false;
+  return text !== '';
+}
+
 /**
- * Reads start line and header, up to and with the empty line behind them.
+ * Reads start line and header, up to and with the empty line behind them, which ends at `headEnd`.
  *
  * Refused, as they are means of request smuggling: a bare LF, a folded header, white space before a colon, two lengths, a length
  * together with an encoding, encodings other than `chunked`, an encoding in HTTP/1.0. Source: RFC 9112.
  */
-export function parseHead(bytes: Buffer, limits: HttpLimits): HttpHead {
-  const text = bytes.toString('latin1');
+export function parseHead(bytes: Buffer, headEnd: number, limits: HttpLimits): HttpHead {
+  const text = bytes.toString('latin1', 0, headEnd);
   const startEnd = text.indexOf('\r\n');
   const start = text.slice(0, startEnd);
   checkLine(start);
@@ -147,7 +156,7 @@ class Framing {
       throw malformed('it has a content length and a transfer encoding');
     if (this.#chunked && old) throw malformed('it has a transfer encoding, which HTTP/1.0 has not');
     // Whatever they say of it.
-    if (response && /^\S+ (?:1\d\d|204|304)/.test(start)) return 0;
+    if (response && !start.endsWith(' 200 OK') && /^\S+ (?:1\d\d|204|304)/.test(start)) return 0;
     if (this.#chunked) return CHUNKED;
     return this.#length ?? (response ? UNTIL_END : 0);
   }

@@ -10,7 +10,7 @@ import {
   type HttpHead,
   type HttpLimits,
 } from './http-head.js';
-import type { Metadata } from './metadata.js';
+import { Metadata } from './metadata.js';
 
 export type { HttpLimits };
 
@@ -30,6 +30,8 @@ export interface HttpMessage {
 /** Stands for the line break behind the data of a chunk, which is waited for as if it were a chunk of its own. */
 const AFTER_DATA = -1;
 const NOTHING = Buffer.alloc(0);
+/** Bytes of the longest head that is remembered. */
+const LONGEST_REMEMBERED = 512;
 const END_OF_HEAD = Buffer.from('\r\n\r\n');
 /** A size line of a chunk: at most eight hex digits. Extensions are refused, as nobody here sends them and they hide requests from proxies. */
 const LONGEST_SIZE_LINE = 10;
@@ -58,6 +60,8 @@ export class HttpReader {
   #bodyBytes = 0;
   /** What is left of the chunk that is being read; `undefined` between chunks. */
   #chunk: number | undefined;
+  /** The last response's. */
+  #last: Remembered | undefined;
   #paused = false;
   #parsing = false;
   /** When the last bytes came, and the first of the message that is being read. */
@@ -149,6 +153,8 @@ export class HttpReader {
     }
     if (this.#bytes.length === 0) return false;
     const { maxHeaderBytes } = this.#limits;
+    const repeated = this.#repeated();
+    if (repeated !== undefined) return this.#opened(repeated.head, repeated.bytes.length);
     const end = this.#bytes.indexOf(END_OF_HEAD, Math.max(0, this.#searched - 3));
     if (end < 0 || end > maxHeaderBytes) {
       checkStart(this.#bytes, maxHeaderBytes);
@@ -161,12 +167,48 @@ export class HttpReader {
       this.#searched = this.#bytes.length;
       return false;
     }
-    const head = parseHead(this.#bytes.subarray(0, end + 4), this.#limits);
-    this.#skip(end + 4);
+    const head = parseHead(this.#bytes, end + 4, this.#limits);
+    this.#remember(head, end + 4);
+    return this.#opened(head, end + 4);
+  }
+
+  /** A response whose head is the same as that of the one before, byte by byte; so they mostly are. */
+  #repeated(): Remembered | undefined {
+    const last = this.#last;
+    if (last === undefined) return undefined;
+    const { length } = last.bytes;
+    if (this.#bytes.length < length || this.#bytes.compare(last.bytes, 0, length, 0, length) !== 0)
+      return undefined;
+    return { bytes: last.bytes, head: copyOf(last.head) };
+  }
+
+  #remember(head: HttpHead, bytes: number): void {
+    if (bytes <= LONGEST_REMEMBERED && head.start.startsWith('HTTP/'))
+      this.#last = { bytes: Buffer.from(this.#bytes.subarray(0, bytes)), head: copyOf(head) };
+  }
+
+  /** The head is read, which takes so many bytes. Returns whether there may be more to read. */
+  #opened(head: HttpHead, bytes: number): boolean {
     this.#emptyLines = 0;
     this.#head = head;
     if (head.length > this.#limits.maxMessageBytes) throw this.#tooLarge();
+    if (head.length >= 0 && head.length <= this.#bytes.length - bytes) return this.#whole(head, bytes);
+    this.#skip(bytes);
     if (head.expects && head.length !== 0 && this.#bytes.length === 0) this.#onContinue?.();
+    return true;
+  }
+
+  /** Ends a message whose body is all there, as most bodies are. */
+  #whole(head: HttpHead, at: number): true {
+    const end = at + head.length;
+    this.#body = this.#bytes.subarray(at, end);
+    this.#bodyBytes = head.length;
+    if (end < this.#bytes.length) this.#skip(end);
+    else {
+      this.#bytes = NOTHING;
+      this.#searched = 0;
+    }
+    this.#finish(head);
     return true;
   }
 
@@ -225,7 +267,7 @@ export class HttpReader {
   }
 
   #finish(head: HttpHead): void {
-    const body = this.#body.subarray(0, this.#bodyBytes);
+    const body = this.#body.length === this.#bodyBytes ? this.#body : this.#body.subarray(0, this.#bodyBytes);
     this.#head = undefined;
     this.#body = NOTHING;
     this.#bodyBytes = 0;
@@ -243,31 +285,13 @@ export class HttpReader {
   }
 }
 
-/**
- * The bytes of one message. A length is always written, so that a body is never framed by the end of its connection.
- *
- * @throws `invalid_argument` for a header that would become another one, or that a reader refuses
- */
-export function writeHttp(start: string, header: Metadata, body: Uint8Array, extra = ''): Buffer {
-  let head = `${start}\r\nContent-Length: ${body.length}\r\n${extra}`;
-  for (const [name, value] of header) {
-    if (!NAME.test(name))
-      throw new OctavoError('invalid_argument', `${JSON.stringify(name)} is no name for a header`);
-    if (FORBIDDEN.test(value))
-      throw new OctavoError(
-        'invalid_argument',
-        `the header ${name} has a line break, NUL or another control character in it`,
-      );
-    head += `${name}: ${value}\r\n`;
-  }
-  head += '\r\n';
-  const length = Buffer.byteLength(head);
-  const bytes = Buffer.allocUnsafe(length + body.length);
-  bytes.write(head, 0, 'utf8');
-  bytes.set(body, length);
-  return bytes;
+/** A head, and what was read in it. */
+interface Remembered {
+  readonly bytes: Buffer;
+  readonly head: HttpHead;
 }
 
-const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-// oxlint-disable-next-line no-control-regex
-const FORBIDDEN = /[\0-\x08\n-\x1f\x7f]/;
+/** The same with a header of its own: whoever has it may change it. */
+function copyOf({ start, header, last, expects, length }: HttpHead): HttpHead {
+  return { start, header: new Metadata(header), last, expects, length };
+}

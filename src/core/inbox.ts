@@ -1,6 +1,17 @@
 import { OctavoError } from './error.js';
 import type { MaybePromise } from './lifecycle.js';
 
+/** The items of an inbox that has none: one list for all, of which there is one for each call. */
+const NOTHING: never[] = [];
+Object.freeze(NOTHING);
+
+/** Who takes one item. */
+export interface Taker<T> {
+  /** @param item `undefined` at the end */
+  received(item: T | undefined): void;
+  failed(error: Error): void;
+}
+
 /**
  * A bounded queue from one producer to one consumer, read as an async iterable.
  *
@@ -12,14 +23,14 @@ export class Inbox<T> implements AsyncIterableIterator<T> {
   readonly #onDrain: (() => void) | undefined;
   readonly #onReturn: (() => void) | undefined;
   readonly #weigh: (item: T) => number;
-  #items: T[] = [];
+  #items: T[] = NOTHING;
   #head = 0;
   /** What the items that wait take of the room. */
   #load = 0;
   #full = false;
   #ended = false;
   #error: Error | undefined;
-  #waiting: { resolve: (item: T | undefined) => void; reject: (error: Error) => void } | undefined;
+  #waiting: Taker<T> | undefined;
 
   /**
    * @param room how many items may wait before `push` says no
@@ -49,10 +60,11 @@ export class Inbox<T> implements AsyncIterableIterator<T> {
     const waiting = this.#waiting;
     if (waiting !== undefined) {
       this.#waiting = undefined;
-      waiting.resolve(item);
+      waiting.received(item);
       return true;
     }
-    this.#items.push(item);
+    if (this.#items === NOTHING) this.#items = [item];
+    else this.#items.push(item);
     this.#load += this.#weigh(item);
     if (this.#load < this.#room) return true;
     this.#full = true;
@@ -67,8 +79,8 @@ export class Inbox<T> implements AsyncIterableIterator<T> {
     const waiting = this.#waiting;
     if (waiting === undefined) return;
     this.#waiting = undefined;
-    if (error === undefined) waiting.resolve(undefined);
-    else waiting.reject(error);
+    if (error === undefined) waiting.received(undefined);
+    else waiting.failed(error);
   }
 
   /**
@@ -82,11 +94,25 @@ export class Inbox<T> implements AsyncIterableIterator<T> {
       if (this.#error !== undefined) throw this.#error;
       return undefined;
     }
+    this.#checkFree();
+    return new Promise((received, failed) => {
+      this.#waiting = { received, failed };
+    });
+  }
+
+  /** Gives the next item to a taker: at once, or when there is one. As {@link take}, without a promise. */
+  takeInto(taker: Taker<T>): void {
+    if (this.#head < this.#items.length) taker.received(this.#shift());
+    else if (!this.#ended) {
+      this.#checkFree();
+      this.#waiting = taker;
+    } else if (this.#error !== undefined) taker.failed(this.#error);
+    else taker.received(undefined);
+  }
+
+  #checkFree(): void {
     if (this.#waiting !== undefined)
       throw new OctavoError('failed_precondition', 'a receive waits already: await it before the next one');
-    return new Promise((resolve, reject) => {
-      this.#waiting = { resolve, reject };
-    });
   }
 
   async next(): Promise<IteratorResult<T>> {
@@ -97,7 +123,7 @@ export class Inbox<T> implements AsyncIterableIterator<T> {
   /** Drops what waits and ends the queue: the consumer has left. */
   async return(): Promise<IteratorResult<T>> {
     const wasOpen = !this.#ended;
-    this.#items = [];
+    this.#items = NOTHING;
     this.#head = 0;
     this.#load = 0;
     this.end();
@@ -115,7 +141,7 @@ export class Inbox<T> implements AsyncIterableIterator<T> {
     this.#head++;
     this.#load -= this.#weigh(item);
     if (this.#head === this.#items.length) {
-      this.#items = [];
+      this.#items = NOTHING;
       this.#head = 0;
     } else if (this.#head >= 64) {
       this.#items.splice(0, this.#head);

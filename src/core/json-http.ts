@@ -197,8 +197,9 @@ export class JsonHttp {
       try {
         return await this.#send(address, request, silence);
       } catch (reason) {
-        // A place that cannot be reached, or went away, is the last to be asked the next time.
-        this.#first = (this.#first + 1) % this.#addresses.length;
+        // A place that cannot be reached, or went away, is the last to be asked the next time; others may have said so already.
+        if (address === this.#address() && !silence.aborted)
+          this.#first = (this.#first + 1) % this.#addresses.length;
         const failure = this.#failure(reason, silence, address);
         if (tried >= this.#addresses.length || failure.executed !== false || silence.over) throw failure;
       }
@@ -233,7 +234,7 @@ export class JsonHttp {
             secureContext: await this.#certificates.forClient(),
           }
         : {};
-    silence.check();
+    if (silence.over) throw new Error('it was over before it was sent');
     for (;;) {
       const sent = tls ? httpsRequest({ ...options, ...secured }) : httpRequest(options);
       if (waits) sent.once('socket', (socket) => socket.unref());

@@ -41,9 +41,8 @@ export function writeTimeout(ms: number): string {
   return ms >= 1 ? `${Math.floor(ms)}000000` : String(Math.max(1, Math.round(ms * NANOSECONDS)));
 }
 
-/** Milliseconds of a `Timeout` header; `undefined` where there is none or it says nothing. */
-export function readTimeout(header: Metadata): number | undefined {
-  const text = header.get(TIMEOUT);
+/** Milliseconds of what a `Timeout` header has; `undefined` where there is none or it says nothing. */
+export function readTimeout(text: string | undefined): number | undefined {
   if (text === undefined || text.length > MOST_DIGITS) return undefined;
   let nanoseconds = 0;
   for (let at = 0; at < text.length; at++) {

@@ -1,3 +1,4 @@
+import { readCredential } from './credential.js';
 import { OctavoError } from './error.js';
 
 /** Where a Redis server is, and what its address says of us. */
@@ -25,7 +26,7 @@ export function parseRedis(address: string): RedisAddress {
   const colon = who.indexOf(':');
   // Without a colon it is the password, as redis-cli has it.
   const [user, pass] = (colon < 0 ? ['', who] : [who.slice(0, colon), who.slice(colon + 1)]).map((text) =>
-    decoded(text, address),
+    readCredential(text, host),
   );
   return {
     host: host.replace(/^\[(.*)\]$/, '$1'),
@@ -40,14 +41,6 @@ export function parseRedis(address: string): RedisAddress {
 /** How logs and errors show it: without credentials. */
 export function shownRedis({ host, port }: RedisAddress): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`;
-}
-
-function decoded(text: string, address: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    throw noAddress(address, 'write a % in user and password as %25');
-  }
 }
 
 function noAddress(address: string, remedy: string): OctavoError {

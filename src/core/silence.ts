@@ -1,5 +1,4 @@
 import type { Clock, Timer } from './clock.js';
-import { OctavoError } from './error.js';
 
 /** Ends something when nothing is heard for a time, or a signal says so; once. */
 export class Silence {
@@ -35,11 +34,6 @@ export class Silence {
   /** Calls this when it is over. */
   onEnd(run: () => void): void {
     this.#onEnd = run;
-  }
-
-  /** @throws `cancelled` or `unavailable` when it is over already */
-  check(): void {
-    if (this.over) throw new OctavoError(this.aborted ? 'cancelled' : 'unavailable', 'it was over before');
   }
 
   /** Something was heard: the time begins anew. */

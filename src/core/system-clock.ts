@@ -8,9 +8,10 @@ const LONGEST = 2 ** 31 - 1;
 /** The machine's clock: started from wall time once and monotonic from there. */
 export class SystemClock extends Clock {
   readonly name = 'system';
+  readonly #origin = performance.timeOrigin;
 
   now(): number {
-    return performance.timeOrigin + performance.now();
+    return this.#origin + performance.now();
   }
 
   after(ms: number, run: () => void, { background = false }: TimerOptions = {}): Timer {

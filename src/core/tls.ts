@@ -153,6 +153,11 @@ export class Certificates {
         `tls.clientAuth of ${this.#who}`,
         'it wants tls.ca, the authority of the callers, as any other would let strangers in',
       );
+    return this.asText();
+  }
+
+  /** What is in use, for a library that takes no context. Throws `failed_precondition` before {@link start}. */
+  asText(): MaybePromise<Credentials> {
     const loaded = this.#fresh();
     return loaded instanceof Promise ? loaded.then(({ credentials }) => credentials) : loaded.credentials;
   }

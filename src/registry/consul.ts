@@ -51,7 +51,7 @@ interface Registered {
   readonly ttlMs: number | undefined;
 }
 
-/** How long changes are gathered before all services are listed anew, in milliseconds. */
+/** How long changes are gathered before all services are listed anew, and who answers too soon is left alone, in milliseconds. */
 const GATHER_MS = 100;
 
 /** Keeps nodes in a Consul agent as services with a TTL check, in go-micro's tags. Only healthy ones are found. */
@@ -88,7 +88,7 @@ export class ConsulRegistry extends Registry {
       { addresses, port: 8_500, timeoutMs, headers, ...(tls && { tls }) },
       parts,
     );
-    this.#agent = new ConsulAgent(this.#http, shown);
+    this.#agent = new ConsulAgent(this.#http, parts.clock, shown);
     this.#clock = parts.clock;
     this.#followed = new FollowedNodes({
       registry: this.name,
@@ -216,7 +216,10 @@ export class ConsulRegistry extends Registry {
       // Nobody may be there any more: a list that does not wait tells.
       if (answer === undefined) return;
       view.replace(byKey(answer.found));
-      index = nextIndex(index, answer);
+      const next = nextIndex(index, answer);
+      // Whoever answers before there is anything new would be asked without end.
+      if (next <= index) await this.#clock.sleep(GATHER_MS, signal);
+      index = next;
     }
   }
 

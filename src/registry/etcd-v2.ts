@@ -45,6 +45,8 @@ export interface EtcdV2Parts {
 
 /** For how long a change is waited for before everything is listed anew, in milliseconds. */
 const WAIT_MS = 30_000;
+/** How long whoever answers too soon is left alone, in milliseconds. */
+const SOON_MS = 100;
 /** etcd's numbers for: there is no such key; it is something else; what was so long ago is forgotten. */
 const NO_KEY = 100;
 const NOT_EQUAL = 101;
@@ -58,6 +60,7 @@ export class EtcdV2Registry extends Registry {
   readonly options: Omit<EtcdV2Options, 'addresses' | 'user' | 'pass' | 'tls'>;
   readonly #prefix: string;
   readonly #http: JsonHttp;
+  readonly #clock: Clock;
   readonly #followed: FollowedNodes;
   readonly #vigil: Vigil;
   readonly #turns = new Turns();
@@ -76,6 +79,7 @@ export class EtcdV2Registry extends Registry {
       { addresses, port: 2_379, timeoutMs, headers, ...(tls && { tls }) },
       parts,
     );
+    this.#clock = parts.clock;
     this.#followed = new FollowedNodes({
       registry: this.name,
       ...parts,
@@ -195,10 +199,11 @@ export class EtcdV2Registry extends Registry {
       // Nothing may have happened, or nobody may be there any more: a list tells.
       if (answer === undefined) return;
       const node = answer.status === 200 && isObject(answer.body) ? answer.body['node'] : undefined;
-      if (!isObject(node) || typeof node['modifiedIndex'] !== 'number') throw this.#refusal(answer);
+      const changed = isObject(node) ? node['modifiedIndex'] : undefined;
+      if (!isObject(node) || typeof changed !== 'number' || changed < at) throw this.#refusal(answer);
       // A whole service was taken away.
       if (node['dir'] === true) return;
-      at = node['modifiedIndex'] + 1;
+      at = changed + 1;
       tell(node, service, view);
     }
   }
@@ -210,7 +215,8 @@ export class EtcdV2Registry extends Registry {
       const answer = await this.#http.wait({ path, timeoutMs: WAIT_MS, signal });
       if (answer !== undefined && answer.status !== 200) return;
       if (index !== undefined && answer !== undefined && textAt(answer) === undefined) return;
-      // After a change, and after a long silence, it is asked for anew.
+      // After a change, and after a long silence, it is asked for anew, and not without end of whoever answers too soon.
+      if (index !== undefined && answer !== undefined) await this.#clock.sleep(SOON_MS, signal);
       index = index === undefined && answer ? String(Number(answer.headers['x-etcd-index']) + 1) : undefined;
     }
   }

@@ -3,8 +3,9 @@ import { serviceOf, type NodeRecord } from './node-record.js';
 import { freeze } from './record.js';
 import type { RegistryEvent } from './registry.js';
 
-/** How many nodes a view holds; those above it are not seen. */
+/** How many nodes a view holds, and how many characters they may be; those above it are not seen. */
 const MOST_NODES = 100_000;
+const MOST_CHARACTERS = 64 * 1024 * 1024;
 /** For how long what the backend says is not believed against a change that was made from here, in milliseconds: it may have left before. */
 const OWN_MS = 1_000;
 
@@ -41,6 +42,8 @@ export class NodeView {
   readonly #known = new Map<string, Known>();
   readonly #own = new Map<string, Own>();
   #listed = false;
+  #closed = false;
+  #characters = 0;
 
   constructor({ clock, tell, onListed }: NodeViewParts) {
     this.#clock = clock;
@@ -104,9 +107,11 @@ export class NodeView {
   /** Ends it: nothing is told from now on. */
   close(): void {
     this.#listed = false;
+    this.#closed = true;
     for (const { timer } of this.#own.values()) timer.cancel();
     this.#own.clear();
     this.#known.clear();
+    this.#characters = 0;
   }
 
   /** Whether something else than this was done from here a moment ago. */
@@ -133,7 +138,12 @@ export class NodeView {
 
   #place(key: string, record: NodeRecord, text: string): void {
     const known = this.#known.get(key);
-    if (known?.text === text || (known === undefined && this.#known.size >= MOST_NODES)) return;
+    if (known?.text === text || this.#closed) return;
+    const more = text.length - (known?.text.length ?? 0);
+    // What there is no room for is as if it were not there.
+    if (this.#characters + more > MOST_CHARACTERS || (known === undefined && this.#known.size >= MOST_NODES))
+      return this.#lose(key);
+    this.#characters += more;
     this.#known.set(key, { record: freeze(record), text });
     if (this.#listed) this.#say(known === undefined ? 'create' : 'update', record);
   }
@@ -141,6 +151,7 @@ export class NodeView {
   #lose(key: string): void {
     const known = this.#known.get(key);
     if (known === undefined) return;
+    this.#characters -= known.text.length;
     this.#known.delete(key);
     if (this.#listed) this.#say('delete', known.record);
   }

@@ -4,8 +4,8 @@ import { Budget } from './budget.js';
 import { mismatch } from './fault.js';
 import type { MessageShape, WellKnownMessage } from './shape.js';
 import { wellKnown } from './well-known.js';
-import { decoderOf } from './wire-decode.js';
-import { encoderOf } from './wire-encode.js';
+import { decoderOf } from './decode.js';
+import { encoderOf } from './encode.js';
 import { asFault } from './wire-read.js';
 
 /** The values of one type as the bytes that an `Any` holds. Both functions throw a `Fault`. */

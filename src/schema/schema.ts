@@ -5,8 +5,8 @@ import { jsonWriterOf } from './json-write.js';
 import type { Init, MessageType } from './message-type.js';
 import { shapeOf } from './resolve.js';
 import { validatorOf } from './validation.js';
-import { decoderOf } from './wire-decode.js';
-import { encoderOf } from './wire-encode.js';
+import { decoderOf } from './decode.js';
+import { encoderOf } from './encode.js';
 
 export type { JsonObject, JsonValue, JsonWriteOptions };
 

@@ -5,9 +5,9 @@ import { nanosOf, readParts, writeParts } from './time-parts.js';
 import type { TimeParts } from './time-parts.js';
 
 // From 0001-01-01T00:00:00Z to the last millisecond of 9999, in milliseconds since 1970.
-const FIRST = -62_135_596_800_000;
-const LAST = 253_402_300_799_999;
-const NANOS_PER_MS = 1_000_000;
+export const FIRST_MS = -62_135_596_800_000;
+export const LAST_MS = 253_402_300_799_999;
+export const NANOS_PER_MS = 1_000_000;
 
 /** Writes the fields of google.protobuf.Timestamp. */
 export function writeTimestamp(writer: Writer, value: unknown): void {
@@ -48,7 +48,7 @@ function asTime(value: unknown): number {
 }
 
 function within(ms: number, value: unknown): Date {
-  if (ms >= FIRST && ms <= LAST) return new Date(ms);
+  if (ms >= FIRST_MS && ms <= LAST_MS) return new Date(ms);
   throw mismatch('a time in the years 1 to 9999', value);
 }
 

@@ -1,12 +1,13 @@
 import { createRequire } from 'node:module';
 
-import type { MetadataStorage, ValidationError } from 'class-validator';
+import type { ValidationError } from 'class-validator';
 
 import { invalidArgument } from '../core/error.js';
 import type { FieldViolation } from '../core/error.js';
-import { Fault, checkDepth } from './fault.js';
+import { Fault, MAX_DEPTH, checkDepth } from './fault.js';
 import { isAbsent, keyed } from './given.js';
-import { reachable } from './shape.js';
+import { instanceOf, planOf } from './rule-plan.js';
+import type { RulePlan } from './rule-plan.js';
 import type { FieldShape, MessageShape } from './shape.js';
 
 /** The most violations that one error lists. */
@@ -20,10 +21,10 @@ type Validator = (message: object) => void;
 
 /** The validator of a shape. It looks for rules at its first call, and loads class-validator only if there are any. */
 export function validatorOf(shape: MessageShape): Validator {
-  let plan: Plan | undefined;
+  let plan: RulePlan | undefined;
   return (message) => {
-    plan ??= planOf(shape, new Map());
-    if (plan.idle) return;
+    plan ??= planOf(shape);
+    if (plan.idle || passes(message, plan, 0, { left: MAX_CHECKS })) return;
     const found: FieldViolation[] = [];
     visit(message, plan, { path: '', depth: 0, found, checks: { left: MAX_CHECKS } });
     const [first] = found;
@@ -33,51 +34,46 @@ export function validatorOf(shape: MessageShape): Validator {
   };
 }
 
-/** What is to be checked in messages of one class. */
-interface Plan {
-  readonly shape: MessageShape;
-  /** Whether neither this class nor any that it refers to has rules. */
-  readonly idle: boolean;
-  /** Whether the class itself has rules. */
-  readonly rules: boolean;
-  /** The fields whose messages are checked after the message itself. */
-  readonly nested: { readonly field: FieldShape; readonly plan: Plan }[];
-  /** The properties that hold messages. */
-  readonly messages: ReadonlySet<string>;
+/** How many messages may still be checked. */
+interface Checks {
+  left: number;
 }
 
 interface Visit {
   readonly path: string;
   readonly depth: number;
   readonly found: FieldViolation[];
-  readonly checks: { left: number };
+  readonly checks: Checks;
 }
 
-function planOf(shape: MessageShape, plans: Map<MessageShape, Plan>): Plan {
-  const known = plans.get(shape);
-  if (known !== undefined) return known;
-  const holders = shape.fields.filter(({ value }) => value.kind === 'message');
-  const plan: Plan = {
-    shape,
-    idle: ![...reachable(shape)].some(hasRules),
-    rules: hasRules(shape),
-    nested: [],
-    messages: new Set(holders.map(({ property }) => property)),
-  };
-  plans.set(shape, plan);
-  for (const field of holders) {
-    const inner = field.value.kind === 'message' ? planOf(field.value.message, plans) : plan;
-    if (!inner.idle) plan.nested.push({ field, plan: inner });
+/** Whether nothing is wrong, without a word about what is: nearly all messages pass. Those that do not are visited. */
+function passes(message: unknown, plan: RulePlan, depth: number, checks: Checks): boolean {
+  if (depth > MAX_DEPTH) return false;
+  if (typeof message !== 'object' || message === null) return true;
+  if (plan.rules && (--checks.left < 0 || !plan.keeps(message))) return false;
+  for (const { field, plan: inner } of plan.nested) {
+    // Fields are looked up by the names that the decorators recorded.
+    const value = (message as Readonly<Record<string, unknown>>)[field.property];
+    if (field.label === 'single') {
+      if (!passes(value, inner, depth + 1, checks)) return false;
+    } else if (!isAbsent(value))
+      for (const item of valuesOf(value, field)) if (!passes(item, inner, depth + 1, checks)) return false;
   }
-  return plan;
+  return true;
 }
 
-function visit(message: unknown, plan: Plan, { path, depth, found, checks }: Visit): void {
+/** The messages of a list or map; of anything else the value itself. */
+function valuesOf(value: unknown, { label }: FieldShape): Iterable<unknown> {
+  if (label === 'repeated') return Array.isArray(value) ? value : [value];
+  return value instanceof Map ? value.values() : Object.values(value as object);
+}
+
+function visit(message: unknown, plan: RulePlan, { path, depth, found, checks }: Visit): void {
   checkDepth(depth);
   if (typeof message !== 'object' || message === null) return;
   if (plan.rules) {
     if (--checks.left < 0) throw new Fault(`more than ${MAX_CHECKS} messages with rules in one message`);
-    check(message, plan, path, found);
+    if (!plan.keeps(message)) check(message, plan, path, found);
   }
   for (const { field, plan: inner } of plan.nested) {
     // Fields are looked up by the names that the decorators recorded.
@@ -99,16 +95,9 @@ function* itemsOf(value: unknown, { label }: FieldShape): Iterable<[segment: str
   else yield ['', value];
 }
 
-function check(
-  message: object,
-  { shape: { type }, messages }: Plan,
-  path: string,
-  found: FieldViolation[],
-): void {
-  // class-validator finds the rules by the constructor, and that of a plain object has none.
-  const instance: object =
-    message instanceof type ? message : Object.assign(Object.create(type.prototype as object), message);
-  for (const error of classValidator().validateSync(instance)) collect(error, path, messages, found);
+function check(message: object, { shape, messages }: RulePlan, path: string, found: FieldViolation[]): void {
+  for (const error of classValidator().validateSync(instanceOf(message, shape)))
+    collect(error, path, messages, found);
 }
 
 /** Adds what an error says. What class-validator found inside of messages is left out: they are visited themselves. */
@@ -123,15 +112,6 @@ function collect(
     if (found.length < MAX_VIOLATIONS) found.push({ field, description });
   if (messages.has(property)) return;
   for (const child of children) collect(child, field, new Set(), found);
-}
-
-/** class-validator keeps its rules in one global store, which is there as soon as any class has a rule. */
-function hasRules({ type }: MessageShape): boolean {
-  // The store is the package's own, so that its type is the package's too.
-  const { classValidatorMetadataStorage: store } = globalThis as {
-    classValidatorMetadataStorage?: MetadataStorage;
-  };
-  return store !== undefined && store.getTargetValidationMetadatas(type, '', false, false).length > 0;
 }
 
 const require = createRequire(import.meta.url);

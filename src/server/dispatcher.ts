@@ -13,8 +13,16 @@ import { RunningCall, type Running } from './running-call.js';
 import type { Endpoint, ServerOptions } from './server.js';
 import { ServerCall } from './server-call.js';
 
+/** The request of a call, which is read when somebody wants to see it; at most once. */
+export interface Requested {
+  /** Decodes the request, or gives the items of it. */
+  read(): unknown;
+}
+
 /** What a wire knows of a call when its head is in. */
 export interface Arrival {
+  /** Milliseconds since the epoch, as the clock has it. */
+  readonly now: number;
   /** For how long the caller waits, in milliseconds; `undefined` where it does not say. */
   readonly timeoutMs: number | undefined;
   readonly metadata: Metadata | (() => Metadata);
@@ -127,29 +135,30 @@ export class Dispatcher implements Running {
   }
 
   /** The context of a call that was let in, with the shortest of the limits that hold for it. */
-  context({ endpoint: { method } }: DispatchRoute, { timeoutMs, metadata, peer }: Arrival): Context {
+  context({ endpoint: { method } }: DispatchRoute, { now, timeoutMs, metadata, peer }: Arrival): Context {
     const { service, clock, logger, limits } = this.#parts;
+    const { endpoint } = method;
     const allowed = method.options.timeoutMs;
     const otherwise = allowed ?? (method.kind === 'unary' ? limits.requestTimeoutMs : undefined);
     const ms = timeoutMs === undefined ? otherwise : Math.min(timeoutMs, allowed ?? timeoutMs);
-    const deadline = ms === undefined || ms === 0 ? undefined : clock.now() + ms;
-    return new Context({ service, endpoint: method.endpoint, clock, logger, metadata, peer, deadline });
+    const deadline = ms === undefined || ms === 0 ? undefined : now + ms;
+    return new Context({ service, endpoint, clock, logger, metadata, peer, deadline, now });
   }
 
   /**
    * Runs a call and gives its outcome to the sink, once. The deadline and every other cancellation answer at once, even where the handler
    * goes on.
    *
-   * @param read decodes the request, or gives the items of it; a promise while the request is on its way, for which the call counts already
+   * @param request a promise while it is on its way, for which the call counts already
    */
-  dispatch(route: DispatchRoute, context: Context, read: MaybePromise<() => unknown>, sink: ReplySink): void {
+  dispatch(route: DispatchRoute, context: Context, request: MaybePromise<Requested>, sink: ReplySink): void {
     const { kind } = route.endpoint.method;
     this.#requests++;
     const run = new RunningCall(context, kind, sink, this);
     if (kind !== 'unary') this.#streams++;
     run.begin(this.#active, this.#deadlines);
-    if (!isPromise(read)) return this.#run(route, read, run);
-    read.then(
+    if (!isPromise(request)) return this.#run(route, request, run);
+    request.then(
       (it) => this.#run(route, it, run),
       (reason: unknown) => run.fail(OctavoError.from(reason)),
     );
@@ -180,20 +189,19 @@ export class Dispatcher implements Running {
 
   #checkRoom(unary: boolean): void {
     const { service, limits } = this.#parts;
-    const [count, most, what] = unary
-      ? [this.#active.size - this.#streams, limits.maxInFlight, 'calls in flight (maxInFlight)']
-      : [this.#streams, limits.maxStreams, 'open streams (maxStreams)'];
-    if (count < most) return;
+    const count = unary ? this.#active.size - this.#streams : this.#streams;
+    if (count < (unary ? limits.maxInFlight : limits.maxStreams)) return;
+    const what = unary ? 'calls in flight (maxInFlight)' : 'open streams (maxStreams)';
     throw new OctavoError('resource_exhausted', `${service} has ${count} ${what}`, { executed: false });
   }
 
-  #run(route: DispatchRoute, read: () => unknown, run: RunningCall): void {
+  #run(route: DispatchRoute, request: Requested, run: RunningCall): void {
     if (run.over) return;
     const { context } = run;
     context.run(() => {
       try {
-        if (route.wrapped === undefined) this.#bare(route.endpoint, read, run);
-        else this.#wrapped(route.wrapped, route.endpoint, read, run);
+        if (route.wrapped === undefined) this.#bare(route.endpoint, request, run);
+        else this.#wrapped(route.wrapped, route.endpoint, request, run);
       } catch (reason) {
         run.fail(this.#public(reason, context));
       }
@@ -201,8 +209,8 @@ export class Dispatcher implements Running {
   }
 
   /** What costs nothing where there are no wrappers. */
-  #bare({ handler }: Endpoint, read: () => unknown, run: RunningCall): void {
-    const answer = handler(read(), run.context);
+  #bare({ handler }: Endpoint, request: Requested, run: RunningCall): void {
+    const answer = handler(request.read(), run.context);
     if (isPromise(answer))
       answer.then(
         (body) => this.#answered(body, run),
@@ -211,10 +219,11 @@ export class Dispatcher implements Running {
     else this.#answered(answer, run);
   }
 
-  #wrapped(wrapped: Next, { method }: Endpoint, read: () => unknown, run: RunningCall): void {
+  #wrapped(wrapped: Next, { method }: Endpoint, request: Requested, run: RunningCall): void {
     const { context } = run;
     const { kind, endpoint, options } = method;
-    const call = new ServerCall({ kind, endpoint, idempotent: options.idempotent === true }, context, read);
+    const idempotent = options.idempotent === true;
+    const call = new ServerCall({ kind, endpoint, idempotent }, context, () => request.read());
     wrapped(call).then(
       (reply) => {
         keepBeside(reply, context);

@@ -1,4 +1,4 @@
-import type { Context } from '../core/context.js';
+import type { Context, Follower } from '../core/context.js';
 import type { Crowd, Place } from '../core/crowd.js';
 import type { Deadlines, Expiring, Expiry } from '../core/deadlines.js';
 import { OctavoError } from '../core/error.js';
@@ -14,14 +14,13 @@ export interface Running {
 }
 
 /** One dispatch until its outcome is out. */
-export class RunningCall implements Expiring {
+export class RunningCall implements Expiring, Follower {
   readonly context: Context;
   readonly kind: StreamKind;
   onEnd: (() => void) | undefined = undefined;
   over = false;
   readonly #sink: ReplySink;
   readonly #owner: Running;
-  #limitMs = 0;
   #expiry: Expiry | undefined = undefined;
   #place: Place<RunningCall> | undefined = undefined;
 
@@ -36,11 +35,17 @@ export class RunningCall implements Expiring {
   begin(active: Crowd<RunningCall>, deadlines: Deadlines): void {
     const { context } = this;
     this.#place = active.add(this);
-    if (context.deadline !== undefined) {
-      this.#limitMs = context.remainingMs;
-      this.#expiry = deadlines.add(this, context.deadline, this.#limitMs);
-    }
-    context.onCancel((reason) => this.fail(reason));
+    if (context.deadline !== undefined) this.#expiry = deadlines.add(this, context.deadline, this.#limitMs);
+    context.follow(this);
+  }
+
+  cancelled(reason: OctavoError): void {
+    this.fail(reason);
+  }
+
+  get #limitMs(): number {
+    const { begunAt, deadline = begunAt } = this.context;
+    return Math.max(0, deadline - begunAt);
   }
 
   expire(): void {

@@ -5,6 +5,7 @@ import { bind } from '../core/bind.js';
 import { Clock, type Timer } from '../core/clock.js';
 import { OctavoError } from '../core/error.js';
 import { noteExposure } from '../core/exposure.js';
+import { Handshakes } from '../core/handshakes.js';
 import type { MaybePromise } from '../core/lifecycle.js';
 import { Logger } from '../core/logger.js';
 import type { Provider } from '../core/provider.js';
@@ -13,7 +14,6 @@ import { Certificates, shownTls, type TlsOptions } from '../core/tls.js';
 import { Accepted, FAREWELL_MS, type Arrival } from './http/accepted.js';
 import { Dialler } from './http/dialler.js';
 import type { FlowOptions } from './http/flow.js';
-import { Handshakes } from './http/handshakes.js';
 import { Web } from './http/web.js';
 import {
   MESSAGE_LIMITS,
@@ -113,6 +113,7 @@ export class HttpTransport extends Transport {
       new Handshakes({
         certificates,
         clock,
+        protocols: ['http/1.1'],
         timeoutMs: this.#flow.headerTimeoutMs,
         secured: (tls, secured, unwelcome) => admit(tls, { secured, unwelcome, last: !server.listening }),
         plain: (tcp) => {

@@ -11,6 +11,7 @@ import {
   Transport,
   type DialOptions,
   type Listener,
+  type Receiver,
   type Socket,
   type TransportOptions,
 } from './transport.js';
@@ -144,6 +145,17 @@ export function memory(options: MemoryTransportOptions = {}): Provider<Transport
   return () => new MemoryTransport(options);
 }
 
+/** A message under way. Of a class, as V8 takes literals that are under way when it collects garbage for long-lived, and old ones keep new ones alive. */
+class Carried implements Message {
+  readonly header: Metadata;
+  readonly body: Uint8Array;
+
+  constructor(header: Metadata, body: Uint8Array) {
+    this.header = header;
+    this.body = body;
+  }
+}
+
 class MemorySocket implements Socket {
   readonly local: string;
   readonly remote: string;
@@ -178,7 +190,7 @@ class MemorySocket implements Socket {
     if (this.#over !== undefined) return;
     const over = excess({ header, body }, this.#side.limits);
     if (over !== undefined) throw over;
-    const message = { header: new Metadata(header), body };
+    const message = new Carried(new Metadata(header), body);
     this.#flying++;
     this.#side.network.soon(() => this.#deliver(message));
     if (this.#behind || this.#flying >= ROOM) return this.#wait();
@@ -186,6 +198,10 @@ class MemorySocket implements Socket {
 
   receive(): MaybePromise<Message | undefined> {
     return this.#inbox.take();
+  }
+
+  receiveInto(receiver: Receiver): void {
+    this.#inbox.takeInto(receiver);
   }
 
   onClose(listener: (error: OctavoError | undefined) => void): void {

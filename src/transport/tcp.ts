@@ -3,10 +3,12 @@ import { parseAddress } from '../core/address.js';
 import { bind } from '../core/bind.js';
 import { Clock } from '../core/clock.js';
 import { OctavoError } from '../core/error.js';
+import { noteExposure } from '../core/exposure.js';
 import type { MaybePromise } from '../core/lifecycle.js';
 import { Logger } from '../core/logger.js';
 import type { Provider } from '../core/provider.js';
 import { Refusals } from '../core/refusals.js';
+import { Certificates, shownTls, type TlsOptions } from '../core/tls.js';
 import { Dialler } from './tcp/dialler.js';
 import { Door } from './tcp/door.js';
 import {
@@ -33,6 +35,8 @@ export interface TcpTransportOptions extends TransportOptions {
   readonly keepaliveMs?: number;
   /** For how long a listener keeps a connection that carries nothing at least, in milliseconds; `0` is for ever. @defaultValue `120_000` */
   readonly idleMs?: number;
+  /** Speaks TLS, and nothing else, with everybody: `{ ca }` to call, `{ cert, key }` to be called. @defaultValue plain text */
+  readonly tls?: TlsOptions;
 }
 
 export interface TcpTransportParts {
@@ -64,20 +68,24 @@ export class TcpTransport extends Transport {
   readonly #settings: typeof DEFAULTS;
   readonly #parts: TcpTransportParts;
   readonly #refusals: Refusals;
+  readonly #certificates: Certificates | undefined;
   readonly #dialler: Dialler;
   readonly #doors = new Set<Door>();
 
   constructor(options: TcpTransportOptions, parts: TcpTransportParts) {
     super();
-    this.options = options;
-    this.#settings = { ...DEFAULTS, ...options };
+    const { tls, ...others } = options;
+    this.options = tls === undefined ? options : { ...others, tls: shownTls(tls) };
+    this.#settings = { ...DEFAULTS, ...others };
+    this.#certificates = tls && new Certificates('the tcp transport', tls, parts);
     this.#parts = parts;
     this.#refusals = new Refusals(parts.clock, parts.logger);
-    this.#dialler = new Dialler(parts.clock, this.#settings);
+    this.#dialler = new Dialler(parts.clock, this.#settings, this.#certificates);
   }
 
-  start(): void {
-    // Connections are opened one by one, by `dial` and `listen`.
+  /** Reads certificates, where there are any. Connections are opened one by one, by `dial` and `listen`. */
+  start(): MaybePromise<void> {
+    return this.#certificates?.start();
   }
 
   async stop(): Promise<void> {
@@ -85,15 +93,19 @@ export class TcpTransport extends Transport {
     const doors = [...this.#doors];
     this.#doors.clear();
     await Promise.all(doors.map((door) => door.cut()));
+    this.#certificates?.stop();
   }
 
   dial(address: string, options: DialOptions = {}): MaybePromise<Socket> {
+    if (options.secure === true && this.#certificates === undefined) throw wantsTls(address);
     return this.#dialler.dial(address, options);
   }
 
   async listen(address: string, accept: (socket: Socket) => void): Promise<Listener> {
     const { maxConnections } = this.#settings;
-    const { clock } = this.#parts;
+    const { clock, logger } = this.#parts;
+    const certificates = this.#certificates;
+    await certificates?.forServer();
     const server = createServer();
     server.maxConnections = maxConnections;
     server.on('drop', (dropped) =>
@@ -103,8 +115,9 @@ export class TcpTransport extends Transport {
       ),
     );
     await bind(server, parseAddress(address), address);
-    const door = new Door(server, this.#settings, { clock, refusals: this.#refusals, accept });
+    const door = new Door(server, this.#settings, { clock, refusals: this.#refusals, accept, certificates });
     this.#doors.add(door);
+    if (certificates === undefined) noteExposure('the tcp transport', door.address, logger);
     return door;
   }
 }
@@ -112,4 +125,10 @@ export class TcpTransport extends Transport {
 /** Speaks Octavo's own wire. */
 export function tcp(options: TcpTransportOptions = {}): Provider<Transport> {
   return (resolve) => new TcpTransport(options, { clock: resolve(Clock), logger: resolve(Logger) });
+}
+
+/** What is not dialled in plain text. */
+function wantsTls(address: string): OctavoError {
+  const what = `${address} takes TLS only, as its node says: give the tcp transport the option tls`;
+  return new OctavoError('unavailable', what, { executed: false });
 }

@@ -50,6 +50,8 @@ export const POOL: Required<PoolOptions> = {
 export interface DialOptions {
   /** Whether more than one message will go either way. @defaultValue `false` */
   readonly stream?: boolean;
+  /** Whether the call may be run more than once, so that what loses messages may send it again. @defaultValue `false` */
+  readonly idempotent?: boolean;
   /** For how long opening may take, in milliseconds. @defaultValue `5_000` */
   readonly timeoutMs?: number;
   /** Gives the dialling up. A call's {@link Context} is one. */
@@ -70,6 +72,13 @@ export interface Probes {
 export interface ListenOptions {
   /** Shown as `/health` and `/ready` where the transport can show anything. */
   readonly probes?: Probes;
+}
+
+/** Takes one message of a socket, or what there is instead; once, and without throwing. */
+export interface Receiver {
+  /** @param message `undefined` after the orderly end */
+  received(message: Message | undefined): void;
+  failed(reason: unknown): void;
 }
 
 /**
@@ -98,6 +107,12 @@ export interface Socket {
    * @throws or rejects with `unavailable` when the connection broke, `resource_exhausted` when a message over the limits came
    */
   receive(): MaybePromise<Message | undefined>;
+
+  /**
+   * As {@link receive}, but without a promise, of which a call would feel the price: the message is given as it comes, or the end.
+   * Optional, and for what carries many calls on one connection.
+   */
+  receiveInto?(receiver: Receiver): void;
 
   /**
    * Calls `listener` once when the socket has ended, with the error where it did not end in order; at once when it has ended already.

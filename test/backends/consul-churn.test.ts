@@ -6,7 +6,7 @@ import { churn } from './support/registry-churn.js';
 
 describe('a watch of the consul registry', () => {
   it('is a fresh list after 200 changes, with a Consul that is killed, emptied and frozen', async (t) => {
-    const server = await ConsulServer.start();
+    const server = await ConsulServer.start({ remembers: true });
     try {
       const report = await churn({
         fresh: () => new ConsulRegistry({ addresses: [server.address] }, parts()),

@@ -8,7 +8,7 @@ describe('the consul registry', () => {
   registryFaults({
     name: 'consul',
     server: 'Consul',
-    start: () => ConsulServer.start(),
+    start: () => ConsulServer.start({ remembers: true }),
     make: (address, options) => new ConsulRegistry({ addresses: [address], ...options }, parts()),
     leastTtlMs: 2_000,
     recoversMs: 15_000,

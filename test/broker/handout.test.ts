@@ -74,6 +74,20 @@ describe('what is handed out', () => {
     assert.deepEqual(backend.told, ['ack a', 'ack b', 'ack c']);
   });
 
+  it('is one at a time of each key, and what is of another key or of none does not wait for it', async () => {
+    const backend = new Backend();
+    const gate = new Gate();
+    const handout = backend.handout(gate.handler, { concurrency: 3, prefetch: 6 });
+    for (const [name, key] of [['a1', 'a'], ['a2', 'a'], ['b1', 'b'], ['a3', 'a'], ['c']] as const)
+      handout.offer({ ...backend.event(name), key });
+    assert.deepEqual(gate.in, ['a1', 'b1', 'c']);
+    await gate.next();
+    assert.deepEqual(gate.in, ['a1', 'b1', 'c', 'a2']);
+    for (let n = 0; n < 4; n++) await gate.next();
+    assert.deepEqual(gate.in, ['a1', 'b1', 'c', 'a2', 'a3']);
+    await handout.end();
+  });
+
   it('is held until the backend was told, and whoever waits for room is woken', async () => {
     const backend = new Backend();
     let answer = (): void => {};

@@ -47,8 +47,9 @@ function told(text: string, count = 0, lines: string[] = []): Told {
   return Object.assign(new Told(), { text, count, lines });
 }
 
-@Service({ name: 'probe', version: '1.0.0', package: 'conformance' })
-export class Probe {
+/** The half of {@link Probe} that has no streams, for transports that carry none. */
+@Service({ name: 'probe', version: '1.0.0', package: 'conformance', endpoint: 'Probe' })
+export class CallProbe {
   /** The reason each cancelled call was cancelled for. */
   readonly cancelled = new Signal<string>();
   /** The events that came, with their attempt. */
@@ -124,6 +125,15 @@ export class Probe {
     );
   }
 
+  @Subscribe(Things, { retry: { attempts: 3, backoff: () => 1 }, deadLetter: true })
+  async onThing({ text }: Ask, context: EventContext): Promise<void> {
+    this.events.fire({ text, attempt: context.attempt, from: context.metadata.get('From') });
+    if (text === 'never' || (text === 'later' && context.attempt < 3)) throw new Error('not now');
+  }
+}
+
+@Service()
+export class Probe extends CallProbe {
   @Handler(Ask, Told, { stream: 'server' })
   async *count({ text, count }: Ask, context: Context): AsyncIterable<Told> {
     context.onCancel((reason) => this.cancelled.fire(reason.code));
@@ -154,12 +164,6 @@ export class Probe {
       yield told(text, count);
     }
     yield told('goodbye');
-  }
-
-  @Subscribe(Things, { retry: { attempts: 3, backoff: () => 1 }, deadLetter: true })
-  async onThing({ text }: Ask, context: EventContext): Promise<void> {
-    this.events.fire({ text, attempt: context.attempt, from: context.metadata.get('From') });
-    if (text === 'never' || (text === 'later' && context.attempt < 3)) throw new Error('not now');
   }
 }
 

@@ -62,6 +62,29 @@ describe('a context', () => {
     assert.match(String(logger.records[0]?.fields['error']), /a mistake/);
   });
 
+  it('tells all that follow, even where the first of them ends the call', () => {
+    const it = context();
+    const told: string[] = [];
+    it.onCancel(() => it.end());
+    it.onCancel(() => told.push('second'));
+    it.onCancel(() => told.push('third'));
+    it.cancel(REASON);
+    assert.deepEqual(told, ['second', 'third']);
+  });
+
+  it('tells a follower once, also one that comes late, and not one that has left', () => {
+    const it = context();
+    const told: string[] = [];
+    const followers = ['a', 'b', 'c'].map((name) => ({ cancelled: () => void told.push(name) }));
+    for (const follower of followers) it.follow(follower);
+    for (const follower of followers.slice(0, 2)) it.leave(follower);
+    it.follow({ cancelled: () => void told.push('d') });
+    it.cancel(REASON);
+    it.follow({ cancelled: ({ message }) => void told.push(message) });
+    it.leave(followers[2] ?? assert.fail());
+    assert.deepEqual(told, ['c', 'd', 'enough']);
+  });
+
   it('does not tell who was taken away by another that was told', () => {
     const it = context();
     let told = 0;

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { OctavoError } from '../../src/core/error.js';
-import { HttpReader, writeHttp, type HttpMessage } from '../../src/core/http-message.js';
+import { HttpReader, type HttpMessage } from '../../src/core/http-message.js';
+import { HttpWriter, writeHttp } from '../../src/core/http-writer.js';
 import { Metadata } from '../../src/core/metadata.js';
 
 const LIMITS = { maxMessageBytes: 1_000, maxHeaderBytes: 500, maxHeaders: 10 };
@@ -224,4 +225,56 @@ describe('writeHttp', () => {
         OctavoError,
       );
     });
+});
+
+describe('HttpWriter', () => {
+  it('writes what writeHttp writes, however the headers change from one message to the next', () => {
+    const writer = new HttpWriter();
+    const names = ['Content-Type', 'Micro-Service', 'A', 'B', 'Micro-Id', 'Timeout', 'Octavo'];
+    let seed = 3;
+    const random = (most: number): number => (seed = (seed * 48_271) % 2_147_483_647) % most;
+    for (let n = 0; n < 2_000; n++) {
+      const count = random(names.length + 1);
+      const pairs = names
+        .slice(0, count)
+        .map((name) => [name, ['x', 'y', 'é', ''][random(8)] ?? 'x'] as const);
+      const start =
+        ['POST / HTTP/1.1\r\nHost: a', 'HTTP/1.1 200 OK', 'POST / HTTP/1.1\r\nHost: ü'][random(3)] ?? '';
+      const header = new Metadata(pairs);
+      const body = Buffer.alloc(random(3));
+      assert.deepEqual(writer.write(start, header, body), writeHttp(start, header, body));
+    }
+  });
+
+  it('refuses what cannot be a header, also after one that was fine', () => {
+    const writer = new HttpWriter();
+    const fine = new Metadata([['A', 'b']]);
+    const [start, body] = ['POST / HTTP/1.1', Buffer.alloc(0)];
+    for (const value of ['a\r\nB: c', 'a\nb', 'a\0b']) {
+      writer.write(start, fine, body);
+      assert.throws(() => writer.write(start, new Metadata([['A', value]]), body), /control character/);
+      const behind = new Metadata([
+        ['A', 'b'],
+        ['C', value],
+      ]);
+      assert.throws(() => writer.write(start, behind, body), /control character/);
+    }
+    assert.deepEqual(writer.write(start, fine, body), writeHttp(start, fine, body));
+  });
+});
+
+describe('the head of a response', () => {
+  it('is read as it is where it comes again, and nobody changes that of another', () => {
+    const bytes = (value: string, body: string): Buffer =>
+      writeHttp('HTTP/1.1 200 OK', new Metadata([['Foo', value]]), Buffer.from(body));
+    const all = [bytes('a', 'xy'), bytes('a', 'zw'), bytes('b', 'zw'), bytes('b', 'longer'), bytes('b', '')];
+    const seen: string[] = [];
+    const reader = new HttpReader(LIMITS, ({ header, body }) => {
+      seen.push(`${header.get('foo')} ${Buffer.from(body).toString()}`);
+      header.set('Foo', 'changed');
+    });
+    for (const each of [...all, ...all, Buffer.concat([...all, ...all])]) reader.feed(each);
+    const once = ['a xy', 'a zw', 'b zw', 'b longer', 'b '];
+    assert.deepEqual(seen, [...once, ...once, ...once, ...once]);
+  });
 });

@@ -98,6 +98,27 @@ describe('JsonHttp', () => {
     assert.ok(!inspect(error, { depth: 10 }).includes(SECRET));
   });
 
+  it('stays with an address whose answers nobody waits for any more, and leaves one that gives none', async () => {
+    const asked: string[] = [];
+    const serveAs = (name: string): Promise<string> =>
+      serve((request, reply) => {
+        asked.push(name);
+        if (request.url === '/') json(reply, name);
+      });
+    const http = await client([await serveAs('a'), await serveAs('b')], { timeoutMs: 100 });
+    const abort = new AbortController();
+    const waiting = Array.from({ length: 3 }, () =>
+      failure(http.ask({ path: '/wait', signal: abort.signal, waits: true, timeoutMs: 5_000 })),
+    );
+    assert.equal(await http.wait({ path: '/wait', timeoutMs: 20 }), undefined);
+    abort.abort();
+    for (const { code } of await Promise.all(waiting)) assert.equal(code, 'cancelled');
+    assert.equal((await http.ask({ path: '/' })).body, 'a');
+    // All at once, they leave it once.
+    await Promise.all(Array.from({ length: 2 }, () => failure(http.ask({ path: '/wait' }))));
+    assert.equal((await http.ask({ path: '/' })).body, 'b');
+  });
+
   it('waits no longer than it is told to, for a head, a body or a place in the line', async () => {
     const address = await serve((asked, reply) => {
       if (asked.url === '/body') reply.write('half');

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { CODES, OctavoError, invalidArgument, type Code } from '../../src/core/error.js';
-import { writeHttp } from '../../src/core/http-message.js';
+import { writeHttp } from '../../src/core/http-writer.js';
 import { EMPTY } from '../../src/core/message.js';
 import { Metadata } from '../../src/core/metadata.js';
 import { readError, writeError } from '../../src/core/wire-error.js';

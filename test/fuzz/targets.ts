@@ -1,4 +1,5 @@
 import type { Target } from './target.js';
+import { batches, grpcFrames, jsonRpc, jsonRpc2, msgpack, protoRpc } from './targets/codecs.js';
 import {
   addresses,
   durations,
@@ -10,11 +11,13 @@ import {
 } from './targets/core.js';
 import { httpMessages, httpWriting } from './targets/http.js';
 import { mdnsPackets, mdnsPayloads } from './targets/mdns.js';
-import { natsChanges, natsEnvelopes, natsFrames } from './targets/nats.js';
+import { natsEnvelopes, natsFrames, natsChanges } from './targets/nats.js';
 import { redisAddresses, redisEntries } from './targets/redis.js';
 import { consulTags, httpAddresses, registryRecords } from './targets/registry.js';
-import { protoJson, protobuf, times } from './targets/schema.js';
+import { protoJson, protobuf, protobufClosures, times } from './targets/schema.js';
+import { versionRanges, versions } from './targets/selector.js';
 import { tcpConnections, tcpFrames, tcpHeaders, tcpPrefaces } from './targets/tcp.js';
+import { udpDatagrams } from './targets/udp.js';
 
 /** Every parser that faces the network, and those of the environment. */
 export const targets: readonly Target[] = [
@@ -24,6 +27,7 @@ export const targets: readonly Target[] = [
   tcpFrames,
   tcpHeaders,
   tcpConnections,
+  udpDatagrams,
   mdnsPackets,
   mdnsPayloads,
   natsEnvelopes,
@@ -35,8 +39,15 @@ export const targets: readonly Target[] = [
   consulTags,
   httpAddresses,
   protobuf,
+  protobufClosures,
   protoJson,
   times,
+  jsonRpc,
+  jsonRpc2,
+  batches,
+  protoRpc,
+  msgpack,
+  grpcFrames,
   envelopes,
   wireErrors,
   errorWriting,
@@ -44,4 +55,6 @@ export const targets: readonly Target[] = [
   timeouts,
   durations,
   addresses,
+  versions,
+  versionRanges,
 ];

@@ -57,7 +57,9 @@ describe('the pages', () => {
   });
 
   it('list the environment variables as the table in the code has them', () => {
-    const listed = rows(page('docs/configuration.md')).filter(([name]) => name?.startsWith('MICRO_'));
+    const listed = rows(page('docs/configuration.md')).filter(([name]) =>
+      /^(MICRO|STATIC)_/.test(name ?? ''),
+    );
     const known = Object.entries(VARIABLES).map(([name, { meaning, fallback }]) =>
       [name, meaning, fallback].map((cell) => cell.replaceAll('`', '')),
     );
@@ -86,6 +88,7 @@ describe('the pages', () => {
     ['src/transport/transport.ts', 'TransportOptions'],
     ['src/transport/http.ts', 'HttpTransportOptions'],
     ['src/transport/tcp.ts', 'TcpTransportOptions'],
+    ['src/transport/udp.ts', 'UdpTransportOptions'],
     ['src/transport/memory.ts', 'MemoryTransportOptions'],
     ['src/transport/nats.ts', 'NatsTransportOptions'],
     ['src/transport/bus/bus-transport.ts', 'BusTransportOptions'],
@@ -98,8 +101,20 @@ describe('the pages', () => {
     ['src/registry/consul.ts', 'ConsulOptions'],
     ['src/registry/etcd.ts', 'EtcdOptions'],
     ['src/registry/etcd-v2.ts', 'EtcdV2Options'],
+    ['src/registry/zookeeper.ts', 'ZooKeeperOptions'],
+    ['src/registry/kubernetes.ts', 'KubernetesOptions'],
+    ['src/registry/multi.ts', 'MultiOptions'],
     ['src/registry/cache.ts', 'CachedRegistryOptions'],
+    ['src/selector/registry-selector.ts', 'RegistrySelectorOptions'],
     ['src/selector/cache.ts', 'CacheSelectorOptions'],
+    ['src/selector/blacklist.ts', 'BlacklistSelectorOptions'],
+    ['src/selector/label.ts', 'LabelSelectorOptions'],
+    ['src/selector/shard.ts', 'ShardSelectorOptions'],
+    ['src/selector/p2c.ts', 'P2cSelectorOptions'],
+    ['src/selector/static.ts', 'StaticSelectorOptions'],
+    ['src/codec/jsonrpc2.ts', 'JsonRpc2CodecOptions'],
+    ['src/codec/grpc.ts', 'GrpcCodecOptions'],
+    ['src/codec/mercury.ts', 'MercuryCodecOptions'],
     ['src/broker/broker.ts', 'BrokerOptions'],
     ['src/broker/http.ts', 'HttpBrokerOptions'],
     ['src/broker/memory.ts', 'MemoryBrokerOptions'],
@@ -133,6 +148,11 @@ describe('the pages', () => {
     const table = page('README.md').split('## What there is')[1]?.split('\n\n')[1] ?? '';
     const listed = [...table.matchAll(/`(octavo\/[\w/-]+)`/g)].map(([, door = '']) => door);
     assert.deepEqual(listed.sort(), providers.sort());
+  });
+
+  it('show the Role for Kubernetes as the sample has it', () => {
+    const [, shown] = /```yaml\n(apiVersion: rbac[^]*?)```/.exec(page('docs/providers/kubernetes.md')) ?? [];
+    assert.equal(shown, page('samples/kubernetes/role.yaml').replace(/^#.*\n/, ''));
   });
 
   it('list every conformance suite', () => {

@@ -176,6 +176,29 @@ describe('nodes that are followed', () => {
     bench.nodes.end();
   });
 
+  it('are no more than there is room for, in number and in size', async () => {
+    const bench = new Bench();
+    bench.lists(record('a'));
+    await bench.watch();
+    const { view } = bench;
+    const large = 'x'.repeat(1024 * 1024);
+    for (let n = 0; n < 100; n++) view?.put(`large-${n}`, record(`large-${n}`, large));
+    const told = (await bench.pass()).length;
+    assert.ok(told > 50 && told < 64, `${told}`);
+    for (let n = 0; n < 100; n++) view?.remove(`large-${n}`);
+    assert.equal((await bench.pass()).length, told);
+    view?.put('b', record('b'));
+    // One that grows out of the room is gone.
+    view?.put('b', record('b', 'x'.repeat(65 * 1024 * 1024)));
+    assert.deepEqual(await bench.pass(), ['create b=1', 'delete b=1']);
+    for (let n = 0; n < 100_010; n++) {
+      view?.put(`${n}`, record(`${n}`));
+      if (n % 5_000 === 0) await bench.pass();
+    }
+    assert.equal(view?.size, 100_000);
+    bench.nodes.end();
+  });
+
   it('are what the backend says where it goes on saying so', async () => {
     const bench = new Bench();
     bench.lists(record('a'));

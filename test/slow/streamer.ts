@@ -55,7 +55,10 @@ const service = createService({
   ...(role === 'serve' ? { services: [Streamer] } : { name: 'reader' }),
   registry: memoryRegistry(),
   broker: memoryBroker(),
-  env: {},
+  env: {
+    MICRO_TRANSPORT: process.env['MICRO_TRANSPORT'],
+    MICRO_LOG_LEVEL: process.env['MICRO_LOG_LEVEL'],
+  },
 });
 await service.start();
 if (role === 'serve') process.send?.({ address: service.server.node?.address });

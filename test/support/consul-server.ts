@@ -7,6 +7,8 @@ import { freePorts } from './free-port.js';
 import { accepts, ServerProcess } from './server-process.js';
 
 export interface ConsulServerOptions {
+  /** Whether a restart remembers, which takes a second longer to start. @defaultValue `false` */
+  readonly remembers?: boolean;
   /** More of its configuration, such as `acl`. */
   readonly config?: Readonly<Record<string, unknown>>;
   readonly tls?: Pair & {
@@ -20,16 +22,22 @@ export class ConsulServer {
   readonly port: number;
   readonly #folder: string;
   readonly #secure: boolean;
+  readonly #remembers: boolean;
   #data = 0;
   #process!: ServerProcess;
 
-  private constructor(port: number, folder: string, secure: boolean) {
+  private constructor(port: number, folder: string, secure: boolean, remembers: boolean) {
     this.port = port;
     this.#folder = folder;
     this.#secure = secure;
+    this.#remembers = remembers;
   }
 
-  static async start({ config = {}, tls }: ConsulServerOptions = {}): Promise<ConsulServer> {
+  static async start({
+    config = {},
+    tls,
+    remembers = false,
+  }: ConsulServerOptions = {}): Promise<ConsulServer> {
     const [port = 0, lan, wan, rpc] = await freePorts(4);
     const folder = await mkdtemp(join(tmpdir(), 'octavo-consul-'));
     const [http, https] = tls === undefined ? [port, -1] : [-1, port];
@@ -43,19 +51,17 @@ export class ConsulServer {
       },
     };
     const all = {
-      server: true,
-      bootstrap_expect: 1,
       node_name: 'octavo',
       bind_addr: '127.0.0.1',
       client_addr: '127.0.0.1',
       ports: { http, https, dns: -1, grpc: -1, serf_lan: lan, serf_wan: wan, server: rpc },
-      performance: { raft_multiplier: 1 },
+      ...(remembers && { server: true, bootstrap_expect: 1, performance: { raft_multiplier: 1 } }),
       log_level: 'err',
       ...secured,
       ...config,
     };
     await writeFile(join(folder, 'consul.json'), JSON.stringify(all));
-    const server = new ConsulServer(port, folder, tls !== undefined);
+    const server = new ConsulServer(port, folder, tls !== undefined, remembers);
     await server.#run();
     return server;
   }
@@ -111,15 +117,10 @@ export class ConsulServer {
 
   /** It is there when it has elected itself. */
   async #run(): Promise<void> {
+    const data = this.#remembers ? ['-data-dir', join(this.#folder, String(this.#data))] : ['-dev'];
     const { server } = await ServerProcess.start(
       'consul',
-      [
-        'agent',
-        '-config-file',
-        join(this.#folder, 'consul.json'),
-        '-data-dir',
-        join(this.#folder, String(this.#data)),
-      ],
+      ['agent', '-config-file', join(this.#folder, 'consul.json'), ...data],
       this.#folder,
       () => (this.#secure ? accepts(this.port) : answers(this.port, '/v1/health/service/consul')),
     );

@@ -31,15 +31,36 @@ export class EtcdServer {
     this.#secure = secure;
   }
 
-  static async start({ args = [], tls }: EtcdServerOptions = {}): Promise<EtcdServer> {
+  static async start(options: EtcdServerOptions = {}): Promise<EtcdServer> {
     const [port = 0, peers = 0] = await freePorts(2);
+    return EtcdServer.#member(options, 'm0', port, peers, [peers]);
+  }
+
+  /** Some that are members of one cluster. */
+  static async cluster(members: number, options: EtcdServerOptions = {}): Promise<EtcdServer[]> {
+    const ports = await freePorts(2 * members);
+    const peers = ports.slice(members);
+    // None of them is well before most are there.
+    return Promise.all(
+      peers.map((peer, n) => EtcdServer.#member(options, `m${n}`, ports[n] ?? 0, peer, peers)),
+    );
+  }
+
+  static async #member(
+    { args = [], tls }: EtcdServerOptions,
+    name: string,
+    port: number,
+    peer: number,
+    peers: readonly number[],
+  ): Promise<EtcdServer> {
     const folder = await mkdtemp(join(tmpdir(), 'octavo-etcd-'));
     const client = `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`;
-    const peer = `http://127.0.0.1:${peers}`;
+    const own = `http://127.0.0.1:${peer}`;
+    const all = peers.map((each, n) => `m${n}=http://127.0.0.1:${each}`).join();
     const urls = [
       ['--listen-client-urls', client, '--advertise-client-urls', client],
-      ['--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer],
-      ['--initial-cluster', `default=${peer}`, '--log-level', 'error'],
+      ['--listen-peer-urls', own, '--initial-advertise-peer-urls', own],
+      ['--initial-cluster', all, '--name', name, '--log-level', 'error'],
     ].flat();
     const secured = tls === undefined ? [] : ['--cert-file', tls.cert, '--key-file', tls.key];
     if (tls?.clientCa !== undefined) secured.push('--client-cert-auth', '--trusted-ca-file', tls.clientCa);

@@ -8,19 +8,22 @@ import type { ServerOptions } from '../../src/server/server.js';
 import { createService } from '../../src/service/run.js';
 import { TestLogger } from '../../src/testing/test-logger.js';
 import type { Transport } from '../../src/transport/transport.js';
-import { Probe } from '../conformance/probe.js';
+import { Probe, type CallProbe } from '../conformance/probe.js';
 import type { ServerSubject } from '../conformance/server.js';
+import { CODECS } from './codecs.js';
 
 /** The probe service and a client of it, by the rpc server and client over a transport. */
 export function rpcSubject(
   transport: Provider<Transport>,
   contentType: string,
   options: ServerOptions = {},
+  probe: new () => CallProbe = Probe,
 ): ServerSubject {
   const logs = new TestLogger();
   const service = createService({
-    services: [Probe],
+    services: [probe],
     transport,
+    codecs: CODECS,
     registry: memoryRegistry(),
     broker: memoryBroker(),
     client: rpcClient({ contentType }),
@@ -36,14 +39,14 @@ export function rpcSubject(
       return service.server;
     },
     get probe() {
-      return service.resolve(Probe);
+      return service.resolve(probe);
     },
     get address() {
       return service.server.node?.address ?? '';
     },
     // Port 1 is privileged and belongs to nobody.
     nobody: '127.0.0.1:1',
-    another: (more) => rpcSubject(transport, contentType, more),
+    another: (more) => rpcSubject(transport, contentType, more, probe),
     logs,
     async nodes() {
       const found = await service.resolve(Registry).getService('probe');

@@ -137,7 +137,7 @@ export class TcpPeer {
   #take(bytes: Buffer): void {
     if (this.terms !== undefined) return this.#reader.feed(bytes);
     this.#rest = Buffer.concat([this.#rest, bytes]);
-    const read = readPreface(this.#rest);
+    const read = readPreface(this.#rest, false);
     if (read === undefined) return;
     this.terms = read.terms;
     if (this.#rest.length > read.bytes) this.#reader.feed(this.#rest.subarray(read.bytes));

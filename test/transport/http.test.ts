@@ -283,6 +283,44 @@ describe('a connection that the http transport opened', () => {
       () => {},
     ));
 
+  for (const [what, extra] of [
+    ['a second reply', 'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil'],
+    ['what is no HTTP', '\0\0\0\0'],
+  ] as const)
+    it(`is not used again where ${what} came with the reply, and the call has its own`, async () => {
+      const { createServer } = await import('node:net');
+      const reply = (body: string): string =>
+        `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+      let connections = 0;
+      const server = createServer((tcp) => {
+        const own = reply(`<${++connections}>`);
+        tcp.on('data', () => tcp.write(own + extra)).on('error', () => {});
+      });
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      const transport = new HttpTransport({}, parts());
+      try {
+        const address = server.address();
+        assert.ok(typeof address === 'object' && address !== null);
+        for (let n = 1; n <= 3; n++) {
+          const socket = await transport.dial(`127.0.0.1:${address.port}`);
+          await socket.send({ header: new Metadata({ 'Micro-Service': 'x' }), body: EMPTY });
+          const body = await new Promise<string>((resolve, failed) =>
+            socket.receiveInto?.({
+              received: (message) => {
+                socket.close();
+                resolve(Buffer.from(message?.body ?? []).toString());
+              },
+              failed,
+            }),
+          );
+          assert.equal(body, `<${n}>`);
+        }
+      } finally {
+        await transport.stop();
+        server.close();
+      }
+    });
+
   it('tells an HTTP server that is no peer by its status', async () => {
     const { createServer } = await import('node:http');
     const server = createServer((_, response) => void response.writeHead(503).end('overloaded'));

@@ -8,7 +8,7 @@ import { VirtualClock } from '../../src/testing/virtual-clock.js';
 import { HttpTransport } from '../../src/transport/http.js';
 import { TcpTransport, type TcpTransportOptions } from '../../src/transport/tcp.js';
 import * as wire from '../../src/transport/tcp/frames.js';
-import { writePreface } from '../../src/transport/tcp/preface.js';
+import { writePreface, writeRefusal } from '../../src/transport/tcp/preface.js';
 import type { Listener, Socket } from '../../src/transport/transport.js';
 import { parts } from '../support/parts.js';
 import { Raw } from '../support/raw.js';
@@ -40,7 +40,8 @@ async function scene(run: (scene: Scene) => Promise<void>, options: TcpTransport
     void socket.send({ header: new Metadata(), body: first.body });
     socket.close();
   });
-  const refusals = (): string[] => logger.records.map(({ fields }) => String(fields['error']));
+  const refusals = (): string[] =>
+    logger.records.flatMap(({ fields: { error } }) => (error instanceof Error ? [error.message] : []));
   try {
     await run({ address: listener.address, listener, transport, clock, sockets, refusals });
   } finally {
@@ -96,6 +97,11 @@ describe('a tcp listener', () => {
   for (const [what, bytes, reason] of [
     ['TLS', Buffer.from('16030100c8010000c4', 'hex'), /it speaks TLS/],
     ['nonsense', Buffer.from('\r\n\r\n'), /it speaks something else/],
+    [
+      'a refusal, which is not its to say',
+      writeRefusal(new OctavoError('internal', 'evil')),
+      /it speaks version 0/,
+    ],
     [
       'another version',
       Buffer.concat([wire.MAGIC, Buffer.of(7)]),

@@ -3,6 +3,7 @@ import { OctavoError } from '../../core/error.js';
 import { isPromise } from '../../core/lifecycle.js';
 import type { Node } from '../../registry/registry.js';
 import type { Selector } from '../../selector/selector.js';
+import type { Reply } from '../../wrapper/wrapper.js';
 import type { ClientOptions } from '../client.js';
 import type { ClientCall } from './client-call.js';
 import { History } from './history.js';
@@ -34,7 +35,7 @@ export class Attempts {
   }
 
   start(call: ClientCall, outcome: Outcome): void {
-    this.#budget.call(call.service, call.begunAt);
+    this.#budget.call(call.service, call.context.begunAt);
     this.#next(call, outcome);
   }
 
@@ -53,21 +54,26 @@ export class Attempts {
   }
 
   #send(call: ClientCall, node: Node, outcome: Outcome): void {
-    const { selector, send } = this.#parts;
-    send(call, node, {
-      succeed(reply) {
-        selector.mark(call.service, node);
-        outcome.succeed(reply);
-      },
-      fail: (reason) => void this.#failed(call, node, outcome, reason),
-    });
+    this.#parts.send(call, node, new Attempt(this, call, node, outcome));
   }
 
-  async #failed(call: ClientCall, node: Node, outcome: Outcome, reason: unknown): Promise<void> {
+  /** An attempt has succeeded. */
+  succeeded({ call, node, outcome }: Attempt, reply: Reply): void {
     try {
-      call.context.throwIfCancelled();
-      const error = OctavoError.from(reason);
+      this.#parts.selector.mark(call.service, node);
+    } catch (reason) {
+      return outcome.fail(reason);
+    }
+    outcome.succeed(reply);
+  }
+
+  /** An attempt has failed. */
+  async failed({ call, node, outcome }: Attempt, reason: unknown): Promise<void> {
+    try {
+      const { cancelled } = call.context;
+      const error = cancelled ?? OctavoError.from(reason);
       this.#parts.selector.mark(call.service, node, error);
+      if (cancelled !== undefined) throw cancelled;
       const history = (call.history ??= new History());
       history.add(node, error);
       await this.#again(call, error, history);
@@ -98,6 +104,30 @@ export class Attempts {
   async #elsewhere(call: ClientCall, { code }: OctavoError, history: History): Promise<boolean> {
     if (history.size >= MOST_NODES || !(await this.#parts.nodes.others(call, history.tried))) return false;
     return code === 'unavailable' || this.#budget.take(call.service);
+  }
+}
+
+/** One attempt of a call at one node, which is told how it went. */
+class Attempt implements Outcome {
+  readonly call: ClientCall;
+  readonly node: Node;
+  /** What the whole call comes to. */
+  readonly outcome: Outcome;
+  readonly #attempts: Attempts;
+
+  constructor(attempts: Attempts, call: ClientCall, node: Node, outcome: Outcome) {
+    this.#attempts = attempts;
+    this.call = call;
+    this.node = node;
+    this.outcome = outcome;
+  }
+
+  succeed(reply: Reply): void {
+    this.#attempts.succeeded(this, reply);
+  }
+
+  fail(reason: unknown): void {
+    void this.#attempts.failed(this, reason);
   }
 }
 

@@ -5,35 +5,49 @@ import { checkMetadata, Metadata, type MetadataInit } from '../../core/metadata.
 
 const UNKNOWN_PEER = { address: '', octavo: false };
 
-export interface CallerInit {
-  readonly service: string;
-  readonly endpoint: string;
+export interface CallerParts {
   readonly clock: Clock;
   readonly logger: Logger;
-  /** What the caller wants to send beside the request. */
-  readonly metadata: MetadataInit | undefined;
-  /** The limit in milliseconds; `undefined` and `0` for none. */
-  readonly timeoutMs: number | undefined;
-  /** Milliseconds since the epoch. */
-  readonly now: number;
   /** Names of metadata that the surrounding handler's call hands on. */
   readonly forward: readonly string[] | undefined;
 }
 
-/** The context of an outgoing call. Inside a handler its deadline is no later than that of the handler's call. */
-export function callerContext(init: CallerInit): Context {
-  const { service, endpoint, clock, logger, timeoutMs, now } = init;
-  const outer = Context.current();
-  const own = timeoutMs === undefined || timeoutMs === 0 ? undefined : now + timeoutMs;
-  return new Context({
-    service,
-    endpoint,
-    clock,
-    logger,
-    metadata: outgoingMetadata(init.metadata, outer, init.forward),
-    peer: UNKNOWN_PEER,
-    deadline: earlier(own, outer?.deadline),
-  });
+/** What is known of an outgoing call. */
+export interface Outgoing {
+  readonly service: string;
+  readonly endpoint: string;
+  /** What the caller wants to send beside the request. */
+  readonly metadata: MetadataInit | undefined;
+  /** The limit in milliseconds; `undefined` and `0` for none. */
+  readonly timeoutMs: number | undefined;
+  /** The handler's call that it is made in. */
+  readonly outer: Context | undefined;
+}
+
+/** Makes the contexts of outgoing calls. Inside a handler a deadline is no later than that of the handler's call. */
+export class Caller {
+  readonly #parts: CallerParts;
+
+  constructor(parts: CallerParts) {
+    this.#parts = parts;
+  }
+
+  context({ service, endpoint, metadata, timeoutMs, outer }: Outgoing): Context {
+    const { clock, logger, forward } = this.#parts;
+    const now = clock.now();
+    const own = timeoutMs === undefined || timeoutMs === 0 ? undefined : now + timeoutMs;
+    const bare = metadata === undefined && outer === undefined;
+    return new Context({
+      service,
+      endpoint,
+      clock,
+      logger,
+      metadata: bare ? noMetadata : outgoingMetadata(metadata, outer, forward),
+      peer: UNKNOWN_PEER,
+      deadline: earlier(own, outer?.deadline),
+      now,
+    });
+  }
 }
 
 /** The trace that a call is a part of goes on with the calls made inside it. Source: W3C Trace Context. */
@@ -50,6 +64,10 @@ export function outgoingMetadata(
   for (const name of [...TRACE, ...forward])
     if (!metadata.has(name)) for (const value of outer.metadata.getAll(name)) metadata.append(name, value);
   return metadata;
+}
+
+function noMetadata(): Metadata {
+  return new Metadata();
 }
 
 function earlier(a: number | undefined, b: number | undefined): number | undefined {

@@ -1,4 +1,4 @@
-import { Context, type Peer } from '../../core/context.js';
+import type { Context, Follower, Peer } from '../../core/context.js';
 import type { Crowd, Place } from '../../core/crowd.js';
 import type { Deadlines, Expiring, Expiry } from '../../core/deadlines.js';
 import { OctavoError } from '../../core/error.js';
@@ -19,8 +19,8 @@ export interface ClientCallInit {
   readonly options: CallOptions;
   /** The calls that are under way: it is among them until its end. */
   readonly active: Crowd<ClientCall>;
-  /** Milliseconds since the epoch. */
-  readonly now: number;
+  /** The handler's call that it is made in. */
+  readonly outer: Context | undefined;
 }
 
 /**
@@ -28,7 +28,7 @@ export interface ClientCallInit {
  *
  * Its deadline and every other cancellation end it at once, whatever it waits for.
  */
-export class ClientCall implements Call, Expiring {
+export class ClientCall implements Call, Expiring, Follower {
   readonly side = 'client';
   readonly kind: StreamKind;
   readonly service: string;
@@ -39,8 +39,6 @@ export class ClientCall implements Call, Expiring {
   readonly method: Method | undefined;
   readonly options: CallOptions;
   readonly idempotent: boolean;
-  /** When it began, in milliseconds since the epoch. */
-  readonly begunAt: number;
   peer: Peer | undefined = undefined;
   /** The attempts that failed, where any did. */
   history: History | undefined = undefined;
@@ -49,8 +47,7 @@ export class ClientCall implements Call, Expiring {
   #expiry: Expiry | undefined = undefined;
   #waitsFor = 'a node';
   #waitsAt = '';
-  #limitMs = 0;
-  #forgetOuter: (() => void) | undefined = undefined;
+  readonly #outer: Context | undefined;
   #signal: AbortSignal | undefined = undefined;
   #abort: (() => void) | undefined = undefined;
 
@@ -65,7 +62,7 @@ export class ClientCall implements Call, Expiring {
     this.options = init.options;
     this.idempotent = init.method?.options.idempotent === true;
     this.#active = init.active;
-    this.begunAt = init.now;
+    this.#outer = init.outer;
   }
 
   /** Ties it to its deadline, its signal and the call around it. */
@@ -73,19 +70,21 @@ export class ClientCall implements Call, Expiring {
     const { context } = this;
     const { signal } = this.options;
     this.#place = this.#active.add(this);
-    const outer = Context.current();
-    if (outer !== undefined)
-      this.#forgetOuter = outer.onCancel((reason) => context.cancel(inherited(reason)));
+    this.#outer?.follow(this);
     if (signal !== undefined) this.#follow(signal);
     if (context.deadline === undefined || context.cancelled !== undefined) return;
-    this.#limitMs = Math.max(0, context.deadline - this.begunAt);
     this.#expiry = deadlines.add(this, context.deadline, this.#limitMs);
+  }
+
+  /** The call around it was cancelled. */
+  cancelled(reason: OctavoError): void {
+    this.context.cancel(inherited(reason));
   }
 
   /** Lets go of what it holds. Twice is once. */
   end(): void {
     this.#expiry?.leave();
-    this.#forgetOuter?.();
+    this.#outer?.leave(this);
     if (this.#abort !== undefined) this.#signal?.removeEventListener('abort', this.#abort);
     this.context.end();
     this.#place?.leave();
@@ -100,6 +99,11 @@ export class ClientCall implements Call, Expiring {
         `${service} ${endpoint} took longer than ${ms} ms: it waited for ${waiting}`,
       ),
     );
+  }
+
+  get #limitMs(): number {
+    const { begunAt, deadline = begunAt } = this.context;
+    return Math.max(0, deadline - begunAt);
   }
 
   /** What the call waits for, and where, for the error of a deadline. */

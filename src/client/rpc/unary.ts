@@ -1,9 +1,11 @@
+import type { Codec } from '../../codec/codec.js';
 import type { Codecs } from '../../codec/codecs.js';
+import type { Follower } from '../../core/context.js';
 import { OctavoError } from '../../core/error.js';
 import { isPromise, type MaybePromise } from '../../core/lifecycle.js';
 import type { Message } from '../../core/message.js';
 import type { Node } from '../../registry/registry.js';
-import type { Socket } from '../../transport/transport.js';
+import type { Receiver, Socket } from '../../transport/transport.js';
 import type { ClientCall } from './client-call.js';
 import type { Outcome } from './outcome.js';
 import { codecFor, errorOf, isGoMicro, readReply, requestHeader, showMetadata } from './wire.js';
@@ -15,13 +17,12 @@ export interface UnaryParts {
 }
 
 /** One attempt of a call that is no stream: a message there, and one back. */
-export class Unary {
+export class Unary implements Receiver, Follower {
   readonly #parts: UnaryParts;
   readonly #call: ClientCall;
   readonly #node: Node;
   readonly #outcome: Outcome;
   #socket: Socket | undefined = undefined;
-  #forget: (() => void) | undefined = undefined;
 
   constructor(parts: UnaryParts, call: ClientCall, node: Node, outcome: Outcome) {
     this.#parts = parts;
@@ -37,42 +38,56 @@ export class Unary {
       const codec = codecFor(this.#parts.codecs, contentType);
       const body = codec.write({ kind: 'request', id, service, endpoint }, request, method?.request);
       const dialled = this.#parts.dial(this.#call, this.#node);
-      if (isPromise(dialled)) dialled.then((socket) => this.#send(socket, id, body), this.#fail);
-      else this.#send(dialled, id, body);
+      if (isPromise(dialled))
+        dialled.then(
+          (socket) => this.#send(socket, id, codec, body),
+          (reason: unknown) => this.failed(reason),
+        );
+      else this.#send(dialled, id, codec, body);
     } catch (reason) {
-      this.#fail(reason);
+      this.failed(reason);
     }
   }
 
-  #send(socket: Socket, id: string, body: Uint8Array): void {
+  #send(socket: Socket, id: string, codec: Codec, body: Uint8Array): void {
     this.#socket = socket;
     try {
-      this.#forget = this.#call.context.onCancel((reason) => socket.close(reason));
+      this.#call.context.follow(this);
       this.#call.waitsFor('the reply of', this.#node.address);
-      const sent = socket.send({ header: requestHeader(this.#call, id, isGoMicro(this.#node)), body });
-      if (isPromise(sent)) sent.then(() => this.#receive(socket), this.#fail);
+      const header = requestHeader(this.#call, id, codec, isGoMicro(this.#node));
+      const sent = socket.send({ header, body });
+      if (isPromise(sent))
+        sent.then(
+          () => this.#receive(socket),
+          (reason: unknown) => this.failed(reason),
+        );
       else this.#receive(socket);
     } catch (reason) {
-      this.#fail(reason);
+      this.failed(reason);
     }
   }
 
   #receive(socket: Socket): void {
     try {
+      if (socket.receiveInto !== undefined) return socket.receiveInto(this);
       const received = socket.receive();
-      if (isPromise(received)) received.then((message) => this.#take(message), this.#fail);
-      else this.#take(received);
+      if (isPromise(received))
+        received.then(
+          (message) => this.received(message),
+          (reason: unknown) => this.failed(reason),
+        );
+      else this.received(received);
     } catch (reason) {
-      this.#fail(reason);
+      this.failed(reason);
     }
   }
 
-  #take(message: Message | undefined): void {
+  received(message: Message | undefined): void {
     let body: unknown;
     try {
       body = this.#read(message);
     } catch (reason) {
-      return this.#fail(reason);
+      return this.failed(reason);
     }
     this.#end();
     this.#outcome.succeed({ body });
@@ -92,13 +107,18 @@ export class Unary {
     return readReply(this.#parts.codecs, call, message, call.method?.reply);
   }
 
-  readonly #fail = (reason: unknown): void => {
+  failed(reason: unknown): void {
     this.#end();
     this.#outcome.fail(reason);
-  };
+  }
+
+  /** The call was cancelled: nobody waits for the reply, and the other end is told. */
+  cancelled(reason: OctavoError): void {
+    this.#socket?.close(reason);
+  }
 
   #end(): void {
-    this.#forget?.();
+    this.#call.context.leave(this);
     this.#socket?.close();
   }
 }

@@ -1,4 +1,4 @@
-import type { Codec } from '../../codec/codec.js';
+import { HeaderCodec, type Codec } from '../../codec/codec.js';
 import type { Codecs } from '../../codec/codecs.js';
 import { OctavoError } from '../../core/error.js';
 import type { Message } from '../../core/message.js';
@@ -14,19 +14,27 @@ import type { ClientCall } from './client-call.js';
  *
  * @param stream whether the id is a stream's too
  */
-export function requestHeader(call: ClientCall, id: string, stream: boolean): Metadata {
+export function requestHeader(call: ClientCall, id: string, codec: Codec, stream: boolean): Metadata {
   const { service, endpoint, contentType, context } = call;
-  const header = new Metadata()
-    .append(mucp.CONTENT_TYPE, contentType)
-    .append(mucp.SERVICE, service)
-    .append(mucp.ENDPOINT, endpoint)
-    .append(mucp.METHOD, endpoint)
-    .append(mucp.ID, id)
-    .append(mucp.OCTAVO, mucp.DIALECT);
-  if (stream) header.append(mucp.STREAM, id);
-  if (context.deadline !== undefined) header.append(mucp.TIMEOUT, mucp.writeTimeout(context.remainingMs));
-  for (const [name, value] of context.metadata) header.append(name, value);
-  return header;
+  const { deadline, knownMetadata } = context;
+  const timeout = deadline === undefined ? '' : mucp.writeTimeout(context.remainingMs);
+  // In one piece, as a list that grows costs more. What all calls of an endpoint have comes first.
+  // prettier-ignore
+  const pairs = [
+    mucp.CONTENT_TYPE, contentType,
+    mucp.SERVICE, service,
+    mucp.ENDPOINT, endpoint,
+    mucp.METHOD, endpoint,
+    mucp.OCTAVO, mucp.DIALECT,
+    mucp.ID, id,
+    mucp.TIMEOUT, timeout,
+  ];
+  if (deadline === undefined) pairs.length -= 2;
+  if (stream) pairs.push(mucp.STREAM, id);
+  if (codec instanceof HeaderCodec)
+    pairs.push(...codec.writeCall({ kind: 'request', id, service, endpoint }).flat());
+  if (knownMetadata !== undefined) pairs.push(...knownMetadata.pairs);
+  return Metadata.of(pairs);
 }
 
 /** The codec that a call asked for. */
@@ -62,8 +70,10 @@ export function readReply(
       `${call.service} answered with the content type "${contentType}": ${text}`,
     );
   }
+  let error: OctavoError | undefined;
   try {
-    return codec.readBody(message.body, type, 'response');
+    error = codec.readHeader(message.body, 'response')?.error;
+    if (error === undefined) return codec.readBody(message.body, type, 'response');
   } catch (cause) {
     const { message: why } = OctavoError.from(cause);
     throw new OctavoError(
@@ -72,6 +82,8 @@ export function readReply(
       { cause },
     );
   }
+  // The envelope's, where the header is not go-micro's.
+  throw error;
 }
 
 /** Shows a reply's metadata to who asked for it. A go-micro server echoes the request's headers, which are none. */

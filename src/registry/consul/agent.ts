@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { formatAddress, parseAddress } from '../../core/address.js';
+import type { Clock } from '../../core/clock.js';
 import { OctavoError } from '../../core/error.js';
 import type { JsonAnswer, JsonHttp } from '../../core/json-http.js';
 import type { NodeRecord } from '../node-record.js';
@@ -9,6 +10,8 @@ import { hasVersion, TagReader, writeTags } from './tags.js';
 /** For how long Consul holds a question back while nothing changes, in seconds. It adds up to a sixteenth. */
 const WAIT_S = 10;
 const LONGEST_WAIT_MS = WAIT_S * 1_100 + 1_000;
+/** How long whoever answers too soon is left alone, in milliseconds. */
+const SOON_MS = 100;
 /** When Consul forgets an instance that is critical: go-micro's, at least a minute, which is Consul's least. */
 const FORGOTTEN_AFTER_MS = { least: 60_000, more: 5_000 };
 
@@ -26,10 +29,12 @@ export interface Indexed<T> {
 /** What a registry asks of a Consul agent. */
 export class ConsulAgent {
   readonly #http: JsonHttp;
+  readonly #clock: Clock;
   readonly #query: string;
 
-  constructor(http: JsonHttp, { datacenter, consistency = 'default' }: ReadOptions) {
+  constructor(http: JsonHttp, clock: Clock, { datacenter, consistency = 'default' }: ReadOptions) {
     this.#http = http;
+    this.#clock = clock;
     const where = datacenter === undefined ? '' : `&dc=${encodeURIComponent(datacenter)}`;
     this.#query = where + (consistency === 'default' ? '' : `&${consistency}`);
   }
@@ -96,7 +101,9 @@ export class ConsulAgent {
       const answer = await this.#http.wait({ path: path + query, timeoutMs: LONGEST_WAIT_MS, signal });
       if (answer?.status === 404) return;
       if (answer !== undefined && answer.status !== 200) throw this.#refusal(answer);
+      const before = hash;
       hash = answer && String(answer.headers['x-consul-contenthash']);
+      if (answer !== undefined && before !== undefined) await this.#clock.sleep(SOON_MS, signal);
     }
   }
 

@@ -40,7 +40,7 @@ const PONG_MS = 2_000;
 
 /**
  * What a registry needs of etcd, on the bare calls of the library: its own watcher throws where nobody can catch it, and hides what it lost.
- * `docs/providers/etcd.md` says more.
+ * `docs/decisions/etcd.md` says more.
  */
 export class EtcdClient {
   readonly #who = 'the etcd registry';

@@ -1,4 +1,4 @@
-import type { Codec } from '../../codec/codec.js';
+import { BatchCodec, type CallHeader, type Codec } from '../../codec/codec.js';
 import type { Codecs } from '../../codec/codecs.js';
 import type { Clock } from '../../core/clock.js';
 import type { Context } from '../../core/context.js';
@@ -12,14 +12,17 @@ import { quietly } from '../../core/quietly.js';
 import { writeError } from '../../core/wire-error.js';
 import type { Method } from '../../schema/method.js';
 import type { Socket } from '../../transport/transport.js';
-import type { Dispatcher, DispatchRoute } from '../dispatcher.js';
+import type { Dispatcher, DispatchRoute, Requested } from '../dispatcher.js';
 import { readRequest } from '../read-request.js';
 import type { ServerOptions } from '../server.js';
 import type { Subscriptions } from '../subscriptions.js';
 import type { Incoming } from './incoming.js';
+import { Batch } from './batch.js';
+import { codecFor, envelopeOf, metadataOf } from './envelope.js';
+import { readHead, withoutEndpoint, type Head } from './head.js';
 import { Requests } from './requests.js';
 import { StreamSink } from './stream-sink.js';
-import { UnarySink } from './unary-sink.js';
+import { errorBody, isQuiet, UnaryExchange } from './unary-exchange.js';
 
 /** How long streams may be quiet, as the server's options have it. */
 export type StreamTimes = Required<Pick<ServerOptions, 'keepaliveMs' | 'streamIdleMs'>>;
@@ -32,7 +35,12 @@ export interface IntakeParts {
   readonly dispatcher: Dispatcher;
   readonly subscriptions: Subscriptions;
   readonly times: StreamTimes;
+  /** Bytes of the longest body that the transport carries. */
+  readonly maxMessageBytes: number;
 }
+
+/** What a request is in that does not say. */
+const PROTOBUF = 'application/protobuf';
 
 /** Reads calls from sockets and gives them to the dispatcher. */
 export class Intake {
@@ -61,22 +69,55 @@ export class Intake {
 
   #open(socket: Socket, first: Message | undefined): void {
     if (first === undefined) return socket.close();
-    const { header } = first;
+    const head = readHead(first.header);
     // The end of a stream that is not known here: go-micro ignores it too.
-    if (header.has(mucp.ERROR) && header.has(mucp.STREAM)) return socket.close();
-    if (header.has(mucp.TOPIC)) return void this.#event(socket, first);
+    if (head.error !== undefined && head.stream !== undefined) return socket.close();
+    if (head.topic !== undefined) return void this.#event(socket, first, head.topic);
+    let codec: Codec | undefined;
     try {
-      this.#call(socket, first);
+      codec = this.#codec(head);
+      const calls = codec instanceof BatchCodec ? codec.split(first.body) : undefined;
+      if (codec instanceof BatchCodec && calls !== undefined) this.#batch(socket, first, head, codec, calls);
+      else this.#enveloped(socket, first, head, codec);
     } catch (reason) {
-      this.#refuse(socket, header, OctavoError.from(reason));
+      this.#refuse(socket, first.header, OctavoError.from(reason), codec);
     }
   }
 
-  #call(socket: Socket, first: Message): void {
-    const { header } = first;
+  #batch(
+    socket: Socket,
+    message: Message,
+    head: Head,
+    codec: BatchCodec,
+    calls: readonly Uint8Array[],
+  ): void {
+    const { maxMessageBytes: maxBytes } = this.#parts;
+    const { contentType = PROTOBUF } = head;
+    const batch = new Batch({ socket, codec, contentType, calls: calls.length, maxBytes });
+    const own = withoutEndpoint(head);
+    for (const [at, body] of calls.entries()) {
+      const part = batch.part(at);
+      try {
+        this.#enveloped(part, { ...message, body }, own, codec);
+      } catch (reason) {
+        this.#refuse(part, message.header, OctavoError.from(reason), codec);
+      }
+    }
+  }
+
+  #enveloped(socket: Socket, first: Message, head: Head, codec: Codec): void {
+    const envelope = envelopeOf(first, head, codec);
+    try {
+      this.#call(socket, first, head, codec, envelope);
+    } catch (reason) {
+      this.#refuse(socket, first.header, OctavoError.from(reason), codec, envelope);
+    }
+  }
+
+  #call(socket: Socket, first: Message, head: Head, codec: Codec, envelope: CallHeader | undefined): void {
     const { service, dispatcher } = this.#parts;
-    const wanted = mucp.readMicro(header, mucp.SERVICE);
-    const name = mucp.readMicro(header, mucp.ENDPOINT) ?? mucp.readMicro(header, mucp.METHOD);
+    const wanted = head.service ?? (envelope?.service || undefined);
+    const name = head.endpoint ?? head.method ?? (envelope?.endpoint || undefined);
     if (wanted !== undefined && wanted !== service && !dispatcher.packages.has(wanted))
       throw new OctavoError(
         'unimplemented',
@@ -88,18 +129,21 @@ export class Intake {
     if (name === undefined)
       throw new OctavoError(
         'invalid_argument',
-        'the request names no endpoint: send Micro-Endpoint, or POST /package.Service/Method',
+        'the request names no endpoint: send Micro-Endpoint, POST /package.Service/Method, or an envelope that a codec of this service reads',
       );
     const route = dispatcher.admit(name);
-    const contentType = header.get(mucp.CONTENT_TYPE) ?? 'application/protobuf';
+    const { contentType = PROTOBUF, stream } = head;
     const incoming: Incoming = {
-      header,
+      header: first.header,
       arrivedAt: first.arrivedAt,
+      timeout: head.timeout,
       service,
       contentType,
-      codec: this.#codec(contentType),
-      octavo: mucp.isOctavoRequest(header),
-      stream: header.get(mucp.STREAM),
+      codec,
+      envelope,
+      // As `mucp.isOctavoRequest` says it.
+      octavo: head.octavo !== undefined && head.accept === undefined,
+      stream,
     };
     if (!incoming.octavo) this.#foreign = true;
     if (route.endpoint.method.kind === 'unary') this.#unary(socket, first, route, incoming);
@@ -108,7 +152,6 @@ export class Intake {
 
   #unary(socket: Socket, { body }: Message, route: DispatchRoute, incoming: Incoming): void {
     const { method } = route.endpoint;
-    const { codec } = incoming;
     // Out of a stream's handler go-micro's client sends the stream's id along with calls.
     if (incoming.stream !== undefined && incoming.octavo)
       throw new OctavoError(
@@ -116,8 +159,8 @@ export class Intake {
         `${method.endpoint} is no stream: call it without Micro-Stream`,
       );
     const context = this.#context(socket, route, incoming);
-    const sink = new UnarySink(socket, incoming, method, context);
-    this.#parts.dispatcher.dispatch(route, context, () => readRequest(codec, body, method.request), sink);
+    const exchange = new UnaryExchange({ socket, incoming, method, context, body });
+    this.#parts.dispatcher.dispatch(route, context, exchange, exchange);
   }
 
   #stream(socket: Socket, route: DispatchRoute, incoming: Incoming): void {
@@ -135,16 +178,16 @@ export class Intake {
       pulse,
     });
     sink.greet(this.#parts.times.keepaliveMs);
-    const read = method.kind === 'server' ? this.#request(requests, method) : (): unknown => requests;
-    this.#parts.dispatcher.dispatch(route, context, read, sink);
+    const request = method.kind === 'server' ? this.#request(requests, method) : { read: () => requests };
+    this.#parts.dispatcher.dispatch(route, context, request, sink);
   }
 
   /** The one request of a server stream, which is the first item: the opener's body is not it. */
-  async #request(requests: Requests, { endpoint }: Method): Promise<() => unknown> {
+  async #request(requests: Requests, { endpoint }: Method): Promise<Requested> {
     const { done, value } = await requests.next();
     if (done === true) throw new OctavoError('invalid_argument', `${endpoint} got no request`);
     void requests.watch();
-    return () => value;
+    return { read: () => value };
   }
 
   #pulse(
@@ -169,11 +212,13 @@ export class Intake {
   }
 
   #context(socket: Socket, route: DispatchRoute, incoming: Incoming): Context {
-    const { header, octavo } = incoming;
+    const { octavo } = incoming;
     const { remote, certificate } = socket;
+    const now = this.#parts.clock.now();
     const context = this.#parts.dispatcher.context(route, {
-      timeoutMs: timeLeft(incoming, this.#parts.clock.now()),
-      metadata: () => mucp.userMetadata(header),
+      now,
+      timeoutMs: timeLeft(incoming, now),
+      metadata: () => metadataOf(incoming),
       peer:
         certificate === undefined ? { address: remote, octavo } : { address: remote, octavo, certificate },
     });
@@ -184,9 +229,10 @@ export class Intake {
     return context;
   }
 
-  #codec(contentType: string): Codec {
+  #codec(head: Head): Codec {
     const { codecs, service } = this.#parts;
-    const codec = codecs.get(contentType);
+    const { contentType = PROTOBUF } = head;
+    const codec = codecFor(head, contentType, codecs);
     if (codec !== undefined) return codec;
     throw new OctavoError(
       'invalid_argument',
@@ -198,14 +244,12 @@ export class Intake {
   }
 
   /** An event that came as a call: its handler runs, and the answer says how that went. */
-  async #event(socket: Socket, message: Message): Promise<void> {
+  async #event(socket: Socket, message: Message, topic: string): Promise<void> {
     const { header } = message;
     try {
-      await this.#parts.subscriptions.deliver(header.get(mucp.TOPIC) ?? '', message);
-      const reply = new Metadata([
-        [mucp.CONTENT_TYPE, header.get(mucp.CONTENT_TYPE) ?? 'application/protobuf'],
-      ]);
-      await socket.send({ header: reply.set(mucp.TOPIC, header.get(mucp.TOPIC) ?? ''), body: EMPTY });
+      await this.#parts.subscriptions.deliver(topic, message);
+      const reply = new Metadata([[mucp.CONTENT_TYPE, header.get(mucp.CONTENT_TYPE) ?? PROTOBUF]]);
+      await socket.send({ header: reply.set(mucp.TOPIC, topic), body: EMPTY });
       socket.close();
     } catch (reason) {
       this.#refuse(socket, header, OctavoError.from(reason));
@@ -213,18 +257,18 @@ export class Intake {
   }
 
   /** Says no before anything ran. */
-  #refuse(socket: Socket, header: Metadata, error: OctavoError): void {
+  #refuse(socket: Socket, header: Metadata, error: OctavoError, codec?: Codec, envelope?: CallHeader): void {
+    const { service } = this.#parts;
     const octavo = mucp.isOctavoRequest(header);
-    const text = writeError(error, this.#parts.service, octavo);
-    const reply = new Metadata([
-      [mucp.CONTENT_TYPE, header.get(mucp.CONTENT_TYPE) ?? 'application/protobuf'],
-      [mucp.ERROR, text],
-      [`X-${mucp.ERROR}`, text],
-    ]);
+    const reply = new Metadata([[mucp.CONTENT_TYPE, header.get(mucp.CONTENT_TYPE) ?? PROTOBUF]]);
+    const quiet = isQuiet(envelope);
+    const text = quiet ? '' : writeError(error, service, octavo);
+    if (!quiet) reply.append(mucp.ERROR, text).append(`X-${mucp.ERROR}`, text);
+    const body = quiet || codec === undefined ? EMPTY : errorBody(error, service, codec, envelope);
     if (octavo) reply.append(mucp.OCTAVO, mucp.DIALECT);
     const stream = header.get(mucp.STREAM);
     if (stream !== undefined) reply.append(mucp.STREAM, stream);
-    quietly(() => socket.send({ header: reply, body: EMPTY }));
+    quietly(() => socket.send({ header: reply, body }));
     socket.close();
   }
 }
@@ -235,8 +279,8 @@ export class Intake {
  *
  * @throws `deadline_exceeded`, `executed: false`, when nothing is left: nobody waits for a reply any more
  */
-function timeLeft({ header, arrivedAt }: Incoming, now: number): number | undefined {
-  const asked = mucp.readTimeout(header);
+function timeLeft({ timeout, arrivedAt }: Incoming, now: number): number | undefined {
+  const asked = mucp.readTimeout(timeout);
   if (asked === undefined || arrivedAt === undefined) return asked;
   const waited = Math.max(0, now - arrivedAt);
   if (waited < asked) return asked - waited;

@@ -68,7 +68,7 @@ export class AcceptedSocket implements Socket {
   send(message: Message): MaybePromise<void> {
     if (this.#over !== undefined) return;
     checkSize(message, this.#limits);
-    const bytes = this.#plain ? plainReply(message) : pack(OK, message, this.#limits);
+    const bytes = this.#plain ? plainReply(message) : pack(this.#flow.writer, OK, message, this.#limits);
     this.#sent++;
     this.#ended = message.header.has('Micro-Error');
     return this.#flow.write(bytes);

@@ -1,14 +1,15 @@
 import type { Socket as TcpSocket } from 'node:net';
 import type { Clock } from '../../core/clock.js';
 import { OctavoError } from '../../core/error.js';
+import type { Secured } from '../../core/handshakes.js';
 import type { HttpMessage } from '../../core/http-message.js';
 import type { Inbox } from '../../core/inbox.js';
 import type { MaybePromise } from '../../core/lifecycle.js';
 import type { Message } from '../../core/message.js';
 import * as mucp from '../../core/mucp.js';
 import { codeOf } from '../../core/wire-error.js';
-import type { Socket } from '../transport.js';
-import { Flow, type FlowOptions, type Secured } from './flow.js';
+import type { Receiver, Socket } from '../transport.js';
+import { Flow, type FlowOptions } from './flow.js';
 import { checkSize, pack } from './packing.js';
 import { statusOf } from './routing.js';
 import { streamInbox } from './stream-inbox.js';
@@ -20,6 +21,8 @@ export class Dialled {
   readonly address: string;
   readonly #onGone: (connection: Dialled) => void;
   current: DialledSocket | undefined;
+  /** One whose message was read just now, and its receiver not told. */
+  answered: DialledSocket | undefined;
 
   constructor(
     tcp: TcpSocket,
@@ -33,6 +36,7 @@ export class Dialled {
     this.openedAt = clock.now();
     this.#onGone = onGone;
     const events = {
+      read: () => this.#settle(),
       message: (message: HttpMessage) => this.#take(message),
       end: () => this.#lost(undefined),
       malformed: (error: OctavoError) => this.#broken(error),
@@ -42,6 +46,13 @@ export class Dialled {
       },
     };
     this.flow = new Flow(tcp, clock, options, events, secured);
+  }
+
+  /** Gives what came to who waits for it: when all that came with it is read, as there may be more than there should be. */
+  #settle(): void {
+    const { answered } = this;
+    this.answered = undefined;
+    answered?.give();
   }
 
   #take(message: HttpMessage): void {
@@ -65,6 +76,7 @@ export class Dialled {
   }
 
   #broken(error: OctavoError): void {
+    this.#settle();
     const reason =
       error.code === 'invalid_argument'
         ? new OctavoError('unavailable', `${this.address} does not speak this protocol: ${error.message}`, {
@@ -83,7 +95,10 @@ export class DialledSocket implements Socket {
   readonly #stream: boolean;
   readonly #release: (connection: Dialled, reuse: boolean) => void;
   readonly #inbox: Inbox<Message>;
-  #start: string;
+  readonly #start: string;
+  /** Who waits for a message, and that. */
+  #receiver: Receiver | undefined;
+  #answer: HttpMessage | undefined;
   #sent = 0;
   #received = 0;
   #reusable = true;
@@ -114,13 +129,29 @@ export class DialledSocket implements Socket {
   send(message: Message): MaybePromise<void> {
     if (this.#over !== undefined) return;
     checkSize(message, this.#limits);
-    const bytes = pack(this.#start, message, this.#limits);
+    const bytes = pack(this.#connection.flow.writer, this.#start, message, this.#limits);
     this.#sent++;
     return this.#connection.flow.write(bytes);
   }
 
   receive(): MaybePromise<Message | undefined> {
     return this.#inbox.take();
+  }
+
+  receiveInto(receiver: Receiver): void {
+    if (this.#over !== undefined || this.#inbox.length > 0) return this.#inbox.takeInto(receiver);
+    if (this.#receiver !== undefined)
+      throw new OctavoError('failed_precondition', 'a receive waits already: await it before the next one');
+    this.#receiver = receiver;
+  }
+
+  /** Gives the message that was read to who waits for it. */
+  give(): void {
+    const receiver = this.#receiver;
+    const answer = this.#answer;
+    this.#receiver = undefined;
+    this.#answer = undefined;
+    receiver?.received(answer);
   }
 
   onClose(listener: (error: OctavoError | undefined) => void): void {
@@ -149,6 +180,11 @@ export class DialledSocket implements Socket {
     const status = statusOf(message.start);
     if (status < 200) return;
     if (status !== 200) return this.lost(refusal(this.remote, status, message));
+    if (this.#receiver !== undefined && this.#answer === undefined) {
+      this.#answer = message;
+      this.#connection.answered = this;
+      return;
+    }
     if (this.#inbox.push(message)) return;
     this.#connection.flow.pause();
   }
@@ -173,6 +209,11 @@ export class DialledSocket implements Socket {
   #finish(error: OctavoError | undefined): void {
     this.#over = { error };
     this.#inbox.end(error);
+    const receiver = this.#receiver;
+    if (receiver !== undefined && this.#answer === undefined) {
+      this.#receiver = undefined;
+      this.#inbox.takeInto(receiver);
+    }
     this.#onClose?.(error);
   }
 }

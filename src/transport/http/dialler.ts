@@ -3,12 +3,13 @@ import { connect as connectTls, type SecureContext, type TLSSocket } from 'node:
 import { parseAddress } from '../../core/address.js';
 import type { Clock } from '../../core/clock.js';
 import { OctavoError } from '../../core/error.js';
+import type { Secured } from '../../core/handshakes.js';
 import { isPromise, type MaybePromise } from '../../core/lifecycle.js';
 import { checkOf, type Certificates, type TlsPolicy } from '../../core/tls.js';
 import { handshakeFailed } from '../../core/tls-fault.js';
 import type { DialOptions, Socket } from '../transport.js';
 import { Dialled, DialledSocket } from './dialled.js';
-import type { FlowOptions, Secured } from './flow.js';
+import type { FlowOptions } from './flow.js';
 import { Pool } from './pool.js';
 
 /** Where an address without a host is. */

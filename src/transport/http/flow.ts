@@ -1,10 +1,11 @@
 import type { Socket as TcpSocket } from 'node:net';
 import type { Clock, Timer } from '../../core/clock.js';
 import { OctavoError } from '../../core/error.js';
+import type { Secured } from '../../core/handshakes.js';
 import { HttpReader, type HttpLimits, type HttpMessage } from '../../core/http-message.js';
+import { HttpWriter } from '../../core/http-writer.js';
 import type { MaybePromise } from '../../core/lifecycle.js';
 import { formatAddress } from '../../core/address.js';
-import type { PeerCertificate } from '../../core/tls.js';
 import { certificateRefused, tlsFault } from '../../core/tls-fault.js';
 
 /** The limits and times that both ends of a connection keep. */
@@ -18,20 +19,14 @@ export interface FlowOptions extends HttpLimits {
 /** What the owner of a connection is told. */
 export interface FlowEvents {
   message(message: HttpMessage): void;
+  /** All that came was read, as far as it goes. */
+  read?(): void;
   /** The other end will send no more; what it has begun is dropped. */
   end(): void;
   /** What came is no HTTP/1.1, over a limit, or late. Nothing more can be read. */
   malformed(error: OctavoError): void;
   /** The connection is gone; with an error where it broke. */
   closed(error: OctavoError | undefined): void;
-}
-
-/** What a connection over TLS has beside a plain one. */
-export interface Secured {
-  /** What is under TLS. */
-  readonly tcp: TcpSocket;
-  /** What the other end has shown, and was checked. */
-  readonly certificate?: PeerCertificate | undefined;
 }
 
 /** How long the other end has to close its side after we closed ours. */
@@ -57,6 +52,7 @@ export class Flow {
   readonly remote: string;
   /** `undefined` for plain TCP. */
   readonly secured: Secured | undefined;
+  readonly writer = new HttpWriter();
   readonly #tcp: TcpSocket;
   readonly #clock: Clock;
   readonly #options: FlowOptions;
@@ -234,6 +230,7 @@ export class Flow {
       this.#events.malformed(OctavoError.from(reason));
       return;
     }
+    this.#events.read?.();
     this.#follow();
   }
 

@@ -1,5 +1,5 @@
 import { OctavoError } from '../../core/error.js';
-import { writeHttp } from '../../core/http-message.js';
+import type { HttpWriter } from '../../core/http-writer.js';
 import type { Message } from '../../core/message.js';
 import type { FlowOptions } from './flow.js';
 
@@ -21,8 +21,13 @@ export function checkSize({ header, body }: Message, limits: FlowOptions): void 
 }
 
 /** The bytes of a message. Refuses a header that the other end would have to refuse. */
-export function pack(start: string, { header, body }: Message, { maxHeaderBytes }: FlowOptions): Buffer {
-  const bytes = writeHttp(start, header, body);
+export function pack(
+  writer: HttpWriter,
+  start: string,
+  { header, body }: Message,
+  { maxHeaderBytes }: FlowOptions,
+): Buffer {
+  const bytes = writer.write(start, header, body);
   const head = bytes.length - body.length;
   if (head <= maxHeaderBytes) return bytes;
   throw new OctavoError(

@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import { CODES, OctavoError } from '../../core/error.js';
-import { writeHttp } from '../../core/http-message.js';
+import { writeHttp } from '../../core/http-writer.js';
 import type { Message } from '../../core/message.js';
 import { Metadata, isReserved } from '../../core/metadata.js';
 import { readError } from '../../core/wire-error.js';

@@ -1,7 +1,8 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import { Duplex } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
-import { writeHttp, type HttpMessage } from '../../core/http-message.js';
+import type { HttpMessage } from '../../core/http-message.js';
+import { writeHttp } from '../../core/http-writer.js';
 import { isPromise } from '../../core/lifecycle.js';
 import type { Probes } from '../transport.js';
 import type { Flow } from './flow.js';

@@ -2,10 +2,11 @@ import type { Socket as TcpSocket } from 'node:net';
 import { formatAddress } from '../../core/address.js';
 import type { Clock, Timer } from '../../core/clock.js';
 import { OctavoError } from '../../core/error.js';
+import type { PeerCertificate } from '../../core/tls.js';
 import { FrameReader } from './frame-reader.js';
 import { FrameWriter } from './frame-writer.js';
 import type { Terms } from './frames.js';
-import { isHttp, readPreface, writePreface } from './preface.js';
+import { isHttp, readPreface, writePreface, writeRefusal } from './preface.js';
 import type { Stream } from './stream.js';
 import { Streams } from './streams.js';
 import { Vigil, type VigilOptions } from './vigil.js';
@@ -17,6 +18,10 @@ export interface ConnectionOptions extends Terms, VigilOptions {}
 export interface ConnectionOwner {
   /** What the other end is called, where we opened the connection. */
   readonly dialled?: string;
+  /** What the other end has shown of itself, where it was asked for a certificate. */
+  readonly certificate?: PeerCertificate | undefined;
+  /** Why the other end is served nothing, which it is told. */
+  readonly unwelcome?: OctavoError | undefined;
   /** Takes a stream that the other end opened, once its first message is there. */
   accept(stream: Stream): void;
   /** The other end has said who it is: streams can be opened. */
@@ -34,9 +39,6 @@ const TURN_BYTES = 64 * 1024;
 
 /** How long the other end has to close a connection after it was told to, in milliseconds. */
 export const FAREWELL_MS = 1_000;
-
-/** What somebody is told who takes this for a web server. */
-const NO_HTTP = `HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\nThis port speaks Octavo's tcp transport, not HTTP.\n`;
 
 /** One TCP connection that many calls and streams share. */
 export class Connection {
@@ -75,6 +77,7 @@ export class Connection {
     this.streams = new Streams({
       remote: this.#remote,
       local: () => formatAddress(tcp.localAddress ?? '', tcp.localPort ?? 0),
+      certificate: owner.certificate,
       clock,
       writer: this.#writer,
       terms: options,
@@ -89,6 +92,7 @@ export class Connection {
     tcp.on('data', (bytes: Buffer) => this.#read(bytes));
     tcp.on('drain', () => this.#drained());
     tcp.on('error', (cause) => this.#broken(`broke: ${cause.message}`, cause));
+    tcp.on('end', () => this.end());
     tcp.on('close', () => this.#gone());
     if (!this.#accepts) tcp.write(writePreface(options));
   }
@@ -203,8 +207,9 @@ export class Connection {
 
   #greet(bytes: Buffer): void {
     this.#preface = this.#preface.length === 0 ? bytes : Buffer.concat([this.#preface, bytes]);
-    const read = readPreface(this.#preface);
+    const read = readPreface(this.#preface, !this.#accepts);
     if (read === undefined) return;
+    if (this.#owner.unwelcome !== undefined) throw this.#owner.unwelcome;
     const rest = this.#preface.subarray(read.bytes);
     this.#preface = NOTHING;
     this.#greeted = true;
@@ -221,10 +226,16 @@ export class Connection {
     this.#owner.refused(error);
     this.#broken(`was given up: ${error.message}`, error);
     if (this.#greeted || !this.#accepts) return this.destroy();
-    // Somebody else, or another version, which learns from our preface what this is.
-    if (error.code === 'invalid_argument')
-      this.#tcp.write(isHttp(this.#preface) ? NO_HTTP : writePreface(this.#options));
+    if (error.code !== 'deadline_exceeded') this.#tcp.write(this.#answer(error));
     this.#tcp.destroySoon();
+  }
+
+  /** What somebody hears who is not served. Another version learns from our preface what this is. */
+  #answer(error: OctavoError): Uint8Array | string {
+    const { unwelcome } = this.#owner;
+    if (isHttp(this.#preface))
+      return noHttp(unwelcome?.message ?? `This port speaks Octavo's tcp transport, not HTTP.`);
+    return error === unwelcome ? writeRefusal(unwelcome) : writePreface(this.#options);
   }
 
   #broken(what: string, cause: Error): void {
@@ -242,3 +253,8 @@ export class Connection {
 }
 
 const NOTHING = Buffer.alloc(0);
+
+/** What somebody is told who takes this for a web server. */
+function noHttp(text: string): string {
+  return `HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n${text}\n`;
+}

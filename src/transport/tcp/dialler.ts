@@ -1,8 +1,11 @@
 import { connect, type Socket as TcpSocket } from 'node:net';
+import { connect as connectTls, type SecureContext } from 'node:tls';
 import { parseAddress } from '../../core/address.js';
 import type { Clock } from '../../core/clock.js';
 import { OctavoError } from '../../core/error.js';
-import type { MaybePromise } from '../../core/lifecycle.js';
+import { isPromise, type MaybePromise } from '../../core/lifecycle.js';
+import { checkOf, type Certificates, type TlsPolicy } from '../../core/tls.js';
+import { tlsFault } from '../../core/tls-fault.js';
 import type { DialOptions, Socket } from '../transport.js';
 import { Line, type LineOptions } from './line.js';
 import { Rounds } from './rounds.js';
@@ -11,12 +14,14 @@ import { Rounds } from './rounds.js';
 export class Dialler {
   readonly #clock: Clock;
   readonly #options: LineOptions;
+  readonly #certificates: Certificates | undefined;
   readonly #lines = new Map<string, Line>();
   readonly #rounds: Rounds;
 
-  constructor(clock: Clock, options: LineOptions) {
+  constructor(clock: Clock, options: LineOptions, certificates: Certificates | undefined) {
     this.#clock = clock;
     this.#options = options;
+    this.#certificates = certificates;
     this.#rounds = new Rounds(clock, options);
   }
 
@@ -37,7 +42,8 @@ export class Dialler {
     const line = new Line(address, this.#options, {
       clock: this.#clock,
       rounds: this.#rounds,
-      connect: () => open(address),
+      connect: () => this.#connect(address),
+      explain: (error) => (this.#certificates === undefined ? undefined : tlsFault(address, error)),
       onEmpty: () => {
         if (this.#lines.get(address) === line) this.#lines.delete(address);
       },
@@ -45,10 +51,22 @@ export class Dialler {
     this.#lines.set(address, line);
     return line;
   }
+
+  #connect(address: string): MaybePromise<TcpSocket> {
+    const certificates = this.#certificates;
+    if (certificates === undefined) return open(address);
+    const context = certificates.forClient();
+    const { policy } = certificates;
+    return isPromise(context)
+      ? context.then((it) => open(address, it, policy))
+      : open(address, context, policy);
+  }
 }
 
-/** Begins to open a TCP connection. This is the one place where one is made. */
-function open(address: string): TcpSocket {
-  const { host, port } = parseAddress(address);
-  return connect({ host: host === '' ? '127.0.0.1' : host, port });
+/** Begins to open a TCP connection, and TLS on it where there are certificates. This is the one place where one is made. */
+function open(address: string, secureContext?: SecureContext, policy?: TlsPolicy): TcpSocket {
+  const { host: given, port } = parseAddress(address);
+  const host = given === '' ? '127.0.0.1' : given;
+  if (secureContext === undefined || policy === undefined) return connect({ host, port });
+  return connectTls({ host, port, secureContext, ...checkOf(host, policy) });
 }

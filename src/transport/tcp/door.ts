@@ -1,10 +1,12 @@
-import type { Server, Socket as TcpSocket, AddressInfo } from 'node:net';
+import type { AddressInfo, Server, Socket as TcpSocket } from 'node:net';
 import { formatAddress } from '../../core/address.js';
 import type { Clock } from '../../core/clock.js';
 import { OctavoError } from '../../core/error.js';
+import { Handshakes } from '../../core/handshakes.js';
 import type { Refusals } from '../../core/refusals.js';
+import type { Certificates } from '../../core/tls.js';
 import type { Listener, Socket } from '../transport.js';
-import { Connection, FAREWELL_MS, type ConnectionOptions } from './connection.js';
+import { Connection, FAREWELL_MS, type ConnectionOptions, type ConnectionOwner } from './connection.js';
 import { Rounds } from './rounds.js';
 
 export interface DoorOptions extends ConnectionOptions {
@@ -16,15 +18,19 @@ export interface DoorParts {
   readonly clock: Clock;
   readonly refusals: Refusals;
   readonly accept: (socket: Socket) => void;
+  /** Those that are shown, where TLS and nothing else is spoken. */
+  readonly certificates: Certificates | undefined;
 }
 
 /** An open door, and the connections that came through it. */
 export class Door implements Listener {
   readonly address: string;
+  readonly secure: boolean;
   readonly #server: Server;
   readonly #options: DoorOptions;
   readonly #parts: DoorParts;
   readonly #rounds: Rounds;
+  readonly #handshakes: Handshakes | undefined;
   readonly #idleSince = new WeakMap<Connection, number>();
   /** Told when a connection has closed. */
   readonly #onGone = new Set<() => void>();
@@ -38,13 +44,20 @@ export class Door implements Listener {
     this.#options = options;
     this.#parts = parts;
     this.#rounds = new Rounds(parts.clock, options, (connection, now) => this.#sweep(connection, now));
-    server.on('connection', (tcp: TcpSocket) => this.#take(tcp));
+    this.#handshakes = parts.certificates && this.#newHandshakes(parts.certificates);
+    this.secure = this.#handshakes !== undefined;
+    server.on('connection', (tcp: TcpSocket) => {
+      if (this.#handshakes === undefined) this.#take(tcp, {});
+      else this.#handshakes.take(tcp);
+    });
   }
 
   /** Waits for callers to close the connections that carry nothing, but not for long. */
   async close(): Promise<void> {
     // Its callback waits for connections that are busy, and they may take their time.
     if (this.#server.listening) this.#server.close();
+    // Nothing was sent on what is not open yet.
+    this.#handshakes?.destroy();
     for (const connection of [...this.#rounds.connections]) connection.farewell();
     if (this.#idle === 0) return;
     const { clock } = this.#parts;
@@ -67,6 +80,7 @@ export class Door implements Listener {
     const gone = new Promise((resolve) => this.#server.once('close', resolve));
     if (this.#server.listening) this.#server.close();
     else if (this.#rounds.connections.size === 0) return;
+    this.#handshakes?.destroy();
     this.#rounds.destroy(new OctavoError('unavailable', 'the tcp transport was stopped'));
     await gone;
   }
@@ -78,8 +92,27 @@ export class Door implements Listener {
     return count;
   }
 
-  #take(tcp: TcpSocket): void {
+  #newHandshakes(certificates: Certificates): Handshakes {
+    const { clock, refusals } = this.#parts;
+    return new Handshakes({
+      certificates,
+      clock,
+      timeoutMs: this.#options.headerTimeoutMs,
+      secured: (tls, { certificate }, unwelcome) => this.#take(tls, { certificate, unwelcome }),
+      plain: (tcp) => this.#take(tcp, { unwelcome: this.#withoutTls() }),
+      refused: (remote, error) => refusals.note(remote.slice(0, remote.lastIndexOf(':')), error),
+    });
+  }
+
+  /** What is said to whom dials in plain text. */
+  #withoutTls(): OctavoError {
+    const what = `${this.address} takes TLS only: give the tcp transport of the caller the option tls`;
+    return new OctavoError('unavailable', what, { executed: false });
+  }
+
+  #take(tcp: TcpSocket, whom: Pick<ConnectionOwner, 'certificate' | 'unwelcome'>): void {
     const connection = new Connection(tcp, this.#parts.clock, this.#options, {
+      ...whom,
       accept: this.#parts.accept,
       opened: () => {},
       changed: () => {},
@@ -90,6 +123,7 @@ export class Door implements Listener {
       },
     });
     this.#rounds.add(connection);
+    if (!this.#server.listening) connection.farewell();
   }
 
   /** Says goodbye to a connection that has carried nothing for too long. */

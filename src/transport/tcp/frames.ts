@@ -4,8 +4,9 @@ import type { MessageLimits } from '../transport.js';
 
 /** What either end begins with: no HTTP method, no TLS record, and no text. */
 export const MAGIC = Uint8Array.of(0x8f, 0x4f, 0x43, 0x54, 0x41, 0x56, 0x4f);
-/** The version of the wire that this is. */
+/** The version of the wire that this is; and what stands in its place before a refusal. */
 export const VERSION = 1;
+export const REFUSAL = 0;
 /** Bytes of the preface of version 1: magic, version and terms. */
 export const PREFACE_BYTES = 28;
 

@@ -1,7 +1,7 @@
 import type { Socket as TcpSocket } from 'node:net';
 import type { Clock, Timer } from '../../core/clock.js';
 import { OctavoError } from '../../core/error.js';
-import type { MaybePromise } from '../../core/lifecycle.js';
+import { isPromise, type MaybePromise } from '../../core/lifecycle.js';
 import { POOL, type DialOptions, type PoolOptions, type Socket } from '../transport.js';
 import { Connection, type ConnectionOptions } from './connection.js';
 import type { Rounds } from './rounds.js';
@@ -15,8 +15,10 @@ export interface LineOptions extends ConnectionOptions {
 
 export interface LineParts {
   readonly clock: Clock;
-  /** Begins to open a TCP connection. */
-  readonly connect: () => TcpSocket;
+  /** Begins to open a TCP connection, with TLS on it where there is any. */
+  readonly connect: () => MaybePromise<TcpSocket>;
+  /** What is wrong, and what to do about it, where it has to do with TLS. */
+  readonly explain: (error: Error) => string | undefined;
   readonly rounds: Rounds;
   /** There is nothing left to remember of this address. */
   readonly onEmpty: () => void;
@@ -28,6 +30,11 @@ interface Waiting {
   readonly settle: (error?: OctavoError) => boolean;
 }
 
+/** A connection that is being opened: at first there may be certificates to read. */
+interface Opening {
+  connection?: Connection;
+}
+
 /** The connections to one address: as few as there may be, since each carries many streams. One is opened at a time, for all who wait. */
 export class Line {
   readonly #address: string;
@@ -36,7 +43,7 @@ export class Line {
   readonly #connections: Connection[] = [];
   readonly #waiting = new Set<Waiting>();
   /** Another connection, until its other end has said who it is. */
-  #opening: Connection | undefined;
+  #opening: Opening | undefined;
   /** What was said last of the pool, and what that comes to. */
   #given: PoolOptions | undefined;
   #pool: Required<PoolOptions> = POOL;
@@ -116,28 +123,54 @@ export class Line {
   #openMore(): boolean {
     if (this.#opening !== undefined) return true;
     if (this.#connections.length >= this.#pool.maxConnections) return false;
-    const tcp = this.#parts.connect();
-    const connection = new Connection(tcp, this.#parts.clock, this.#options, {
+    const opening = {};
+    const tcp = this.#connect();
+    this.#opening = opening;
+    if (isPromise(tcp))
+      tcp.then(
+        (it) => this.#begin(opening, it),
+        (reason: unknown) => this.#unopened(opening, OctavoError.from(reason)),
+      );
+    else this.#begin(opening, tcp);
+    return true;
+  }
+
+  #connect(): MaybePromise<TcpSocket> {
+    try {
+      return this.#parts.connect();
+    } catch (reason) {
+      this.#forgetEmpty();
+      throw reason;
+    }
+  }
+
+  #begin(opening: Opening, tcp: TcpSocket): void {
+    const { clock, rounds } = this.#parts;
+    // It was given up meanwhile.
+    if (this.#opening !== opening) {
+      tcp.destroy();
+      return this.#forgetEmpty();
+    }
+    const connection = new Connection(tcp, clock, this.#options, {
       dialled: this.#address,
       accept: (stream) => stream.close(),
       opened: () => this.#opened(connection),
       changed: () => this.#changed(connection),
       refused: () => {},
       closed: (error) => {
-        this.#parts.rounds.delete(connection);
+        rounds.delete(connection);
         this.#closed(connection, error);
       },
     });
-    this.#opening = connection;
-    this.#parts.rounds.add(connection);
-    return true;
+    opening.connection = connection;
+    rounds.add(connection);
   }
 
   /** Opens no further what nobody waits for. */
   #giveUp(): void {
     const opening = this.#opening;
     this.#opening = undefined;
-    opening?.destroy();
+    opening?.connection?.destroy();
   }
 
   #opened(connection: Connection): void {
@@ -162,20 +195,32 @@ export class Line {
   }
 
   #closed(connection: Connection, error: OctavoError | undefined): void {
-    if (connection === this.#opening) {
-      this.#opening = undefined;
-      const cause = error?.cause instanceof Error ? error.cause : error;
-      const why = cause?.message ?? 'it closed the connection before it said who it is';
-      const what = `cannot open a connection to ${this.#address}: ${why}`;
-      this.#fail(new OctavoError('unavailable', what, { cause, executed: false }));
-    }
+    const opening = this.#opening;
+    if (opening?.connection === connection) this.#unopened(opening, error);
     this.#remove(connection);
     if (this.#waiting.size > 0) this.#serve();
+  }
+
+  /** A connection could not be opened, which fails all who wait for it. */
+  #unopened(opening: Opening, error: OctavoError | undefined): void {
+    if (this.#opening !== opening) return;
+    this.#opening = undefined;
+    const cause = error?.cause instanceof Error ? error.cause : error;
+    // Whoever refused has said why, and what to do.
+    if (cause instanceof OctavoError && cause.executed === false) return this.#fail(cause);
+    const why = cause?.message ?? 'it closed the connection before it said who it is';
+    const what =
+      (cause && this.#parts.explain(cause)) ?? `cannot open a connection to ${this.#address}: ${why}`;
+    this.#fail(new OctavoError('unavailable', what, { cause, executed: false }));
   }
 
   #remove(connection: Connection): void {
     const at = this.#connections.indexOf(connection);
     if (at >= 0) this.#connections.splice(at, 1);
+    this.#forgetEmpty();
+  }
+
+  #forgetEmpty(): void {
     if (this.#connections.length > 0 || this.#opening !== undefined || this.#waiting.size > 0) return;
     this.#idle?.cancel();
     this.#idle = undefined;

@@ -1,6 +1,8 @@
-import { OctavoError } from '../../core/error.js';
-import { MAGIC, PREFACE_BYTES, VERSION, type Terms } from './frames.js';
+import { CODES, OctavoError, type Code } from '../../core/error.js';
+import { MAGIC, PREFACE_BYTES, REFUSAL, VERSION, type Terms } from './frames.js';
 
+/** Bytes of the text of a refusal. */
+const LONGEST_REFUSAL = 4_096;
 /** The most that a field of four bytes says. */
 const MOST = 2 ** 32 - 1;
 
@@ -17,16 +19,43 @@ export function writePreface(terms: Terms): Buffer {
   return bytes;
 }
 
+/** What a listener says in place of a preface to somebody whom it serves nothing, and why. */
+export function writeRefusal({ code, message }: OctavoError): Buffer {
+  const text = Buffer.from(message.slice(0, LONGEST_REFUSAL / 4));
+  return Buffer.from([...MAGIC, REFUSAL, CODES[code].grpc, text.length >> 8, text.length & 0xff, ...text]);
+}
+
+/** An error that came in place of a preface; `undefined` while there is less than all of it. */
+function readRefusal(bytes: Buffer): OctavoError | undefined {
+  const begin = MAGIC.length + 4;
+  if (bytes.length < begin) return undefined;
+  const end = begin + Math.min(LONGEST_REFUSAL, bytes.readUInt16BE(begin - 2));
+  if (bytes.length < end) return undefined;
+  const [code = 'unavailable'] =
+    Object.entries(CODES).find(([, { grpc }]) => grpc === bytes[begin - 3]) ?? [];
+  // The names of the table are codes.
+  return new OctavoError(code as Code, bytes.toString('utf8', begin, end), { executed: false });
+}
+
 /**
  * Reads a preface; `undefined` while there is less than one.
  *
- * @throws `invalid_argument` that says what it is instead, as soon as that shows
+ * @param dialled whether whoever sends it was dialled: only a listener may refuse
+ * @throws `invalid_argument` that says what it is instead, as soon as that shows; or the refusal, which was not executed
  */
-export function readPreface(bytes: Buffer): { readonly terms: Terms; readonly bytes: number } | undefined {
+export function readPreface(
+  bytes: Buffer,
+  dialled: boolean,
+): { readonly terms: Terms; readonly bytes: number } | undefined {
   const known = Math.min(bytes.length, MAGIC.length);
   if (MAGIC.some((byte, at) => at < known && bytes[at] !== byte))
     throw new OctavoError('invalid_argument', `${stranger(bytes)}, and not Octavo's tcp transport`);
   const version = bytes[MAGIC.length];
+  if (version === REFUSAL && dialled) {
+    const refusal = readRefusal(bytes);
+    if (refusal !== undefined) throw refusal;
+    return undefined;
+  }
   if (version !== undefined && version !== VERSION)
     throw new OctavoError(
       'invalid_argument',

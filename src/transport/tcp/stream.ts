@@ -2,7 +2,8 @@ import { OctavoError } from '../../core/error.js';
 import type { MaybePromise } from '../../core/lifecycle.js';
 import type { Message } from '../../core/message.js';
 import { Metadata } from '../../core/metadata.js';
-import type { Socket } from '../transport.js';
+import type { PeerCertificate } from '../../core/tls.js';
+import type { Receiver, Socket } from '../transport.js';
 import type { MessageFrame } from './frame-reader.js';
 import type { FrameWriter } from './frame-writer.js';
 import { CHUNK, type Terms } from './frames.js';
@@ -11,6 +12,8 @@ import { CHUNK, type Terms } from './frames.js';
 export interface Carrier {
   readonly local: string;
   readonly remote: string;
+  /** What the other end has shown of itself, where it was asked for a certificate. */
+  readonly certificate: PeerCertificate | undefined;
   /** What each end takes. */
   readonly terms: Terms;
   readonly peer: Terms;
@@ -82,6 +85,8 @@ export class Stream implements Socket {
   id: number;
   /** Where its connection keeps it until then. */
   place = -1;
+  /** The next one in its {@link StreamTable}. */
+  behind: Stream | undefined = undefined;
   #accepted: boolean;
   #over: { readonly error: OctavoError | undefined } | undefined;
   #onClose: ((error: OctavoError | undefined) => void) | undefined;
@@ -93,8 +98,7 @@ export class Stream implements Socket {
   /** The next message, and those behind it. */
   #first: Received | undefined;
   #more: Received[] | undefined;
-  #resolve: ((message: Message | undefined) => void) | undefined;
-  #reject: ((error: OctavoError) => void) | undefined;
+  #receiver: Receiver | undefined;
 
   /** What we may still send; what waits for that; since when; and who waits for it. */
   #credit: number;
@@ -117,6 +121,10 @@ export class Stream implements Socket {
 
   get remote(): string {
     return this.#carrier.remote;
+  }
+
+  get certificate(): PeerCertificate | undefined {
+    return this.#carrier.certificate;
   }
 
   /** Whether it was closed at this end, or has ended. */
@@ -150,12 +158,19 @@ export class Stream implements Socket {
       if (this.#over.error !== undefined) throw this.#over.error;
       return undefined;
     }
-    if (this.#resolve !== undefined)
-      throw new OctavoError('failed_precondition', 'a receive waits already: await it before the next one');
-    return new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
+    this.#checkFree();
+    return new Promise((received, failed) => {
+      this.#receiver = { received, failed };
     });
+  }
+
+  receiveInto(receiver: Receiver): void {
+    if (this.#first !== undefined) receiver.received(this.#take(this.#first));
+    else if (this.#over === undefined) {
+      this.#checkFree();
+      this.#receiver = receiver;
+    } else if (this.#over.error !== undefined) receiver.failed(this.#over.error);
+    else receiver.received(undefined);
   }
 
   onClose(listener: (error: OctavoError | undefined) => void): void {
@@ -229,8 +244,7 @@ export class Stream implements Socket {
       this.grant();
       return true;
     }
-    this.#deliver(message);
-    if (last) this.ended(undefined);
+    this.#deliver(message, last);
     return true;
   }
 
@@ -252,7 +266,7 @@ export class Stream implements Socket {
       return true;
     }
     this.#arriving = undefined;
-    this.#deliver(message);
+    this.#deliver(message, false);
     return true;
   }
 
@@ -298,14 +312,26 @@ export class Stream implements Socket {
     this.ended(new OctavoError('unavailable', `${this.remote} ${what}`));
   }
 
-  #deliver(message: Received): void {
-    const resolve = this.#resolve;
-    if (resolve !== undefined) {
-      this.#resolve = undefined;
-      this.#reject = undefined;
-      resolve(this.#freed(message));
+  #checkFree(): void {
+    if (this.#receiver !== undefined)
+      throw new OctavoError('failed_precondition', 'a receive waits already: await it before the next one');
+  }
+
+  /** @param last whether the other end has closed with it */
+  #deliver(message: Received, last: boolean): void {
+    const receiver = this.#receiver;
+    if (receiver !== undefined) {
+      this.#receiver = undefined;
+      // Whoever takes it may close the stream, which is to find that it has ended.
+      if (last) this.ended(undefined);
+      receiver.received(this.#freed(message));
       return;
     }
+    this.#store(message);
+    if (last) this.ended(undefined);
+  }
+
+  #store(message: Received): void {
     this.#held += message.charge;
     if (this.#first === undefined) this.#first = message;
     else (this.#more ??= []).push(message);
@@ -335,17 +361,15 @@ export class Stream implements Socket {
 
   #finish(error: OctavoError | undefined): void {
     this.#over = { error };
-    const resolve = this.#resolve;
-    const reject = this.#reject;
-    this.#resolve = undefined;
-    this.#reject = undefined;
+    const receiver = this.#receiver;
+    this.#receiver = undefined;
     if (this.#arriving !== undefined) this.#giveBack(this.#arriving.message);
     this.#arriving = undefined;
     if (this.#first !== undefined) this.#giveBack(this.#first);
     for (const each of this.#more ?? []) this.#giveBack(each);
     this.#letGo();
-    if (error !== undefined) reject?.(error);
-    else resolve?.(undefined);
+    if (error !== undefined) receiver?.failed(error);
+    else receiver?.received(undefined);
     this.#onClose?.(error);
   }
 

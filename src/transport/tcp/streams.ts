@@ -1,14 +1,17 @@
 import type { Clock } from '../../core/clock.js';
 import { OctavoError } from '../../core/error.js';
+import type { PeerCertificate } from '../../core/tls.js';
 import type { FrameEvents, MessageFrame } from './frame-reader.js';
 import type { FrameWriter } from './frame-writer.js';
 import { LAST_STREAM, MESSAGE, OPEN, type Terms } from './frames.js';
 import { Stream, type Carrier, type Kept } from './stream.js';
+import { StreamTable } from './stream-table.js';
 
 /** What streams need of the connection that they are on. */
 export interface StreamsInit {
   readonly remote: string;
   readonly local: () => string;
+  readonly certificate: PeerCertificate | undefined;
   readonly clock: Clock;
   readonly writer: FrameWriter;
   readonly terms: Terms;
@@ -27,6 +30,7 @@ const MOST_ARRIVING = 64 * 1024 * 1024;
 /** The calls and streams of one connection. They are opened by the end that dialled. */
 export class Streams implements Carrier, FrameEvents {
   readonly remote: string;
+  readonly certificate: PeerCertificate | undefined;
   readonly writer: FrameWriter;
   readonly terms: Terms;
   readonly timeoutMs: number;
@@ -36,7 +40,7 @@ export class Streams implements Carrier, FrameEvents {
   readonly #init: StreamsInit;
   #local: string | undefined;
   #peer: Terms | undefined;
-  readonly #open = new Map<number, Stream>();
+  readonly #open = new StreamTable();
   /** Streams of ours that have sent nothing. */
   readonly #unsent: Stream[] = [];
   /** Those that wait for room in the connection; those that wait for memory, of which so much is in use. */
@@ -56,6 +60,7 @@ export class Streams implements Carrier, FrameEvents {
   constructor(init: StreamsInit) {
     this.#init = init;
     this.remote = init.remote;
+    this.certificate = init.certificate;
     this.writer = init.writer;
     this.terms = init.terms;
     this.timeoutMs = init.timeoutMs;
@@ -121,7 +126,7 @@ export class Streams implements Carrier, FrameEvents {
     const { message, cause } = error;
     const unsent = new OctavoError('unavailable', message, { cause, executed: false });
     for (const stream of [...this.#unsent]) stream.ended(unsent);
-    for (const stream of [...this.#open.values()]) stream.ended(error);
+    for (const stream of [...this.#open]) stream.ended(error);
   }
 
   /** Lets those go on that waited for room in the connection. */
@@ -133,7 +138,7 @@ export class Streams implements Carrier, FrameEvents {
 
   /** Cuts off those whose other end has taken too long. */
   sweep(now: number): void {
-    for (const stream of [...this.#open.values(), ...this.#unsent]) stream.sweep(now);
+    for (const stream of [...this.#open, ...this.#unsent]) stream.sweep(now);
     if (this.size === 0) this.writer.rest();
   }
 
@@ -155,7 +160,7 @@ export class Streams implements Carrier, FrameEvents {
     if (stream.id !== 0) return MESSAGE;
     this.#forget(stream);
     stream.id = ++this.#last;
-    this.#open.set(stream.id, stream);
+    this.#open.add(stream);
     return MESSAGE | OPEN;
   }
 
@@ -197,7 +202,7 @@ export class Streams implements Carrier, FrameEvents {
 
   release(stream: Stream): void {
     if (stream.id !== 0) {
-      if (!this.#open.delete(stream.id)) return;
+      if (!this.#open.delete(stream)) return;
     } else if (stream.place < 0) return;
     else this.#forget(stream);
     if (this.#pumping.size > 0) this.#pumping.delete(stream);
@@ -263,7 +268,7 @@ export class Streams implements Carrier, FrameEvents {
       executed: false,
     });
     for (const stream of [...this.#unsent]) stream.ended(error);
-    for (const stream of [...this.#open.values()]) if (stream.id > last) stream.ended(error);
+    for (const stream of [...this.#open]) if (stream.id > last) stream.ended(error);
     this.#init.changed();
   }
 
@@ -279,7 +284,7 @@ export class Streams implements Carrier, FrameEvents {
       return undefined;
     }
     const stream = new Stream(this, id);
-    this.#open.set(id, stream);
+    this.#open.add(stream);
     return stream;
   }
 

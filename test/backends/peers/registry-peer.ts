@@ -18,11 +18,21 @@ async function registryOf(): Promise<Registry> {
     const { EtcdV2Registry } = await import('../../../src/registry/etcd-v2.js');
     return new EtcdV2Registry({ addresses }, parts);
   }
+  if (name === 'kubernetes') {
+    const { KubernetesRegistry } = await import('../../../src/registry/kubernetes.js');
+    return new KubernetesRegistry({ addresses }, parts);
+  }
+  if (name === 'zookeeper') {
+    const { ZooKeeperRegistry } = await import('../../../src/registry/zookeeper.js');
+    return new ZooKeeperRegistry({ addresses, sessionTimeoutMs: Number(ttl) }, parts);
+  }
   const { EtcdRegistry } = await import('../../../src/registry/etcd.js');
   return new EtcdRegistry({ addresses }, parts);
 }
 
 const registry = await registryOf();
+// A watch alone does not keep a process up.
+const alive = setInterval(() => {}, 60_000);
 await registry.start();
 const changes = end === 'stop' ? registry.watch()[Symbol.asyncIterator]() : undefined;
 for (let first = true; ; first = false) {
@@ -40,6 +50,7 @@ for (let first = true; ; first = false) {
   if (changes !== undefined) {
     await changes.next();
     await registry.stop();
+    clearInterval(alive);
     process.send?.({ stopped: true });
     process.disconnect();
     break;

@@ -15,9 +15,11 @@ import { eventually } from './registry-faults.js';
 export const path = buildGo('test/backends/peers/registry-go');
 
 export interface GoBench {
-  readonly name: 'consul' | 'etcd';
+  readonly name: 'consul' | 'etcd' | 'kubernetes' | 'zookeeper';
   readonly start: () => Promise<{ readonly address: string; stop(): Promise<void> }>;
   readonly provide: (address: string) => Provider<Registry>;
+  /** Why a watch of go-micro's own is told nothing there, whoever registers. */
+  readonly deaf?: string;
 }
 
 const NODE = { id: 'greeter-1', address: '127.0.0.1:4000', metadata: { protocol: 'mucp', city: 'Zürich' } };
@@ -102,11 +104,13 @@ export function besideGo(bench: GoBench): void {
     const registry = make();
     await registry.start();
     try {
-      await go.ask({ do: 'watch', name: 'greeter' });
-      await registry.register(GREETER, { ttlMs: 60_000 });
-      await go.next('change');
-      await registry.deregister(GREETER);
-      for (let action: unknown; action !== 'delete';) action = (await go.next('change')).action;
+      if (bench.deaf === undefined) {
+        await go.ask({ do: 'watch', name: 'greeter' });
+        await registry.register(GREETER, { ttlMs: 60_000 });
+        await go.next('change');
+        await registry.deregister(GREETER);
+        for (let action: unknown; action !== 'delete';) action = (await go.next('change')).action;
+      }
       const changes = registry.watch({ service: 'gopher' })[Symbol.asyncIterator]();
       await registry.getService('gopher');
       for (const command of ['register', 'register']) await go.ask({ do: command, service: GOPHER });

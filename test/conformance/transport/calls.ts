@@ -36,6 +36,19 @@ export const callSuite = {
     for (const body of bodies) kept.push(await call(transport, listener, message(body)));
     assert.deepEqual(kept.map(text), bodies);
   },
+  'where messages are taken without promises, they come, and the end of a socket does': async (transport) => {
+    const listener = await transport.listen(ANY, echo);
+    const socket = await transport.dial(listener.address);
+    if (socket.receiveInto === undefined) return socket.close();
+    const told = later<string | undefined>();
+    await socket.send(message('x'));
+    socket.receiveInto({ received: (it) => told.resolve(text(it)), failed: () => told.resolve('failed') });
+    assert.equal(await told.promise, 'x');
+    socket.close();
+    const ends: unknown[] = [];
+    socket.receiveInto({ received: (it) => ends.push(it), failed: (reason) => ends.push(reason) });
+    assert.deepEqual(ends, [undefined]);
+  },
   'a hundred calls one after the other get their own replies': async (transport) => {
     const listener = await transport.listen(ANY, echo);
     for (let n = 0; n < 100; n++)
@@ -48,6 +61,19 @@ export const callSuite = {
       (await Promise.all(calls)).map(text),
       calls.map((__, n) => `<${n}>`),
     );
+  },
+  'a call that may be run more than once is run once where nothing is lost': async (transport) => {
+    let runs = 0;
+    const listener = await transport.listen(ANY, (socket) => {
+      runs++;
+      echo(socket);
+    });
+    const socket = await transport.dial(listener.address, { idempotent: true });
+    await socket.send(message('again'));
+    assert.equal(text(await socket.receive()), 'again');
+    socket.close();
+    assert.equal(text(await call(transport, listener, message('other'))), 'other');
+    assert.equal(runs, 2);
   },
   'a socket is accepted when its first message is there': async (transport) => {
     const first = later<string | undefined>();

@@ -4,7 +4,7 @@ import { isPromise } from '../../../src/core/lifecycle.js';
 import type { Message } from '../../../src/core/message.js';
 import type { Socket, Transport } from '../../../src/transport/transport.js';
 import type { Suite } from '../conform.js';
-import { ANY, answering, bothEnds, call, echo, echoAll, fails, item, later, message, text } from './talk.js';
+import { ANY, answering, call, echo, fails, later, message, text } from './talk.js';
 
 /** Answers each message with one and the same. */
 function saying(body: string): (socket: Socket) => void {
@@ -93,14 +93,6 @@ export const listeningSuite = {
       (reason) => reason instanceof OctavoError && reason.code === 'unavailable' && reason.executed === false,
     );
   },
-  'dialling for a stream where nobody listens is unavailable, and was not executed': async (transport) => {
-    const listener = await transport.listen(ANY, (socket) => socket.close());
-    await listener.close();
-    await assert.rejects(
-      async () => transport.dial(listener.address, { stream: true }),
-      (reason) => reason instanceof OctavoError && reason.code === 'unavailable' && reason.executed === false,
-    );
-  },
   'dialling for a call that is cancelled gives its reason': async (transport) => {
     const listener = await transport.listen(ANY, echo);
     const cancelled = new OctavoError('cancelled', 'given up');
@@ -149,27 +141,34 @@ export const listeningSuite = {
     await first.close();
     assert.equal(text(await call(transport, second, message('x'))), 'second');
   },
-  'a listener that closes takes no more, and what is open goes on': async (transport) => {
-    const listener = await transport.listen(ANY, echoAll);
-    const socket = await transport.dial(listener.address, { stream: true });
-    await socket.send(item('before'));
-    assert.equal(text(await socket.receive()), 'before');
+  'a listener that closes takes no more, and a call that is open is answered': async (transport) => {
+    const here = later<Socket>();
+    const listener = await transport.listen(ANY, here.resolve);
+    const socket = await transport.dial(listener.address);
+    await socket.send(message('before'));
+    const far = await here.promise;
+    const received = await far.receive();
     await listener.close();
     await listener.close();
-    await socket.send(item('after'));
-    assert.equal(text(await socket.receive()), 'after');
-    socket.close();
     await fails(() => call(transport, listener, message('x')), 'unavailable');
+    await far.send(received ?? message('nothing came'));
+    far.close();
+    assert.equal(text(await socket.receive()), 'before');
+    socket.close();
   },
-  'stopping cuts what is open, dialled and accepted': async (transport) => {
-    const { near, far } = await bothEnds(transport);
-    const ends = [near, far].map((end) => {
+  'stopping cuts calls that are open, at both ends': async (transport) => {
+    const here = later<Socket>();
+    const listener = await transport.listen(ANY, here.resolve);
+    const near = await transport.dial(listener.address);
+    await near.send(message('x'));
+    const ends = [near, await here.promise].map((end) => {
       const { promise, resolve } = later<unknown>();
       end.onClose(resolve);
       return promise;
     });
+    const received = fails(() => near.receive(), 'unavailable');
     await transport.stop();
-    await Promise.all(ends);
+    await Promise.all([...ends, received]);
   },
   'stopping cuts what is being dialled': async (transport, fresh) => {
     const other = await fresh();

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { OctavoError } from '../../../src/core/error.js';
 import type { Socket, Transport } from '../../../src/transport/transport.js';
 import type { Suite } from '../conform.js';
-import { ANY, bothEnds, echoAll, item, later, rest, text } from './talk.js';
+import { ANY, bothEnds, call, echoAll, fails, item, later, message, rest, text } from './talk.js';
 
 /** How many messages of 64 KiB nobody reads before their sender must have been told to wait. */
 const MOST_UNREAD = 1_000;
@@ -46,6 +46,53 @@ async function cutWhileUnread(from: Socket, to: Socket): Promise<void> {
 
 /** The promises of sockets that carry many messages. */
 export const streamSuite = {
+  'dialling for a stream where nobody listens is unavailable, and was not executed': async (transport) => {
+    const listener = await transport.listen(ANY, (socket) => socket.close());
+    await listener.close();
+    await assert.rejects(
+      async () => transport.dial(listener.address, { stream: true }),
+      (reason) => reason instanceof OctavoError && reason.code === 'unavailable' && reason.executed === false,
+    );
+  },
+  'a listener that closes takes no more, and what is open goes on': async (transport) => {
+    const listener = await transport.listen(ANY, echoAll);
+    const socket = await transport.dial(listener.address, { stream: true });
+    await socket.send(item('before'));
+    assert.equal(text(await socket.receive()), 'before');
+    await listener.close();
+    await listener.close();
+    await socket.send(item('after'));
+    assert.equal(text(await socket.receive()), 'after');
+    socket.close();
+    await fails(() => call(transport, listener, message('x')), 'unavailable');
+  },
+  'who takes a message without a promise is told of a cut, and that somebody waits already': async (
+    transport,
+  ) => {
+    const { near, far } = await bothEnds(transport);
+    if (far.receiveInto === undefined) return near.close();
+    const told = later<unknown>();
+    const receiver = { received: told.resolve, failed: told.resolve };
+    far.receiveInto(receiver);
+    assert.throws(
+      () => far.receiveInto?.(receiver),
+      (reason) => reason instanceof OctavoError && reason.code === 'failed_precondition',
+    );
+    near.close(new OctavoError('cancelled', 'enough'));
+    const reason = await told.promise;
+    assert.ok(reason instanceof OctavoError && reason.code === 'unavailable', String(reason));
+    far.close();
+  },
+  'stopping cuts what is open, dialled and accepted': async (transport) => {
+    const { near, far } = await bothEnds(transport);
+    const ends = [near, far].map((end) => {
+      const { promise, resolve } = later<unknown>();
+      end.onClose(resolve);
+      return promise;
+    });
+    await transport.stop();
+    await Promise.all(ends);
+  },
   'a stream carries many messages both ways, in order': async (transport) => {
     const listener = await transport.listen(ANY, echoAll);
     const socket = await transport.dial(listener.address, { stream: true });

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { OctavoError } from '../../../src/core/error.js';
-import { HttpReader, writeHttp, type HttpMessage } from '../../../src/core/http-message.js';
+import { HttpReader, type HttpMessage } from '../../../src/core/http-message.js';
+import { writeHttp } from '../../../src/core/http-writer.js';
 import { Metadata } from '../../../src/core/metadata.js';
 import { route } from '../../../src/transport/http/routing.js';
 import { damaged } from '../damage.js';

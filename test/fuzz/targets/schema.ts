@@ -2,7 +2,12 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { JsonCodec } from '../../../src/codec/json.js';
 import type { MessageType } from '../../../src/schema/message-type.js';
+import { refusal } from '../../../src/schema/fault.js';
+import { shapeOf } from '../../../src/schema/resolve.js';
 import { schemaOf } from '../../../src/schema/schema.js';
+import { decoderOf } from '../../../src/schema/wire-decode.js';
+import { encoderOf } from '../../../src/schema/wire-encode.js';
+import { decodeGenerated, encodeGenerated } from '../../schema/generated-only.js';
 import { WellKnown, samples } from '../../schema/sample-messages.js';
 import { damaged, damagedText } from '../damage.js';
 import { instances, text } from '../messages.js';
@@ -27,30 +32,60 @@ function encoded(
   );
 }
 
+const protobufInputs = encoded(
+  [
+    // A varint that never ends, the longest one, groups, ids 0 and the highest, children inside each other.
+    Buffer.alloc(12, 0xff),
+    Buffer.from([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]),
+    Buffer.from([0x0b]),
+    Buffer.from([0x0c]),
+    Buffer.alloc(300, 0xfb),
+    Buffer.from([0x00]),
+    Buffer.from([0xfa, 0xff, 0xff, 0xff, 0x0f]),
+    Buffer.from([0x42, 0x00]),
+    nested(250),
+    Buffer.from([0x0a, 0x80, 0x80, 0x80, 0x80, 0x08]),
+  ],
+  (type, message) => schemaOf(type).encode(message),
+);
+
 /** proto3 bytes. */
 export const protobuf = target({
   name: 'protobuf',
-  inputs: encoded(
-    [
-      // A varint that never ends, the longest one, groups, ids 0 and the highest, children inside each other.
-      Buffer.alloc(12, 0xff),
-      Buffer.from([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]),
-      Buffer.from([0x0b]),
-      Buffer.from([0x0c]),
-      Buffer.alloc(300, 0xfb),
-      Buffer.from([0x00]),
-      Buffer.from([0xfa, 0xff, 0xff, 0xff, 0x0f]),
-      Buffer.from([0x42, 0x00]),
-      nested(250),
-      Buffer.from([0x0a, 0x80, 0x80, 0x80, 0x80, 0x08]),
-    ],
-    (type, message) => schemaOf(type).encode(message),
-  ),
+  inputs: protobufInputs,
   refuses: ['invalid_argument'],
   read: ({ type, bytes }) => schemaOf(type).decode(bytes),
   holds(message, { type }) {
     const { encode, decode } = schemaOf(type);
     assert.deepEqual(decode(encode(message)), message);
+  },
+});
+
+/** proto3 bytes, by the closures that do the work where code generation is forbidden: they are of one mind with generated code. */
+export const protobufClosures = target({
+  name: 'protobuf-closures',
+  inputs: protobufInputs,
+  refuses: ['invalid_argument'],
+  read({ type, bytes }) {
+    const shape = shapeOf(type);
+    let message: object;
+    try {
+      message = decoderOf(shape).decode(bytes);
+    } catch (reason) {
+      const refused = refusal(shape.name, reason) as Error;
+      assert.throws(() => schemaOf(type).decode(bytes), refused);
+      assert.throws(() => decodeGenerated(shape, bytes));
+      throw refused;
+    }
+    assert.deepEqual(schemaOf(type).decode(bytes), message);
+    assert.deepEqual(decodeGenerated(shape, bytes), message);
+    return message;
+  },
+  holds(message, { type }) {
+    const shape = shapeOf(type);
+    const bytes = encoderOf(shape).encode(message);
+    assert.deepEqual(decoderOf(shape).decode(encodeGenerated(shape, message)), message);
+    assert.deepEqual(decodeGenerated(shape, bytes), message);
   },
 });
 

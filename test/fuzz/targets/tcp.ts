@@ -9,7 +9,7 @@ import { FrameReader } from '../../../src/transport/tcp/frame-reader.js';
 import * as wire from '../../../src/transport/tcp/frames.js';
 import { HeaderReader } from '../../../src/transport/tcp/header-reader.js';
 import { HeaderWriter } from '../../../src/transport/tcp/header-writer.js';
-import { readPreface, writePreface } from '../../../src/transport/tcp/preface.js';
+import { readPreface, writePreface, writeRefusal } from '../../../src/transport/tcp/preface.js';
 import { damaged } from '../damage.js';
 import { text } from '../messages.js';
 import { target } from '../target.js';
@@ -184,16 +184,28 @@ export const tcpHeaders = target({
   },
 });
 
-/** Prefaces of anybody. */
+const refusal = writeRefusal(new OctavoError('unauthenticated', 'no certificate was shown'));
+
+/** Prefaces and refusals of anybody. */
 export const tcpPrefaces = target({
   name: 'tcp-prefaces',
-  inputs: damaged(fc.constant(writePreface(TERMS)), [
+  inputs: damaged(fc.constantFrom(writePreface(TERMS), refusal), [
     'GET / HTTP/1.1\r\n',
     Buffer.of(0x16, 3, 1),
     'HTTP/1.1 400 ',
   ]),
   refuses: ['invalid_argument'],
-  read: (bytes) => readPreface(bytes),
+  read(bytes) {
+    const read = readPreface(bytes, false);
+    if (read !== undefined) return read;
+    try {
+      return readPreface(bytes, true);
+    } catch (reason) {
+      // Of whatever code a listener says.
+      if (reason instanceof OctavoError && reason.executed === false) return undefined;
+      throw reason;
+    }
+  },
   holds: (read) => assert.ok(read === undefined || read.terms.windowBytes > 0),
 });
 

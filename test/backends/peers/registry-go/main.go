@@ -1,4 +1,4 @@
-// A process on go-micro v4 with its consul or etcd registry, which does what a test says: `program consul|etcd ADDRESS`.
+// A process on go-micro v4 with one of its registries, which does what a test says: `program consul|etcd|kubernetes|zookeeper ADDRESS`.
 // Each line of its input is a command, each line of its output an answer or an event, as JSON.
 package main
 
@@ -12,6 +12,8 @@ import (
 
 	"github.com/go-micro/plugins/v4/registry/consul"
 	"github.com/go-micro/plugins/v4/registry/etcd"
+	"github.com/go-micro/plugins/v4/registry/kubernetes"
+	"github.com/go-micro/plugins/v4/registry/zookeeper"
 	"go-micro.dev/v4/broker"
 	"go-micro.dev/v4/client"
 	"go-micro.dev/v4/logger"
@@ -106,12 +108,13 @@ func main() {
 	logger.DefaultLogger = logger.NewLogger(logger.WithLevel(logger.ErrorLevel), logger.WithOutput(os.Stderr))
 	kind, address := os.Args[1], os.Args[2]
 	os.Args = os.Args[:1]
-	var found registry.Registry
-	if kind == "consul" {
-		found = consul.NewRegistry(registry.Addrs(address))
-	} else {
-		found = etcd.NewRegistry(registry.Addrs(address))
+	registries := map[string]func(...registry.Option) registry.Registry{
+		"consul":     consul.NewRegistry,
+		"etcd":       etcd.NewRegistry,
+		"kubernetes": kubernetes.NewRegistry,
+		"zookeeper":  zookeeper.NewRegistry,
 	}
+	found := registries[kind](registry.Addrs(address))
 	p := &peer{registry: found}
 	p.client = client.NewClient(client.Registry(found), client.ContentType("application/json"),
 		client.Selector(selector.NewSelector(selector.Registry(found))))
