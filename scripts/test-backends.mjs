@@ -8,6 +8,9 @@ import { delimiter, join } from 'node:path';
 /** Each backend, and the command that starts its server. The name is what its test files begin with. */
 const SERVERS = {
   nats: 'nats-server',
+  'nats-broker': 'nats-server',
+  'nats-jetstream': 'nats-server',
+  'nats-registry': 'nats-server',
   rabbitmq: 'rabbitmq-server',
   kafka: 'kafka-java',
   nsq: 'nsqd',

@@ -49,6 +49,23 @@ describe('the start of the nats registry', () => {
 });
 
 describe('the nats registry', { concurrency: true }, () => {
+  it('divides what a server would not take in one message, and refuses a node that it would not take at all', () =>
+    Registries.with(
+      async (registries) => {
+        const [owner, asker] = [await registries.started(), await registries.started()];
+        const nodes = Array.from({ length: 200 }, (_, n) => node(`node-${n}`));
+        await owner.register(service('greeter', ...nodes));
+        assert.equal((await ids(asker, 'greeter')).length, 200);
+        const big = { ...node('big'), metadata: { text: 'x'.repeat(9_000) } };
+        const error = await failure(() => owner.register(service('greeter', big)));
+        assert.equal(error.code, 'resource_exhausted');
+        assert.equal((await ids(asker, 'greeter')).length, 200);
+        await owner.deregister(service('greeter', ...nodes));
+        assert.deepEqual(await ids(asker, 'greeter'), []);
+      },
+      { config: 'max_payload: 8192' },
+    ));
+
   it('knows at once that nobody has nodes', () =>
     Registries.with(async (registries) => {
       const registry = await registries.started({ timeoutMs: 10_000 });

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { JetStreamApiError, JetStreamClient, JetStreamManager } from '@nats-io/jetstream';
+import type { NatsConnection } from '@nats-io/transport-node';
 import { OctavoError, type Code } from '../../core/error.js';
 import type { NatsClient } from '../../core/nats.js';
 import { peer } from '../../core/peer.js';
@@ -47,7 +48,9 @@ export class Store {
       () => import('@nats-io/jetstream'),
     );
     const { timeoutMs } = settings;
-    const manager = await api.jetstreamManager(client.library, { timeout: timeoutMs, checkAPI: false });
+    // It is the library's, which its type does not say.
+    const connection = client.library as NatsConnection;
+    const manager = await api.jetstreamManager(connection, { timeout: timeoutMs, checkAPI: false });
     return new Store(client, settings, api, manager);
   }
 
