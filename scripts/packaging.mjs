@@ -10,6 +10,8 @@ import { memory as memoryBroker } from 'octavo/broker/memory';
 import { memory as memoryRegistry } from 'octavo/registry/memory';
 import { http } from 'octavo/transport/http';
 import { nats } from 'octavo/transport/nats';
+import { rabbitmq } from 'octavo/transport/rabbitmq';
+import { rabbitmq as rabbitBroker } from 'octavo/broker/rabbitmq';
 import { TestApp } from 'octavo/testing';
 import { registrySuite } from 'octavo/conformance/registry';
 
@@ -41,6 +43,7 @@ const app = await TestApp.create({ services: [Greeter] }).start();
 const again = await app.client(GreeterClient).hello({ name: 'again' });
 await app.stop();
 const bus = createService({ name: 'bus', transport: nats(), registry: memoryRegistry(), broker: memoryBroker(), env: {} });
+createService({ name: 'rabbit', transport: rabbitmq(), registry: memoryRegistry(), broker: rabbitBroker(), env: {} });
 const missing = await bus.start().catch((error: Error) => error.message);
 console.log(message, again.message, Object.keys(registrySuite).length > 10, missing);
 `;

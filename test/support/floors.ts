@@ -69,7 +69,6 @@ const SHARED_FOLDERS = ['src/transport/bus/'];
 const BACKENDS: Readonly<Record<string, string>> = {
   'src/core/nats.ts': '@nats-io/transport-node',
   'src/core/nats-connection.ts': '@nats-io/transport-node',
-  'src/core/rabbitmq.ts': 'rabbitmq-client',
   'src/core/rabbitmq-connection.ts': 'rabbitmq-client',
   'src/core/redis.ts': 'ioredis',
   'src/core/redis-connector.ts': 'ioredis',
