@@ -58,6 +58,18 @@ describe('the nats-jetstream broker', { concurrency: true }, () => {
       await other.holds((texts) => texts.length === 1);
     }));
 
+  it('takes any text for an id', () =>
+    bench(async (brokers) => {
+      const broker = await brokers.started({});
+      const inbox = new Inbox();
+      await broker.subscribe('topic', inbox.handler);
+      const ids = ['a b', 'é', 'x\r\nNats-Rollup: all', 'y'.repeat(5_000), `${'y'.repeat(5_000)}z`];
+      for (let n = 0; n < 2; n++)
+        for (const id of ids) await broker.publish('topic', event(id, { 'Micro-Id': id }));
+      await broker.publish('topic', event('last'));
+      assert.deepEqual(await inbox.holds((texts) => texts.includes('last')), [...ids, 'last']);
+    }));
+
   it('tells the server that a slow handler is at work, and those behind it wait', () =>
     bench(async (brokers) => {
       const broker = await brokers.started({ ackWaitMs: 300 });

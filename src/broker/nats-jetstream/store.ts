@@ -99,9 +99,9 @@ export class Store {
    * Rejects with `resource_exhausted` when the server has no room for it.
    */
   async publish(subject: string, data: Uint8Array, id: string | undefined): Promise<void> {
-    this.#client.checkSize(data.length + (id?.length ?? 0) + HEADER_ROOM);
+    this.#client.checkSize(data.length + HEADER_ROOM);
     const { timeoutMs } = this.#settings;
-    const options = { timeout: timeoutMs, ...(id !== undefined && { msgID: id }) };
+    const options = { timeout: timeoutMs, ...(id !== undefined && { msgID: headerOf(id) }) };
     const publish = (): Promise<unknown> => this.#publisher.publish(subject, data, options);
     await this.#asking(async () => {
       try {
@@ -231,8 +231,15 @@ export interface PullOptions {
   readonly maxBytes?: number;
 }
 
-/** Bytes of a NATS header beside what it says. */
-const HEADER_ROOM = 64;
+/** Bytes of a NATS header with an id. */
+const HEADER_ROOM = 256;
+/** An id that a header holds as it is. */
+const PLAIN = /^[!-~]{1,128}$/;
+
+/** An id as a header holds it, the same for the same one. */
+function headerOf(id: string): string {
+  return PLAIN.test(id) ? id : createHash('sha256').update(id).digest('base64url');
+}
 
 function nanos(ms: number): number {
   return ms * 1_000_000;
