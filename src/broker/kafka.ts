@@ -13,13 +13,14 @@ import {
   type Subscriber,
 } from './broker.js';
 import { HEADER_LIMITS, writeEnvelope } from './envelope.js';
-import { KafkaClient, type ClientParts, type KafkaSasl } from './kafka/client.js';
+import { KafkaClient } from './kafka/client.js';
+import type { ClientParts, KafkaSasl } from './kafka/options.js';
 import { Lane } from './kafka/lane.js';
 import { KafkaSubscription, type SubscriptionSettings } from './kafka/subscription.js';
 import { Publishes } from './publishes.js';
 import { checkBody, checkDurable, notStarted, servedLimits, type ServedBrokerOptions } from './served.js';
 
-export type { KafkaSasl } from './kafka/client.js';
+export type { KafkaSasl } from './kafka/options.js';
 
 export interface KafkaBrokerOptions extends ServedBrokerOptions {
   /** Servers of one cluster, `host:port`; one is enough, it tells of the others. @defaultValue `['127.0.0.1:9092']` */

@@ -13,7 +13,8 @@ import {
   type Subscriber,
 } from './broker.js';
 import { HEADER_LIMITS, writeEnvelope } from './envelope.js';
-import { NsqClient, RETRY_MS, type ClientParts, type NsqTls } from './nsq/client.js';
+import { NsqClient, RETRY_MS } from './nsq/client.js';
+import type { ClientParts, NsqTls } from './nsq/options.js';
 import { Link } from './nsq/link.js';
 import { Nodes } from './nsq/nodes.js';
 import { NsqSubscription } from './nsq/subscription.js';
@@ -27,7 +28,7 @@ import {
   type ServedLimits,
 } from './served.js';
 
-export type { NsqTls } from './nsq/client.js';
+export type { NsqTls } from './nsq/options.js';
 
 export interface NsqBrokerOptions extends ServedBrokerOptions {
   /** The nsqds, `host:port`: each publish goes to one, a subscription to all. @defaultValue `['127.0.0.1:4150']`, and none with lookups */

@@ -124,7 +124,7 @@ describe('the pages', () => {
     ['src/broker/served.ts', 'ServedBrokerOptions'],
     ['src/broker/redis.ts', 'RedisBrokerOptions'],
     ['src/broker/redis-streams.ts', 'RedisStreamsBrokerOptions'],
-    ['src/core/redis.ts', 'RedisOptions'],
+    ['src/core/redis-options.ts', 'RedisOptions'],
     ['src/schema/json-value.ts', 'JsonWriteOptions'],
     ['src/core/console-logger.ts', 'ConsoleLoggerOptions'],
     ['src/core/tls.ts', 'TlsOptions'],

@@ -2,22 +2,14 @@ import { isIP } from 'node:net';
 import { checkServerIdentity, type ConnectionOptions } from 'node:tls';
 import type { Base, BaseOptions, Consumer, ConsumerOptions, Producer } from '@platformatic/kafka';
 import { parseAddress } from '../../core/address.js';
-import type { Clock } from '../../core/clock.js';
 import { OctavoError, type Code } from '../../core/error.js';
-import type { Logger } from '../../core/logger.js';
 import { peer } from '../../core/peer.js';
 import { Certificates, type TlsOptions } from '../../core/tls.js';
 import { tlsFault } from '../../core/tls-fault.js';
 import { within } from '../../core/within.js';
 import { guard } from './guard.js';
+import type { ClientParts, KafkaSasl } from './options.js';
 import { sharing, type Share } from './share.js';
-
-/** Who we are, as SASL has it. */
-export interface KafkaSasl {
-  readonly mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512';
-  readonly username: string;
-  readonly password: string;
-}
 
 export interface ClientOptions {
   readonly addresses: readonly string[];
@@ -25,11 +17,6 @@ export interface ClientOptions {
   readonly tls: Omit<TlsOptions, 'clientAuth'> | undefined;
   readonly connectTimeoutMs: number;
   readonly sessionTimeoutMs: number;
-}
-
-export interface ClientParts {
-  readonly clock: Clock;
-  readonly logger: Logger;
 }
 
 type Library = typeof import('@platformatic/kafka');

@@ -1,25 +1,16 @@
 import type { ConnectionConfig, Reader, Writer } from 'nsqjs';
 import { parseAddress } from '../../core/address.js';
-import type { Clock } from '../../core/clock.js';
+import type { ClientParts, NsqTls } from './options.js';
 import { OctavoError } from '../../core/error.js';
-import type { Logger } from '../../core/logger.js';
 import { peer } from '../../core/peer.js';
-import { Certificates, type TlsOptions } from '../../core/tls.js';
+import { Certificates } from '../../core/tls.js';
 import { tlsFault } from '../../core/tls-fault.js';
 import { guard } from './guard.js';
-
-/** How a TLS connection is checked, and who we say that we are. The library cannot be told of another name than the host's. */
-export type NsqTls = Pick<TlsOptions, 'ca' | 'cert' | 'key' | 'passphrase' | 'verify'>;
 
 export interface ClientOptions {
   readonly secret: string | undefined;
   readonly tls: NsqTls | undefined;
   readonly messageTimeoutMs: number;
-}
-
-export interface ClientParts {
-  readonly clock: Clock;
-  readonly logger: Logger;
 }
 
 type Library = Pick<typeof import('nsqjs'), 'Reader' | 'Writer'>;
