@@ -144,6 +144,9 @@ export class ZooKeeperRegistry extends Registry {
   }
 
   async #follow(service: string | undefined, view: NodeView, signal: AbortSignal): Promise<void> {
+    // Who has had a list can wait for the next one.
+    if (view.listed) await this.#supervisor.soon(signal);
+    if (signal.aborted) return;
     const { link, connected } = this.#supervisor;
     const follower = new Follower(link, this.#paths, view, AbortSignal.any([signal, connected]));
     this.#followers.add(follower);

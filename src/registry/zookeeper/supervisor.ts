@@ -37,6 +37,8 @@ export class Supervisor {
   #connected: AbortController | undefined;
   /** Of a link that is not up: when it is replaced. Of one that is: when it is asked for a sign of life. */
   #timer: Timer | undefined;
+  /** Those who wait for a connection. */
+  readonly #hopeful = new Set<() => void>();
   /** Counts starts and stops, so that a start notices that it was overtaken. */
   #turn = 0;
   #starting: { resolve: () => void; reject: (error: OctavoError) => void } | undefined;
@@ -57,6 +59,20 @@ export class Supervisor {
         ? 'the zookeeper registry is not started: call start() first'
         : `the zookeeper registry has no ZooKeeper server at ${this.#where}: the connection is down`,
     );
+  }
+
+  /** Resolves once there is a connection, or by the signal. */
+  async soon(signal: AbortSignal): Promise<void> {
+    if (this.#connected !== undefined || signal.aborted) return;
+    await new Promise<void>((resolve) => {
+      const end = (): void => {
+        signal.removeEventListener('abort', end);
+        this.#hopeful.delete(end);
+        resolve();
+      };
+      signal.addEventListener('abort', end);
+      this.#hopeful.add(end);
+    });
   }
 
   /** Aborts when the connection there is is lost. */
@@ -171,6 +187,7 @@ export class Supervisor {
     this.#beat(link);
     this.#starting?.resolve();
     this.#onUp(link);
+    for (const resolve of [...this.#hopeful]) resolve();
   }
 
   #went(link: Link): void {
