@@ -148,11 +148,13 @@ describe('the pages', () => {
     ['ratelimit', 'RateLimitOptions'],
     ['shed', 'ShedOptions'],
     ['log', 'LogOptions'],
+    ['metrics', 'MetricsOptions'],
   ];
   for (const [wrapper, name] of wrapperOptions)
     it(`list the options of ${wrapper}, and no others, where it is described`, () => {
       const section = page('docs/wrappers.md').split(`\n## ${wrapper}\n`)[1]?.split('\n## ')[0] ?? '';
-      const [, ...listed] = rows(section).filter(([cell = '']) => !/^-+$/.test(cell));
+      const all = rows(section).filter(([cell = '']) => !/^-+$/.test(cell));
+      const listed = all.slice(all.findIndex(([cell]) => cell === 'option') + 1);
       assert.deepEqual(
         listed.map(([option]) => option),
         optionsIn(`src/wrapper/${wrapper}.ts`, name),

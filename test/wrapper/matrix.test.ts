@@ -17,6 +17,7 @@ import { cache } from '../../src/wrapper/cache.js';
 import { dedupe } from '../../src/wrapper/dedupe.js';
 import { fallback } from '../../src/wrapper/fallback.js';
 import { log } from '../../src/wrapper/log.js';
+import { metrics, type Metrics } from '../../src/wrapper/metrics.js';
 import { ratelimit } from '../../src/wrapper/ratelimit.js';
 import { retry } from '../../src/wrapper/retry.js';
 import { shed } from '../../src/wrapper/shed.js';
@@ -89,7 +90,9 @@ async function twice({ tap, go }: Rig): Promise<{ code: string; through: boolean
   return { code, through: tap.seen > seen };
 }
 
-const WRAPPERS: Readonly<Record<string, readonly [make: () => Wrapper, trial: Trial]>> = {
+let measured: Metrics | undefined;
+
+const WRAPPERS: Readonly<Record<string, readonly [make: () => Wrapper | Promise<Wrapper>, trial: Trial]>> = {
   timeout: [
     () => timeout({ timeoutMs: 30 }),
     async ({ tap, go }) => {
@@ -130,6 +133,19 @@ const WRAPPERS: Readonly<Record<string, readonly [make: () => Wrapper, trial: Tr
     async ({ go, logs }) => {
       await go();
       return logs.records.some(({ message }) => message === 'call' || message === 'event');
+    },
+  ],
+  metrics: [
+    async () => (measured = await metrics()),
+    async ({ go }) => {
+      const counted = async (): Promise<number> =>
+        [...((await measured?.text()) ?? '').matchAll(/^octavo_calls_total.* (\d+)$/gm)].reduce(
+          (sum, [, n]) => sum + Number(n),
+          0,
+        );
+      const before = await counted();
+      await go();
+      return (await counted()) > before;
     },
   ],
 };
@@ -219,7 +235,7 @@ async function tried(
   const kinds = KINDS.filter((kind) => (kind === 'event') === (around === 'subscriber'));
   const cells = new Map<Kind, string>();
   try {
-    await rigged(make(), around, transport, async (rig) => {
+    await rigged(await make(), around, transport, async (rig) => {
       for (const kind of kinds) {
         const each = rig(kind);
         const codes: string[] = [];
