@@ -17,7 +17,7 @@ export interface BreakerOptions {
   readonly windowMs?: number;
   /** For how long it refuses before it lets one call through to see, in milliseconds. @defaultValue `10_000` */
   readonly openMs?: number;
-  /** The codes that count as failures; `cancelled` counts as nothing, every other as a success. @defaultValue `unavailable`, `deadline_exceeded`, `internal`, `unknown`, `data_loss` */
+  /** The codes that count as failures; `cancelled` and what was not executed count as nothing, every other as a success. @defaultValue `unavailable`, `deadline_exceeded`, `internal`, `unknown`, `data_loss` */
   readonly codes?: readonly Code[];
   /** How many names it knows; the one that was asked for longest ago is forgotten. @defaultValue `1_000` */
   readonly maxNames?: number;
@@ -163,8 +163,11 @@ class Admitted {
   }
 
   ended(error: OctavoError | undefined): void {
-    const code = error?.code;
-    this.#told(code === 'cancelled' ? undefined : code !== undefined && this.#codes.includes(code));
+    if (error === undefined) return this.#told(false);
+    const failed = this.#codes.includes(error.code);
+    // What never got there says nothing of who is there.
+    const silent = !failed && (error.code === 'cancelled' || error.executed === false);
+    this.#told(silent ? undefined : failed);
   }
 
   #told(failed: boolean | undefined): void {

@@ -82,10 +82,13 @@ function keyOf(
   method: Method,
   vary: readonly string[],
 ): string | undefined {
-  const principals = [context.principal, Context.current()?.principal];
+  const callers = [context, Context.current()].map((each) => [
+    each?.principal,
+    each?.peer.certificate?.fingerprint256,
+  ]);
   const beside = ['authorization', ...vary].map((name) => metadata.getAll(name));
   try {
-    const facts = JSON.stringify([service, endpoint, principals, beside], plain);
+    const facts = JSON.stringify([service, endpoint, callers, beside], plain);
     // Whatever was decoded or is to be sent is of this type.
     const bytes = schemaOf(method.request).encode(request as object);
     return createHash('sha256').update(facts).update('\0').update(bytes).digest('base64');

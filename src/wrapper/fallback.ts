@@ -32,7 +32,7 @@ export function fallback({ to, codes = CODES }: FallbackOptions): Wrapper {
     }
     if (!streams(call) || !isAsyncIterable(reply.body)) return reply;
     const items = reply.body;
-    return { ...reply, body: orElse(items, async (reason) => iterate(await instead(reason, call))) };
+    return { ...reply, body: new OrElse(items, async (reason) => iterate(await instead(reason, call))) };
   };
   return Object.assign(wrapper, { unfit });
 }
@@ -42,23 +42,36 @@ function streams({ side, kind }: Call): boolean {
   return kind === 'server' || kind === 'bidi' || (side === 'client' && kind === 'client');
 }
 
-async function* orElse(
-  items: AsyncIterable<unknown>,
-  instead: (reason: unknown) => Promise<AsyncIterable<unknown>>,
-): AsyncIterable<unknown> {
-  let begun = false;
-  let rest: AsyncIterable<unknown>;
-  try {
-    for await (const item of items) {
-      begun = true;
-      yield item;
-    }
-    return;
-  } catch (reason) {
-    if (begun) throw reason;
-    rest = await instead(reason);
+/** The items of a stream, or of another where it failed before its first one. Whoever leaves it leaves what is behind it, at any time. */
+class OrElse implements AsyncIterableIterator<unknown> {
+  readonly #instead: (reason: unknown) => Promise<AsyncIterable<unknown>>;
+  #items: AsyncIterator<unknown>;
+  #begun = false;
+
+  constructor(items: AsyncIterable<unknown>, instead: (reason: unknown) => Promise<AsyncIterable<unknown>>) {
+    this.#items = items[Symbol.asyncIterator]();
+    this.#instead = instead;
   }
-  yield* rest;
+
+  async next(): Promise<IteratorResult<unknown>> {
+    const first = !this.#begun;
+    this.#begun = true;
+    try {
+      return await this.#items.next();
+    } catch (reason) {
+      if (!first) throw reason;
+      this.#items = (await this.#instead(reason))[Symbol.asyncIterator]();
+      return this.#items.next();
+    }
+  }
+
+  async return(): Promise<IteratorResult<unknown>> {
+    return (await this.#items.return?.()) ?? { done: true, value: undefined };
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
 }
 
 /** One value is a stream of that one. */

@@ -76,6 +76,8 @@ export interface Place {
 /** A wrapper that is a class, so that it can have things injected. */
 export interface WrapperObject {
   handle(call: Call, next: Next): Promise<Reply>;
+  /** As {@link Wrapper.unfit}. */
+  unfit?(place: Place): string | undefined;
 }
 
 /** What `@Wrap` takes. */

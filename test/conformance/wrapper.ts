@@ -82,6 +82,20 @@ export const wrapperSuite = {
     for await (const item of body as AsyncIterable<unknown>) if (seen.push(item) === 2) break;
     assert.deepEqual([seen, left], [[1, 2], true]);
   },
+  'a stream that is left before its first item is left': async ({ wrapper, side = 'server' }) => {
+    let left = false;
+    const items: AsyncIterableIterator<unknown> = {
+      next: async () => ({ done: false, value: 1 }),
+      async return() {
+        left = true;
+        return { done: true, value: undefined };
+      },
+      [Symbol.asyncIterator]: () => items,
+    };
+    const { body } = await wrapper(call({ kind: 'server', side }), async () => ({ body: items }));
+    await (body as AsyncIterable<unknown>)[Symbol.asyncIterator]().return?.();
+    assert.equal(left, true);
+  },
   'an event without a reply passes': async ({ wrapper, side = 'server' }) => {
     if (side === 'client') return; // Clients publish, and their wrappers see none of it.
     const got = await wrapper(call({ kind: 'event', endpoint: 'greetings', side: 'server' }), async () => ({

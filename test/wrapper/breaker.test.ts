@@ -72,11 +72,13 @@ describe('breaker', () => {
   });
 
   it('counts the listed codes as failures, others as successes, and cancelled calls not at all', async () => {
-    const { fail, state } = rig({ failures: 2 });
+    const { go, fail, state } = rig({ failures: 2 });
     await fail('unavailable');
     await fail('not_found');
     await fail('unavailable');
     await fail('cancelled');
+    const full = new OctavoError('resource_exhausted', 'full', { executed: false });
+    await assert.rejects(go(() => Promise.reject(full)));
     assert.equal(state(), 'closed');
     await fail('deadline_exceeded');
     assert.equal(state(), 'open');
