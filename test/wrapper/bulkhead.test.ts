@@ -3,6 +3,7 @@ import { describe, it, test } from 'node:test';
 import { OctavoError } from '../../src/core/error.js';
 import { VirtualClock } from '../../src/testing/virtual-clock.js';
 import { bulkhead } from '../../src/wrapper/bulkhead.js';
+import type { Call, Next } from '../../src/wrapper/wrapper.js';
 import { conform } from '../conformance/conform.js';
 import { wrapperSuite, type WrapperSubject } from '../conformance/wrapper.js';
 import { aCall, has, held, streamed, Wrapping } from '../support/wrapping.js';
@@ -67,6 +68,39 @@ describe('bulkhead', () => {
     await limit(third, streamed(1));
     third.context.cancel(new OctavoError('cancelled', 'nobody reads'));
     assert.equal(limit.stats().running, 0);
+  });
+
+  it('counts right whatever comes in which order', async () => {
+    const clock = new VirtualClock();
+    const coin = (sides: number): number => Math.floor(Math.random() * sides);
+    const limit = bulkhead({ maxConcurrent: 3, maxQueue: 4 });
+    const running: { call: Call; done: (how: number) => void }[] = [];
+    const waiting: Call[] = [];
+    const calls: Promise<unknown>[] = [];
+    for (let turn = 0; turn < 3_000; turn++) {
+      if (coin(2) === 0) {
+        const call = aCall(clock, { kind: coin(3) === 0 ? 'bidi' : 'unary' });
+        waiting.push(call);
+        const next: Next = () =>
+          new Promise((resolve, reject) => {
+            running.push({
+              call,
+              done: (how) => (how === 0 ? reject(new Error('no')) : resolve({ body: 1 })),
+            });
+          });
+        calls.push(limit(call, next).catch(() => {}));
+      } else if (coin(4) === 0)
+        waiting[coin(waiting.length)]?.context.cancel(new OctavoError('cancelled', 'no'));
+      else running.splice(coin(running.length), 1)[0]?.done(coin(2));
+      await Promise.resolve();
+      assert.ok(running.length <= 3 && limit.stats().running <= 3 && limit.stats().waiting <= 4);
+    }
+    for (let turn = 0; turn < 10; turn++) {
+      for (const { done } of running.splice(0)) done(1);
+      await clock.advance(0);
+    }
+    await Promise.all(calls);
+    assert.deepEqual({ ...limit.stats(), refused: 0 }, { running: 0, waiting: 0, refused: 0 });
   });
 
   it('gives each name places of its own, and forgets who is gone', async () => {

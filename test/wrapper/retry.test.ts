@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it, test } from 'node:test';
+import { dedupe } from '../../src/wrapper/dedupe.js';
 import { retry } from '../../src/wrapper/retry.js';
 import { conform } from '../conformance/conform.js';
 import { wrapperSuite, type WrapperSubject } from '../conformance/wrapper.js';
@@ -72,6 +73,14 @@ describe('retry', () => {
     await assert.rejects(Wrapping.start({ client: { callWrappers: [retry()] } }), /not "callWrappers"/);
     await assert.rejects(Wrapping.start({ server: { wrappers: [retry()] } }), /which has the loop/);
     await assert.rejects(Wrapping.start({ server: { subscriberWrappers: [retry()] } }), /use @Subscribe/);
+    await using app = await Wrapping.start({});
+    await assert.rejects(
+      app.client.echo({}, { wrappers: [dedupe()] }),
+      has('failed_precondition', {
+        message:
+          'Probe.Echo: dedupe stands around subscribers, whose events have ids: put it on their methods',
+      }),
+    );
     await assert.rejects(
       retry()(aCall(new VirtualClock()), async () => ({ body: 1 })),
       has('failed_precondition'),

@@ -39,6 +39,18 @@ describe('timeout', () => {
     assert.equal(app.clock.pending, before);
   });
 
+  it('has many calls share a timer, and ends each in time', async () => {
+    await using app = await Wrapping.start({ client: { wrappers: [timeout({ timeoutMs: 1_000 })] } });
+    const before = app.clock.pending;
+    const calls = [1, 2, 3, 4].map(() => assert.rejects(app.client.wait({}), has('deadline_exceeded')));
+    const releases = await Promise.all(calls.map(() => app.probe.waiting.next()));
+    // The client's own deadlines, the server's and the wrapper's: one timer each.
+    assert.ok(app.clock.pending - before <= 3, `${app.clock.pending - before}`);
+    await app.clock.advance(1_010);
+    await Promise.all(calls);
+    for (const release of releases) release();
+  });
+
   it('holds for a whole stream', async () => {
     await using app = await Wrapping.start({ client: { wrappers: [timeout({ timeoutMs: 50 })] } });
     const seen: number[] = [];
