@@ -43,31 +43,45 @@ export async function metrics(options: MetricsOptions = {}): Promise<Metrics> {
   );
   const registry = new Registry();
   const registers = [registry];
-  const where = ['around', 'service', 'endpoint'] as const;
-  const calls = new Counter({
+  const series = new AllSeries(maxEndpoints);
+  // What is counted here is handed over when somebody asks: with its labels each time it would cost more than the rest of a call.
+  new Counter({
     name: `${prefix}calls_total`,
     help: 'Calls, attempts, streams and deliveries of events that have ended.',
-    labelNames: [...where, 'kind', 'code'],
+    labelNames: [...WHERE, 'kind', 'code'],
     registers,
+    collect() {
+      this.reset();
+      for (const { where, kind, codes } of series)
+        for (const [code, count] of codes) this.inc({ ...where, kind, code }, count);
+    },
   });
   const durations = new Histogram({
     name: `${prefix}call_duration_seconds`,
     help: 'How long they took.',
-    labelNames: [...where, 'kind'],
+    labelNames: [...WHERE, 'kind'],
     buckets: [...buckets],
     registers,
   });
-  const inFlight = new Gauge({
+  new Gauge({
     name: `${prefix}calls_in_flight`,
     help: 'Those that have not ended.',
-    labelNames: where,
+    labelNames: WHERE,
     registers,
+    collect() {
+      this.reset();
+      for (const { where, inFlight } of series) this.inc(where, inFlight);
+    },
   });
-  const items = new Counter({
+  new Counter({
     name: `${prefix}stream_items_total`,
     help: 'Items of replies that are streams.',
-    labelNames: where,
+    labelNames: WHERE,
     registers,
+    collect() {
+      this.reset();
+      for (const { where, items } of series) if (items > 0) this.inc(where, items);
+    },
   });
   new Gauge({
     name: `${prefix}breaker_state`,
@@ -81,36 +95,83 @@ export async function metrics(options: MetricsOptions = {}): Promise<Metrics> {
           this.set({ breaker, name }, STATES[state]);
     },
   });
-  const known = new Set<string>();
-  const labelsOf = (call: Call): Record<(typeof where)[number], string> => {
-    const { service, endpoint } = call;
-    const around =
-      call.kind === 'event'
-        ? 'subscriber'
-        : call.side === 'server'
-          ? 'handler'
-          : call.peer === undefined
-            ? 'call'
-            : 'attempt';
-    const key = `${service} ${endpoint}`;
-    if (!known.has(key) && known.size >= maxEndpoints) return { around, service: 'other', endpoint: 'other' };
-    known.add(key);
-    return { around, service, endpoint };
-  };
   const wrapper: Wrapper = (call, next) => {
-    const labels = labelsOf(call);
-    const { kind, context } = call;
-    const begun = context.clock.now();
-    inFlight.inc(labels);
+    const { clock } = call.context;
+    const begun = clock.now();
+    const one = series.of(call);
+    one.inFlight++;
     return untilEnd(call, next, {
-      item: () => items.inc(labels),
+      item: () => one.items++,
       ended: (error) => {
-        const code: Code | 'ok' = error?.code ?? 'ok';
-        inFlight.dec(labels);
-        calls.inc({ ...labels, kind, code });
-        durations.observe({ ...labels, kind }, (context.clock.now() - begun) / 1_000);
+        one.inFlight--;
+        one.count(error?.code ?? 'ok');
+        durations.observe(one.timed, (clock.now() - begun) / 1_000);
       },
     });
   };
   return Object.assign(wrapper, { contentType: registry.contentType, text: () => registry.metrics() });
+}
+
+const WHERE = ['around', 'service', 'endpoint'] as const;
+
+/** What was counted of one kind of call at one place. */
+class Series {
+  readonly where: Readonly<Record<(typeof WHERE)[number], string>>;
+  readonly kind: Call['kind'];
+  /** The labels of its durations. */
+  readonly timed: Readonly<Record<(typeof WHERE)[number] | 'kind', string>>;
+  readonly codes = new Map<Code | 'ok', number>();
+  inFlight = 0;
+  items = 0;
+
+  constructor(where: Series['where'], kind: Call['kind']) {
+    this.where = where;
+    this.kind = kind;
+    this.timed = { ...where, kind };
+  }
+
+  count(code: Code | 'ok'): void {
+    this.codes.set(code, (this.codes.get(code) ?? 0) + 1);
+  }
+}
+
+/** Everything that was counted. */
+class AllSeries implements Iterable<Series> {
+  readonly #maxEndpoints: number;
+  readonly #endpoints = new Set<string>();
+  readonly #series = new Map<string, Series>();
+
+  constructor(maxEndpoints: number) {
+    this.#maxEndpoints = maxEndpoints;
+  }
+
+  of(call: Call): Series {
+    const { service, endpoint, kind } = call;
+    const around = placeOf(call);
+    return (
+      this.#series.get(`${around} ${kind} ${service} ${endpoint}`) ??
+      this.#add(around, kind, service, endpoint)
+    );
+  }
+
+  #add(around: string, kind: Call['kind'], service: string, endpoint: string): Series {
+    const name = `${service} ${endpoint}`;
+    const other = !this.#endpoints.has(name) && this.#endpoints.size >= this.#maxEndpoints;
+    const where = other ? { around, service: 'other', endpoint: 'other' } : { around, service, endpoint };
+    if (!other) this.#endpoints.add(name);
+    const key = `${around} ${kind} ${where.service} ${where.endpoint}`;
+    const series = this.#series.get(key) ?? new Series(where, kind);
+    this.#series.set(key, series);
+    return series;
+  }
+
+  [Symbol.iterator](): Iterator<Series> {
+    return this.#series.values();
+  }
+}
+
+function placeOf({ side, kind, peer: to }: Call): string {
+  if (kind === 'event') return 'subscriber';
+  if (side === 'server') return 'handler';
+  return to === undefined ? 'call' : 'attempt';
 }
