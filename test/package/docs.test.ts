@@ -140,6 +140,30 @@ describe('the pages', () => {
       );
     });
 
+  const wrapperOptions: readonly (readonly [string, string])[] = [
+    ['timeout', 'TimeoutOptions'],
+    ['retry', 'RetryOptions'],
+    ['bulkhead', 'BulkheadOptions'],
+    ['breaker', 'BreakerOptions'],
+    ['fallback', 'FallbackOptions'],
+    ['cache', 'CacheOptions'],
+    ['dedupe', 'DedupeOptions'],
+    ['ratelimit', 'RateLimitOptions'],
+    ['shed', 'ShedOptions'],
+    ['log', 'LogOptions'],
+    ['metrics', 'MetricsOptions'],
+  ];
+  for (const [wrapper, name] of wrapperOptions)
+    it(`list the options of ${wrapper}, and no others, where it is described`, () => {
+      const section = page('docs/wrappers.md').split(`\n## ${wrapper}\n`)[1]?.split('\n## ')[0] ?? '';
+      const all = rows(section).filter(([cell = '']) => !/^-+$/.test(cell));
+      const listed = all.slice(all.findIndex(([cell]) => cell === 'option') + 1);
+      assert.deepEqual(
+        listed.map(([option]) => option),
+        optionsIn(`src/wrapper/${wrapper}.ts`, name),
+      );
+    });
+
   it('list every door in the table of the README, and no other', () => {
     const { exports } = JSON.parse(page('package.json')) as { exports: Record<string, unknown> };
     const providers = Object.keys(exports)
