@@ -1,5 +1,6 @@
 import { describe, test } from 'node:test';
 import { http } from '../../src/transport/http.js';
+import { grpc } from '../../src/transport/grpc.js';
 import { memory } from '../../src/transport/memory.js';
 import { tcp } from '../../src/transport/tcp.js';
 import { clientSuite, type CallSubject } from '../conformance/client.js';
@@ -9,7 +10,7 @@ import { rpcSubject } from '../support/rpc-subject.js';
 import { wrapped } from '../support/wrapped.js';
 
 const TYPES = ['application/protobuf', 'application/json'];
-const TRANSPORTS = { http: http(), memory: memory(), tcp: tcp() };
+const TRANSPORTS = { grpc: grpc(), http: http(), memory: memory(), tcp: tcp() };
 
 for (const [name, transport] of Object.entries(TRANSPORTS))
   for (const contentType of TYPES) {

@@ -157,7 +157,7 @@ export abstract class Wire {
     this.#ending = true;
     this.forget();
     this.#letGo();
-    this.stream.close(NGHTTP2_CANCEL);
+    this.#reset();
   }
 
   /** Cuts the stream off, and says why where that can be said. */
@@ -197,7 +197,7 @@ export abstract class Wire {
     this.#ending = true;
     this.#movedAt = this.session.now();
     if (this.idle) this.finish();
-    else this.stream.close(NGHTTP2_CANCEL);
+    else this.#reset();
   }
 
   /** Takes what Node has kept of a stream that the other end opened. */
@@ -293,6 +293,12 @@ export abstract class Wire {
     if (rstCode === NGHTTP2_REFUSED_STREAM)
       return new OctavoError('unavailable', `${session.remote} did not take the call`, { executed: false });
     return session.error ?? new OctavoError('unavailable', `${session.remote} cut the call off`);
+  }
+
+  #reset(): void {
+    // Else Node writes an orderly end before the reset, and who reads that first takes the stream for ended in order.
+    this.stream._final = (done) => done();
+    this.stream.close(NGHTTP2_CANCEL);
   }
 
   #late(what: string): void {
