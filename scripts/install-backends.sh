@@ -11,9 +11,97 @@ mkdir -p "$BIN"
 # One line for each backend, and one function of its name: it installs that, or fails.
 BACKENDS=(
   "nats nats-server"
+  "rabbitmq rabbitmq-server"
+  "redis redis-server"
+  "grpc go"
+  "kafka kafka-java"
+  "nsq nsqd"
+  "etcd etcd"
+  "etcd-v2 etcd"
+  "consul consul"
+  "zookeeper zookeeper-server"
+  "kubernetes kube-apiserver"
+  "multi zookeeper-server"
 )
 
 nats() { debian nats-server; }
+rabbitmq() { debian rabbitmq-server; }
+redis() { debian redis-server; }
+# It has no server of its own: its tests build a peer on go-micro.
+grpc() { debian golang-go; }
+etcd() { debian etcd-server; }
+etcd-v2() { etcd; }
+consul() {
+  go_build "module consulb
+go 1.22
+require github.com/hashicorp/consul v1.13.9" github.com/hashicorp/consul
+}
+
+# Debian has the jars and no command that stays in the foreground: this one is the server's own process.
+zookeeper() {
+  debian zookeeper default-jre-headless || return
+  cat >"$BIN/zookeeper-server" <<'END'
+#!/bin/sh
+exec java -Xmx256m -cp '/usr/share/java/zookeeper.jar:/usr/share/java/*' org.apache.zookeeper.server.quorum.QuorumPeerMain "$@"
+END
+  chmod +x "$BIN/zookeeper-server"
+}
+
+# Two others at once.
+multi() { zookeeper && etcd; }
+
+# The API server alone, which keeps its objects in an etcd; there is no kubelet.
+kubernetes() {
+  debian etcd-server openssl || return
+  local version=1.34.3 folder
+  folder=$(mktemp -d) || return
+  (
+    cd "$folder" &&
+      printf 'module kubernetes\n\ngo 1.24.0\n\nrequire k8s.io/kubernetes v%s\n' "$version" >go.mod &&
+      go mod download "k8s.io/kubernetes@v$version" &&
+      sed -n 's|^\t*\(replace \)\{0,1\}\(k8s.io/[^ ]*\) => ./staging/.*|replace \2 => \2 v0'"${version#1}"'|p' \
+        "$(go env GOMODCACHE)/cache/download/k8s.io/kubernetes/@v/v$version.mod" >>go.mod &&
+      go build -mod=mod -o "$BIN/" k8s.io/kubernetes/cmd/kube-apiserver
+  )
+  local status=$?
+  rm -rf "$folder"
+  return $status
+}
+
+# Its classes from Maven Central, and a command that runs them: `kafka-java kafka.Kafka FILE`.
+kafka() {
+  command -v java >/dev/null && command -v mvn >/dev/null || debian default-jre-headless maven || return
+  local jars="$BIN/../kafka-4.3.1" folder
+  folder=$(mktemp -d) || return
+  cat >"$folder/pom.xml" <<'XML'
+<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>octavo</groupId>
+  <artifactId>kafka</artifactId>
+  <version>1</version>
+  <packaging>pom</packaging>
+  <dependencies>
+    <dependency>
+      <groupId>org.apache.kafka</groupId>
+      <artifactId>kafka_2.13</artifactId>
+      <version>4.3.1</version>
+    </dependency>
+  </dependencies>
+</project>
+XML
+  (cd "$folder" && mvn -q -B dependency:copy-dependencies "-DoutputDirectory=$jars") || return
+  rm -r "$folder"
+  printf '#!/bin/sh\nexec java -Xmx512m -XX:TieredStopAtLevel=1 -cp "%s/*" "$@"\n' "$(cd "$jars" && pwd)" >"$BIN/kafka-java"
+  chmod +x "$BIN/kafka-java"
+}
+
+nsq() {
+  go_build "module nsqb
+go 1.22
+require github.com/nsqio/nsq v1.3.0
+replace github.com/judwhite/go-svc => github.com/mreiferson/go-svc v1.2.2-0.20210815184239-7a96e00010f6" \
+    github.com/nsqio/nsq/apps/nsqd github.com/nsqio/nsq/apps/nsqlookupd
+}
 
 # --- how things are had
 
@@ -26,6 +114,18 @@ debian() {
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
 }
 
+# Builds packages of Go modules, in a module of our own that names their versions, as a proxy may serve versions and no list of them.
+go_build() { # GO.MOD PACKAGE ...
+  local module=$1 folder status
+  shift
+  folder=$(mktemp -d) || return
+  echo "$module" >"$folder/go.mod"
+  (cd "$folder" && go build -mod=mod -o "$BIN/" "$@")
+  status=$?
+  rm -rf "$folder"
+  return $status
+}
+
 # --- all of it
 
 failed=0
@@ -33,9 +133,9 @@ for line in "${BACKENDS[@]}"; do
   read -r name command <<<"$line"
   if [ $# -gt 0 ] && [[ " $* " != *" $name "* ]]; then continue; fi
   begin=$SECONDS
-  if command -v "$command" >/dev/null; then
-    echo "$name: there already ($(command -v "$command")), 0 s"
-  elif output=$("$name" 2>&1) && command -v "$command" >/dev/null; then
+  if path=$(type -P "$command"); then
+    echo "$name: there already ($path), 0 s"
+  elif output=$("$name" 2>&1) && type -P "$command" >/dev/null; then
     echo "$name: installed, $((SECONDS - begin)) s"
   else
     echo "$name: FAILED, $((SECONDS - begin)) s"

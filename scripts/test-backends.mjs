@@ -6,7 +6,22 @@ import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 
 /** Each backend, and the command that starts its server. The name is what its test files begin with. */
-const COMMANDS = { nats: 'nats-server' };
+const SERVERS = {
+  nats: 'nats-server',
+  rabbitmq: 'rabbitmq-server',
+  kafka: 'kafka-java',
+  nsq: 'nsqd',
+  redis: 'redis-server',
+  grpc: 'go',
+  etcd: 'etcd',
+  'etcd-v2': 'etcd',
+  consul: 'consul',
+  zookeeper: 'zookeeper-server',
+  kubernetes: 'kube-apiserver',
+  multi: 'zookeeper-server',
+};
+/** And what takes all of them. */
+const COMMANDS = { ...SERVERS, samples: Object.values(SERVERS) };
 
 const args = process.argv.slice(2);
 const flags = args.filter((arg) => arg.startsWith('-'));
@@ -22,15 +37,15 @@ if (unknown.length > 0 || flags.includes('--help')) {
 const bin = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'octavo', 'bin');
 const path = [bin, process.env.PATH].join(delimiter);
 const wanted = asked.length === 0 ? Object.keys(COMMANDS) : asked;
-const missing = wanted.filter((name) => !isThere(COMMANDS[name]));
+const missing = wanted.filter((name) => lacking(name).length > 0);
 for (const name of missing)
   console.error(
-    `\n!!! ${name} is NOT TESTED: there is no ${COMMANDS[name]}. Run scripts/install-backends.sh ${name}\n`,
+    `\n!!! ${name} is NOT TESTED: there is no ${lacking(name).join(', ')}. Run scripts/install-backends.sh${name in SERVERS ? ` ${name}` : ''}\n`,
   );
 
 const files = readdirSync('test/backends')
   .filter((file) => file.endsWith('.test.ts'))
-  .filter((file) => wanted.some((name) => file.startsWith(`${name}-`) && !missing.includes(name)))
+  .filter((file) => wanted.includes(backendOf(file)) && !missing.includes(backendOf(file)))
   .map((file) => join('dist/test/backends', file.replace(/\.ts$/, '.js')))
   .sort();
 const run =
@@ -50,6 +65,16 @@ const run =
       );
 // On a machine of one's own a server may be missing; where it counts it may not.
 process.exit(missing.length > 0 && process.env.CI === 'true' ? 1 : (run.status ?? 1));
+
+/** What a file is a test of: of `etcd` and `etcd-v2` the longer name. */
+function backendOf(file) {
+  const names = Object.keys(COMMANDS).filter((name) => file.startsWith(`${name}-`));
+  return names.sort((a, b) => b.length - a.length)[0];
+}
+
+function lacking(name) {
+  return [...new Set([COMMANDS[name]].flat())].filter((command) => !isThere(command));
+}
 
 function isThere(command) {
   return path.split(delimiter).some((folder) => {

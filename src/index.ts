@@ -44,9 +44,17 @@ export {
 } from './schema/schema.js';
 export type { ServiceClass, ServiceFacts } from './schema/service-declaration.js';
 export { topic, type Topic } from './schema/topic.js';
-export { byEndpoint, byLabel, byVersion } from './selector/filter.js';
+export {
+  byEndpoint,
+  byLabel,
+  byVersion,
+  byVersionRange,
+  preferZone,
+  type ZoneOptions,
+} from './selector/filter.js';
+export { rendezvous } from './selector/rendezvous.js';
 export * from './selector/selector.js';
-export { random, roundRobin } from './selector/strategy.js';
+export { leastInFlight, random, roundRobin, weighted, type WeightedOptions } from './selector/strategy.js';
 export * from './server/server.js';
 export { createService, run, type ServiceOptions } from './service/run.js';
 export type { AppOptions, Env, ServiceHooks, StackOptions } from './service/service.js';

@@ -35,7 +35,7 @@ export interface SubscribeOptions {
   readonly queue?: string;
   /** Whether the handler's return acknowledges. @defaultValue `true` */
   readonly autoAck?: boolean;
-  /** Whether events must wait while the subscriber is away. Fails where {@link BrokerGuarantees.durable} is false. @defaultValue `false` */
+  /** Whether events must wait while the subscribers of the queue are away. Fails without a queue, and where {@link BrokerGuarantees.durable} is false. @defaultValue `false` */
   readonly durable?: boolean;
 }
 
@@ -79,7 +79,8 @@ export abstract class Broker implements Lifecycle {
   /**
    * Hands an event to the backend. Resolves when the backend has it, which says nothing about subscribers.
    *
-   * Rejects with `failed_precondition` before `start`, and with `resource_exhausted` for what is too large or too much.
+   * Rejects with `failed_precondition` before `start`, with `resource_exhausted` for what is too large or too much, and with `unavailable`
+   * or `deadline_exceeded` where the backend did not say that it has it: never silence, and the event may be there all the same.
    */
   abstract publish(topic: string, message: Message, options?: PublishOptions): Promise<void>;
 

@@ -120,7 +120,9 @@ export class RpcClient extends Client {
     const { method, body } = request;
     const outbox = body === undefined ? new Outbox<unknown>() : undefined;
     const timeoutMs = options.timeoutMs ?? method?.options.timeoutMs;
-    const kind = request.kind ?? (method?.kind === 'unary' ? undefined : method?.kind) ?? 'bidi';
+    const given = request.kind ?? (method?.kind === 'unary' ? undefined : method?.kind) ?? 'bidi';
+    // The one request of a server stream may come by `send`, as in go-micro: then it is an item like others.
+    const kind = given === 'server' && outbox !== undefined ? 'bidi' : given;
     const call = this.#begin({ kind, request, body: outbox ?? body, options, timeoutMs });
     const reply = new Promise<Reply>((resolve, reject) => {
       const fail = (reason: unknown): void => {

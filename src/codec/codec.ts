@@ -1,17 +1,20 @@
+import type { OctavoError } from '../core/error.js';
+import type { Metadata } from '../core/metadata.js';
 import type { MessageType } from '../schema/message-type.js';
 
-/** What a message is for. An error is a response without a body. */
+/** What a message is for. An error is a response without a body, an event is never answered. */
 export type MessageKind = 'request' | 'response' | 'error' | 'event';
 
 /** What codecs with an envelope write into the body; the others leave it to the message's header. */
 export interface CallHeader {
   readonly kind: MessageKind;
-  /** Matches a response to its request. */
-  readonly id: string;
+  /** Matches a response to its request. There are envelopes that tell `7` and `'7'` apart; `null` is of a request that nobody could read. */
+  readonly id: string | number | null;
   readonly service: string;
   /** `Greeter.Hello`. */
   readonly endpoint: string;
-  readonly error?: string;
+  /** Of the kind `error`; without it, it is the end of a stream. */
+  readonly error?: OctavoError;
 }
 
 /**
@@ -25,7 +28,12 @@ export abstract class Codec {
   /** The content types it reads and writes, the preferred one first, in lower case and without parameters. */
   abstract readonly contentTypes: readonly string[];
 
-  /** What the envelope in a body says; `undefined` where this codec has no envelope. */
+  /**
+   * What the envelope in a body says; `undefined` where this codec, or this kind of message, has none. The kind that it says may be another:
+   * `error` for `response`, `event` for a `request` that is not to be answered.
+   *
+   * @throws `invalid_argument` for bytes that are no envelope
+   */
   abstract readHeader(body: Uint8Array, kind: MessageKind): CallHeader | undefined;
 
   /**
@@ -41,4 +49,26 @@ export abstract class Codec {
    * @throws `invalid_argument` for a value that `type` cannot hold, with the field's path
    */
   abstract write(header: CallHeader, value: unknown, type: MessageType | undefined): Uint8Array;
+}
+
+/** A codec that says of a call what it is in names of its own in the message's header, beside those of the wire. */
+export abstract class HeaderCodec extends Codec {
+  /** The names and values for a message. */
+  abstract writeCall(header: CallHeader): readonly (readonly [name: string, value: string])[];
+
+  /** The service and the endpoint that the header of a request names; `''` for either that it does not. */
+  abstract readCall(header: Metadata): Pick<CallHeader, 'service' | 'endpoint'>;
+}
+
+/** A codec whose requests may be several in one body. */
+export abstract class BatchCodec extends Codec {
+  /**
+   * The bodies of the requests in one body; `undefined` where it is a request itself.
+   *
+   * @throws `invalid_argument` for bytes that are neither, for none, and for too many
+   */
+  abstract split(body: Uint8Array): readonly Uint8Array[] | undefined;
+
+  /** The body that answers a batch. Bodies without bytes are of events, which have no answer; where there is no other, there are no bytes. */
+  abstract join(replies: readonly Uint8Array[]): Uint8Array;
 }

@@ -1,8 +1,8 @@
 import type { Provider } from '../core/provider.js';
-import { FREE_LEVELS, TYPED_LEVELS, jsonText, parseJson } from '../schema/json-text.js';
+import { bodyOf, bodyText } from '../schema/json-body.js';
+import { FREE_LEVELS, TYPED_LEVELS, parseJson } from '../schema/json-text.js';
 import type { JsonWriteOptions } from '../schema/json-value.js';
 import type { MessageType } from '../schema/message-type.js';
-import { schemaOf } from '../schema/schema.js';
 import { Codec, type CallHeader } from './codec.js';
 
 /** How numbers and enums are written. Go's plain structs refuse ProtoJSON's own: give them `{ int64: 'number', enums: 'number' }`. */
@@ -26,23 +26,16 @@ export class JsonCodec extends Codec {
   /** An empty body is an empty message, as in go-micro. */
   readBody(body: Uint8Array, type: MessageType | undefined): unknown {
     const levels = type === undefined ? FREE_LEVELS : TYPED_LEVELS;
-    const value = body.length === 0 ? {} : parseJson(body, levels);
-    return type === undefined ? value : schemaOf(type).fromJson(value);
+    return bodyOf(body.length === 0 ? {} : parseJson(body, levels), type);
   }
 
   write({ kind }: CallHeader, value: unknown, type: MessageType | undefined): Uint8Array {
     if (kind === 'error') return new Uint8Array(0);
-    if (type === undefined) return line(jsonText(value, FREE_LEVELS));
-    // Writing checks what it is given, field by field.
-    return line(JSON.stringify(schemaOf(type).toJson(value as object, this.#options)));
+    return Buffer.from(`${bodyText(value, type, this.#options)}\n`);
   }
 }
 
 /** Encodes as JSON. */
 export function json(options?: JsonCodecOptions): Provider<Codec> {
   return () => new JsonCodec(options);
-}
-
-function line(text: string): Uint8Array {
-  return Buffer.from(`${text}\n`);
 }

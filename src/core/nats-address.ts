@@ -1,3 +1,4 @@
+import { readCredential } from './credential.js';
 import { OctavoError } from './error.js';
 
 /** Where a NATS server is, and what its address says of us. */
@@ -21,11 +22,11 @@ export function parseServer(address: string): ServerAddress {
   const tls = scheme === 'tls';
   if (who === undefined || who === '') return { server, tls };
   const colon = who.indexOf(':');
-  if (colon < 0) return { server, tls, token: decodeURIComponent(who) };
+  if (colon < 0) return { server, tls, token: readCredential(who, server) };
   return {
     server,
     tls,
-    user: decodeURIComponent(who.slice(0, colon)),
-    pass: decodeURIComponent(who.slice(colon + 1)),
+    user: readCredential(who.slice(0, colon), server),
+    pass: readCredential(who.slice(colon + 1), server),
   };
 }

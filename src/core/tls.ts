@@ -153,6 +153,11 @@ export class Certificates {
         `tls.clientAuth of ${this.#who}`,
         'it wants tls.ca, the authority of the callers, as any other would let strangers in',
       );
+    return this.asText();
+  }
+
+  /** What is in use, for a library that takes no context. Throws `failed_precondition` before {@link start}. */
+  asText(): MaybePromise<Credentials> {
     const loaded = this.#fresh();
     return loaded instanceof Promise ? loaded.then(({ credentials }) => credentials) : loaded.credentials;
   }
@@ -161,6 +166,12 @@ export class Certificates {
   forClient(): MaybePromise<SecureContext> {
     const loaded = this.#fresh();
     return loaded instanceof Promise ? loaded.then(({ context }) => context) : loaded.context;
+  }
+
+  /** What is in use, as text, for a library that opens its own connections. Throws `failed_precondition` before {@link start}. */
+  forLibrary(): MaybePromise<Credentials> {
+    const loaded = this.#fresh();
+    return loaded instanceof Promise ? loaded.then(({ credentials }) => credentials) : loaded.credentials;
   }
 
   #fresh(): MaybePromise<Loaded> {

@@ -22,10 +22,10 @@ import {
 import { Questions, type Question } from './mdns/questions.js';
 import { SeenNodes } from './mdns/seen-nodes.js';
 import { MulticastSockets } from './mdns/sockets.js';
-import { checkRecord, freeze, frozen } from './record.js';
+import { versionsOf } from './node-record.js';
+import { checkRecord, frozen } from './record.js';
 import {
   Registry,
-  type Node,
   type RegisterOptions,
   type RegistryEvent,
   type RegistryOptions,
@@ -144,13 +144,7 @@ export class MdnsRegistry extends Registry {
     const all: Announcement[] = [...own, ...others];
     // Whose word counts for what a version has is not left to who answers first.
     all.sort((a, b) => (a.node.id < b.node.id ? -1 : 1));
-    const versions = new Map<string, { service: ServiceRecord; nodes: Node[] }>();
-    for (const { service, node } of all) {
-      const version = versions.get(service.version);
-      if (version === undefined) versions.set(service.version, { service, nodes: [node] });
-      else version.nodes.push(node);
-    }
-    return [...versions.values()].map(({ service, nodes }) => freeze({ ...service, nodes }));
+    return versionsOf(all);
   }
 
   async listServices(): Promise<readonly string[]> {

@@ -1,5 +1,6 @@
 import { Clock, type Timer } from '../core/clock.js';
 import type { Provider } from '../core/provider.js';
+import { versionsOf } from './node-record.js';
 import { checkRecord, freeze, frozen } from './record.js';
 import {
   Registry,
@@ -70,14 +71,7 @@ export class MemoryRegistry extends Registry {
   }
 
   async getService(name: string): Promise<readonly ServiceRecord[]> {
-    const versions = new Map<string, { service: ServiceRecord; nodes: Node[] }>();
-    for (const { service, node } of this.#world.entries.values()) {
-      if (service.name !== name) continue;
-      const version = versions.get(service.version) ?? { service, nodes: [] };
-      version.nodes.push(node);
-      versions.set(service.version, { ...version, service });
-    }
-    return freeze([...versions.values()].map(({ service, nodes }) => ({ ...service, nodes })));
+    return versionsOf([...this.#world.entries.values()].filter(({ service }) => service.name === name));
   }
 
   async listServices(): Promise<readonly string[]> {

@@ -12,19 +12,25 @@ interface Watch {
 export class Watches {
   readonly #registry: string;
   readonly #room: number;
+  readonly #onIdle: (() => void) | undefined;
   readonly #open = new Map<Inbox<RegistryEvent>, Watch>();
 
-  /** @param room how many changes wait for a watcher that does not read */
-  constructor(registry: string, room: number) {
+  /**
+   * @param room how many changes wait for a watcher that does not read
+   * @param onIdle called when the last one has ended
+   */
+  constructor(registry: string, room: number, onIdle?: () => void) {
     this.#registry = registry;
     this.#room = room;
+    this.#onIdle = onIdle;
   }
 
   /** Begins one, at once. It ends by its signal, by breaking out of the loop, or with all others. */
   begin({ service, signal }: WatchOptions = {}): AsyncIterable<RegistryEvent> {
     const forget = (): void => {
-      this.#open.delete(inbox);
+      const open = this.#open.delete(inbox);
       signal?.removeEventListener('abort', end);
+      if (open && this.#open.size === 0) this.#onIdle?.();
     };
     const end = (): void => {
       forget();
@@ -54,10 +60,11 @@ export class Watches {
     }
   }
 
-  end(): void {
+  /** Ends all of them, in order or with this error. */
+  end(error?: OctavoError): void {
     for (const [inbox, { forget }] of [...this.#open]) {
       forget();
-      inbox.end();
+      inbox.end(error);
     }
   }
 }

@@ -62,7 +62,7 @@ export function jsonToAny(
       if (url === undefined && Object.keys(members).length === 0) return any;
       if (typeof url !== 'string') throw new Fault('"@type" has to name the type of an Any');
       const type = typeIn(url, known);
-      any.typeUrl = url;
+      any.typeUrl = asText(url);
       any.value = packedForm(type).encode(contentIn(members, type, budget));
       return any;
     },

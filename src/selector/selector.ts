@@ -1,5 +1,6 @@
 import type { OctavoError } from '../core/error.js';
 import type { Lifecycle, MaybePromise } from '../core/lifecycle.js';
+import type { Metadata } from '../core/metadata.js';
 import type { Node, ServiceRecord } from '../registry/registry.js';
 
 /**
@@ -12,18 +13,29 @@ export type NextNode = (tried?: ReadonlySet<string>) => Node;
 /** Keeps some of what the registry gave. It must not change what it is given. */
 export type Filter = (services: readonly ServiceRecord[]) => readonly ServiceRecord[];
 
+/** What a selector knows of the attempts that are under way. */
+export interface Load {
+  /** How many go to a node of a service: those that began after somebody first asked, as counting costs something. */
+  inFlight(service: string, node: Node): number;
+}
+
 /**
  * Chooses among nodes, of which there is at least one.
  *
- * It is called for each attempt, so what it must remember between calls (where round robin stands) it keeps by service name.
+ * It is called for each attempt, so what it must remember between calls (where round robin stands) it keeps by service name. The list is
+ * the same one as long as nothing has changed.
  */
-export type Strategy = (service: string, nodes: readonly Node[]) => Node;
+export type Strategy = (service: string, nodes: readonly Node[], load?: Load) => Node;
 
 export interface SelectOptions {
   /** Each gets what the one before left. Pass the same functions at each call: what they leave is remembered by identity. */
   readonly filters?: readonly Filter[];
   /** @defaultValue the selector's own */
   readonly strategy?: Strategy;
+  /** The call that a node is chosen for, as far as a selector may look at it. */
+  readonly call?: { readonly metadata: Metadata };
+  /** Whether it is only asked if there is a node, and no attempt follows. @defaultValue `false` */
+  readonly probe?: boolean;
 }
 
 /**
@@ -42,7 +54,7 @@ export abstract class Selector implements Lifecycle {
    */
   abstract select(service: string, options?: SelectOptions): MaybePromise<NextNode>;
 
-  /** Says how an attempt ended, so that a selector can learn. Called after every attempt. */
+  /** Says how an attempt ended, so that a selector can learn. Called once after every attempt, cancelled ones too. */
   abstract mark(service: string, node: Node, error?: OctavoError): void;
 
   /** Forgets what it learnt of a service. */

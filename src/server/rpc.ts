@@ -6,7 +6,7 @@ import { Identity } from '../core/identity.js';
 import { Logger } from '../core/logger.js';
 import type { Provider } from '../core/provider.js';
 import { Registry } from '../registry/registry.js';
-import { Transport, type Listener, type Probes } from '../transport/transport.js';
+import { MESSAGE_LIMITS, Transport, type Listener, type Probes } from '../transport/transport.js';
 import { DispatchingServer, defined, type DispatchingServerParts } from './dispatching-server.js';
 import { Intake } from './rpc/intake.js';
 import type { Server, ServerOptions } from './server.js';
@@ -37,7 +37,9 @@ export class RpcServer extends DispatchingServer {
   protected enter(address: string, probes: Probes): Promise<Listener> {
     this.#checkStreams();
     const { dispatcher, subscriptions, service, options: times } = this;
-    const intake = new Intake({ ...this.#parts, service, dispatcher, subscriptions, times });
+    const { maxMessageBytes = MESSAGE_LIMITS.maxMessageBytes } = this.#parts.transport.options;
+    const parts = { ...this.#parts, service, dispatcher, subscriptions, times, maxMessageBytes };
+    const intake = new Intake(parts);
     this.#intake = intake;
     return this.#parts.transport.listen(address, (socket) => intake.take(socket), { probes });
   }

@@ -32,7 +32,7 @@ export interface SubscriptionOptions {
   readonly deadLetter?: boolean;
   /** `'manual'` leaves it to `context.ack()` and `context.nack()`. @defaultValue `'auto'`, after the handler */
   readonly ack?: 'auto' | 'manual';
-  /** Whether events wait while no node is there. Fails at start where the broker cannot. @defaultValue `false` */
+  /** Whether events wait for the queue while no node is there. Fails at start without a `queue`, and where the broker cannot. @defaultValue `false` */
   readonly durable?: boolean;
 }
 

@@ -67,7 +67,8 @@ export class Subscriptions {
       throw new OctavoError('not_found', `${this.#parts.identity.name} has no subscriber of "${topic}"`, {
         executed: false,
       });
-    for (const each of matching) await each.once(message, 1, { acknowledge() {}, refuse() {} });
+    for (const each of matching)
+      await each.once({ topic, message, attempt: 1 }, { acknowledge() {}, refuse() {} });
   }
 
   async #remove(running: Running): Promise<void> {

@@ -17,6 +17,7 @@ import { Transport } from '../transport/transport.js';
 import type { Container } from './container.js';
 import type { Environment } from './env.js';
 import type { StackOptions } from './service.js';
+import { several } from './several.js';
 
 /** How the slots that a service has for itself are made. */
 export interface ServiceStack {
@@ -31,6 +32,19 @@ const REGISTRIES = {
   mdns: async (addresses) =>
     (await import('../registry/mdns.js')).mdns(addresses === undefined ? {} : mdnsAt(addresses)),
   memory: async () => (await import('../registry/memory.js')).memory(),
+  nats: async (addresses) => (await import('../registry/nats.js')).nats({ ...(addresses && { addresses }) }),
+  multi: (addresses): Promise<Provider<Registry>> => several(REGISTRIES, addresses),
+  consul: async (addresses) =>
+    (await import('../registry/consul.js')).consul({ ...(addresses && { addresses }) }),
+  etcd: async (addresses) => (await import('../registry/etcd.js')).etcd({ ...(addresses && { addresses }) }),
+  etcdv3: async (addresses) =>
+    (await import('../registry/etcd.js')).etcd({ ...(addresses && { addresses }) }),
+  'etcd-v2': async (addresses) =>
+    (await import('../registry/etcd-v2.js')).etcdV2({ ...(addresses && { addresses }) }),
+  zookeeper: async (addresses) =>
+    (await import('../registry/zookeeper.js')).zookeeper({ ...(addresses && { addresses }) }),
+  kubernetes: async (addresses) =>
+    (await import('../registry/kubernetes.js')).kubernetes({ ...(addresses && { addresses }) }),
 } satisfies Record<string, (addresses: readonly string[] | undefined) => Promise<Provider<Registry>>>;
 
 /** Interfaces as a variable lists them: `127.0.0.1`, or `127.0.0.1:5454` where mDNS has another port than its own. */
@@ -50,6 +64,16 @@ const BROKERS = {
   http: async (addresses) =>
     (await import('../broker/http.js')).http({ ...(addresses?.[0] && { address: addresses[0] }) }),
   memory: async () => (await import('../broker/memory.js')).memory(),
+  'nats-jetstream': async (addresses) =>
+    (await import('../broker/nats-jetstream.js')).natsJetStream({ ...(addresses && { addresses }) }),
+  nats: async (addresses) => (await import('../broker/nats.js')).nats({ ...(addresses && { addresses }) }),
+  kafka: async (addresses) => (await import('../broker/kafka.js')).kafka({ ...(addresses && { addresses }) }),
+  nsq: async (addresses) => (await import('../broker/nsq.js')).nsq({ ...(addresses && { addresses }) }),
+  redis: async (addresses) => (await import('../broker/redis.js')).redis({ ...(addresses && { addresses }) }),
+  'redis-streams': async (addresses) =>
+    (await import('../broker/redis-streams.js')).redisStreams({ ...(addresses && { addresses }) }),
+  rabbitmq: async (addresses) =>
+    (await import('../broker/rabbitmq.js')).rabbitmq({ ...(addresses && { addresses }) }),
 } satisfies Record<string, (addresses: readonly string[] | undefined) => Promise<Provider<Broker>>>;
 
 const TRANSPORTS = {
@@ -59,11 +83,30 @@ const TRANSPORTS = {
   grpc: async () => (await import('../transport/grpc.js')).grpc(),
   nats: async (addresses) => (await import('../transport/nats.js')).nats({ ...(addresses && { addresses }) }),
   udp: async () => (await import('../transport/udp.js')).udp(),
+  rabbitmq: async (addresses) =>
+    (await import('../transport/rabbitmq.js')).rabbitmq({ ...(addresses && { addresses }) }),
 } satisfies Record<string, (addresses: readonly string[] | undefined) => Promise<Provider<Transport>>>;
 
-const SELECTORS: Record<string, Loader<Selector>> = {
+const SELECTORS: Record<string, (env: Environment) => Promise<Provider<Selector>>> = {
   cache: async () => (await import('../selector/cache.js')).cache(),
+  blacklist: async () => (await import('../selector/blacklist.js')).blacklist(),
+  label: async (env) =>
+    (await import('../selector/label.js')).label({
+      labels: Object.entries(env.pairs('MICRO_SELECTOR_LABELS') ?? {}),
+    }),
+  named: async () => (await import('../selector/named.js')).named(),
+  static: async (env) => (await import('../selector/static.js')).staticSelector(staticIn(env)),
+  shard: async () => (await import('../selector/shard.js')).shard(),
+  p2c: async () => (await import('../selector/p2c.js')).p2c(),
 };
+
+/** As go-micro's static selector has it. */
+function staticIn(env: Environment): { domain?: string; port?: number } {
+  const domain = env.text('STATIC_SELECTOR_DOMAIN_NAME');
+  const port = env.count('STATIC_SELECTOR_PORT_NUMBER');
+  return { ...(domain !== undefined && { domain }), ...(port !== undefined && { port }) };
+}
+
 const CLIENTS: Record<string, Loader<Client>> = { rpc: async () => (await import('../client/rpc.js')).rpc() };
 const SERVERS: Record<string, Loader<Server>> = { rpc: async () => (await import('../server/rpc.js')).rpc() };
 
@@ -96,10 +139,16 @@ export async function stack(
     Broker,
     options.broker ?? (await env.choice('MICRO_BROKER', BROKERS, 'http')(env.list('MICRO_BROKER_ADDRESS'))),
   );
-  container.provide(Selector, options.selector ?? (await env.choice('MICRO_SELECTOR', SELECTORS, 'cache')()));
+  container.provide(
+    Selector,
+    options.selector ?? (await env.choice('MICRO_SELECTOR', SELECTORS, 'cache')(env)),
+  );
   const codecs = options.codecs ?? [
     (await import('../codec/protobuf.js')).protobuf(),
     (await import('../codec/json.js')).json(),
+    // Go's callers of old speak these where nothing says what a node speaks.
+    (await import('../codec/jsonrpc.js')).jsonrpc(),
+    (await import('../codec/protorpc.js')).protorpc(),
   ];
   container.provide(Codecs, (resolve) => new Codecs(codecs.map((codec) => codec(resolve))));
   const { server } = options;

@@ -26,11 +26,26 @@ export const VARIABLES = {
   },
   MICRO_TRANSPORT: { meaning: 'which transport', form: 'name', fallback: 'http' },
   MICRO_TRANSPORT_ADDRESS: {
-    meaning: 'where the server of the transport is, for nats',
+    meaning: 'where the server of the transport is, for nats and rabbitmq',
     form: 'list',
     fallback: 'the transport’s own',
   },
   MICRO_SELECTOR: { meaning: 'which selector', form: 'name', fallback: 'cache' },
+  MICRO_SELECTOR_LABELS: {
+    meaning: 'for the label selector: what it prefers, the most wanted first',
+    form: 'pairs',
+    fallback: 'none',
+  },
+  STATIC_SELECTOR_DOMAIN_NAME: {
+    meaning: 'for the static selector: put behind the name of a service',
+    form: 'text',
+    fallback: 'none',
+  },
+  STATIC_SELECTOR_PORT_NUMBER: {
+    meaning: 'for the static selector: the port of every service',
+    form: 'count',
+    fallback: '8080',
+  },
   MICRO_CLIENT: { meaning: 'which client', form: 'name', fallback: 'rpc' },
   MICRO_SERVER: { meaning: 'which server', form: 'name', fallback: 'rpc' },
   MICRO_SERVER_NAME: { meaning: 'the name of the service', form: 'text', fallback: '`@Service({ name })`' },

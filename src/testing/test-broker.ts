@@ -5,6 +5,7 @@ import {
   type SubscribeOptions,
   type Subscriber,
 } from '../broker/broker.js';
+import { checkDurable } from '../broker/served.js';
 import { OctavoError } from '../core/error.js';
 import { InHand } from '../core/in-hand.js';
 import type { Message } from '../core/message.js';
@@ -69,6 +70,7 @@ export class TestBroker extends Broker {
     options: SubscribeOptions = {},
   ): Promise<Subscriber> {
     this.#check();
+    checkDurable(this, topic, options);
     const running: Running = { topic, handler, inHand: new InHand() };
     this.#running.add(running);
     return {

@@ -10,7 +10,7 @@ import {
   writeFrame,
   writeMessage,
   type FrameType,
-} from '../../src/transport/nats/frame.js';
+} from '../../src/transport/bus/frame.js';
 import {
   ANY,
   answering,

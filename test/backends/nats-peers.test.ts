@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { FRAME, writeFrame } from '../../src/transport/nats/frame.js';
+import { FRAME, writeFrame } from '../../src/transport/bus/frame.js';
 import { EMPTY, type Message } from '../../src/core/message.js';
 import { Metadata } from '../../src/core/metadata.js';
 import type { NatsTransport } from '../../src/transport/nats.js';
@@ -17,6 +17,7 @@ import {
   text,
 } from '../conformance/transport/talk.js';
 import { Bench, failure, timed } from '../support/nats-bench.js';
+import { holdsForSharedAddresses } from '../support/shared-address.js';
 import { startPeer } from '../support/peer-process.js';
 import { RawNats } from '../support/raw-nats.js';
 import type { ServerProcess } from '../support/server-process.js';
@@ -198,4 +199,9 @@ describe('two transports at one server', () => {
       const error = await failure(() => other.listen('greeter', echo));
       assert.match(error.message, /the address greeter is in use/);
     }));
+});
+
+describe('servers that share an address over nats', () => {
+  it('are a queue group: all get calls, also who comes later, and none who has left', () =>
+    Bench.with((bench) => holdsForSharedAddresses(() => bench.started({ shared: true, keepaliveMs: 50 }))));
 });

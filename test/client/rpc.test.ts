@@ -306,4 +306,15 @@ describe('Debug.Log', () => {
     assert.equal(lines.length, 1);
     assert.match(JSON.stringify(lines[0]), /"message":"serving"/);
   });
+
+  it('is asked by what is sent, where there is no body', async () => {
+    const service = createService({ ...stack(), services: [Shaky] });
+    await service.start();
+    const asked = { service: 'shaky', endpoint: 'Debug.Log', contentType: 'application/json' };
+    const stream = service.client.stream({ ...asked, kind: 'server' });
+    await stream.send({ count: 1 });
+    assert.match(JSON.stringify(await stream.receive()), /"message":"serving"/);
+    assert.equal(await stream.receive(), undefined);
+    await service.stop();
+  });
 });

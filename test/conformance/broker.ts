@@ -376,6 +376,182 @@ export const brokerSuite = {
   },
   'asking for what the backend cannot keep fails': async (broker) => {
     if (broker.guarantees.durable) return;
+    const options = { queue: 'q', durable: true };
+    await fails(() => broker.subscribe('topic', () => {}, options), 'failed_precondition');
+  },
+  'a durable subscription without a queue is refused, as nobody is named whom events wait for': async (
+    broker,
+  ) => {
     await fails(() => broker.subscribe('topic', () => {}, { durable: true }), 'failed_precondition');
+  },
+  'events wait for a durable queue that is away, where that is promised': async (broker, fresh) => {
+    if (!broker.guarantees.durable) return;
+    const inbox = new Inbox();
+    const durable = { queue: 'q', durable: true };
+    const first = await broker.subscribe('topic', inbox.handler, durable);
+    await broker.publish('topic', message('here'));
+    await inbox.holds(1);
+    await first.unsubscribe();
+    for (const each of ['a', 'b', 'c']) await broker.publish('topic', message(each));
+    const other = await fresh();
+    await other.start();
+    await other.subscribe('topic', inbox.handler, durable);
+    const got = await inbox.holds(4);
+    assert.deepEqual(new Set(got.slice(1)), new Set(['a', 'b', 'c']));
+  },
+  'what a durable queue had in hand and did not acknowledge comes again, where that is promised': async (
+    broker,
+    fresh,
+  ) => {
+    if (!broker.guarantees.durable) return;
+    const options = { queue: 'q', durable: true, autoAck: false };
+    const held = new Inbox();
+    await broker.subscribe('topic', held.handler, options);
+    await broker.publish('topic', message('x'));
+    await held.holds(1);
+    await broker.stop();
+    const other = await fresh();
+    await other.start();
+    const again = new Inbox();
+    await other.subscribe('topic', again.handler, options);
+    assert.deepEqual(await again.holds(1), ['x']);
+    again.deliveries[0]?.ack();
+  },
+  'of ack and nack only the first counts, where what is refused comes again': async (broker) => {
+    if (!broker.guarantees.redelivery) return;
+    const inbox = new Inbox();
+    await broker.subscribe(
+      'topic',
+      (delivery) => {
+        inbox.handler(delivery);
+        if (textOf(delivery) === 'nacked' && delivery.attempt === 1) delivery.nack({ delayMs: 1 });
+        delivery.ack();
+        delivery.nack({ delayMs: 1 });
+      },
+      { autoAck: false },
+    );
+    await broker.publish('topic', message('acked'));
+    await broker.publish('topic', message('nacked'));
+    await inbox.holds(3);
+    await broker.publish('topic', message('last'));
+    const texts = await inbox.holds(4);
+    assert.deepEqual(texts.toSorted(), ['acked', 'last', 'nacked', 'nacked']);
+  },
+  'a refused event comes no earlier than was asked for, and lets others pass meanwhile': async (broker) => {
+    if (!broker.guarantees.redelivery) return;
+    const inbox = new Inbox();
+    const times: number[] = [];
+    await broker.subscribe(
+      'topic',
+      (delivery) => {
+        if (textOf(delivery) === 'late') times.push(performance.now());
+        inbox.handler(delivery);
+        if (delivery.attempt === 1 && textOf(delivery) === 'late') delivery.nack({ delayMs: 300 });
+        else delivery.ack();
+      },
+      { autoAck: false },
+    );
+    await broker.publish('topic', message('late'));
+    await inbox.holds(1);
+    await broker.publish('topic', message('next'));
+    assert.deepEqual(await inbox.holds(3), ['late', 'next', 'late']);
+    const [first = 0, second = 0] = times;
+    // A backend may count in whole milliseconds.
+    assert.ok(second - first >= 295, `after ${second - first} ms`);
+  },
+  'a slow handler keeps no other subscription waiting': async (broker) => {
+    const gate = gated();
+    const begun = new Inbox();
+    const quick = new Inbox();
+    await broker.subscribe('slow', async (delivery) => {
+      begun.handler(delivery);
+      await gate.open;
+    });
+    await broker.subscribe('quick', quick.handler);
+    // A publish may wait for the handler.
+    const published = broker.publish('slow', message('x'));
+    await begun.holds(1);
+    for (const each of ['a', 'b', 'c']) await broker.publish('quick', message(each));
+    await quick.holds(3);
+    gate.release();
+    await published;
+  },
+  'a handler may publish, and wait for that': async (broker) => {
+    const inbox = new Inbox();
+    await broker.subscribe('answers', inbox.handler);
+    await broker.subscribe('questions', async (delivery) => {
+      await broker.publish('answers', message(`to ${textOf(delivery)}`));
+    });
+    for (const each of ['a', 'b']) await broker.publish('questions', message(each));
+    const got = await inbox.holds(2);
+    assert.deepEqual(got.toSorted(), ['to a', 'to b']);
+  },
+  'many publishes at once all arrive': async (broker) => {
+    const inbox = new Inbox();
+    await broker.subscribe('topic', inbox.handler);
+    const sent = Array.from({ length: 500 }, (_, n) => String(n));
+    await Promise.all(sent.map((each) => broker.publish('topic', message(each))));
+    const got = await inbox.holds(500);
+    assert.deepEqual(new Set(got), new Set(sent));
+  },
+  'a queue loses nothing when a member leaves in the middle of many events, where that is promised': async (
+    broker,
+    fresh,
+  ) => {
+    if (!broker.guarantees.queues || broker.guarantees.delivery !== 'at-least-once') return;
+    const other = await fresh();
+    await other.start();
+    const seen = new Set<string>();
+    const complete = gated();
+    const take = (delivery: Delivery): void => {
+      seen.add(textOf(delivery));
+      if (seen.size === 300) complete.release();
+    };
+    await broker.subscribe('topic', take, { queue: 'q' });
+    const leaving = await other.subscribe('topic', take, { queue: 'q' });
+    const sent = Array.from({ length: 300 }, (_, n) => String(n));
+    const publishing = Promise.all(sent.map((each) => broker.publish('topic', message(each))));
+    await leaving.unsubscribe();
+    await publishing;
+    await complete.open;
+  },
+  'topics that look alike are apart': async (broker) => {
+    const inboxes = new Map<string, Inbox>();
+    const topics = ['orders', 'orders.made', 'orders.made.dead', 'orders-made', 'Orders'];
+    for (const topic of topics) {
+      const inbox = new Inbox();
+      inboxes.set(topic, inbox);
+      await broker.subscribe(topic, inbox.handler);
+    }
+    for (const topic of topics) await broker.publish(topic, message(topic));
+    for (const [topic, inbox] of inboxes) assert.deepEqual(await inbox.holds(1), [topic]);
+    for (const [topic, inbox] of inboxes)
+      assert.deepEqual(
+        inbox.deliveries.map((delivery) => [delivery.topic, textOf(delivery)]),
+        [[topic, topic]],
+      );
+  },
+  'a header arrives whole: empty and long values, several of one name, any text': async (broker) => {
+    const inbox = new Inbox();
+    await broker.subscribe('topic', inbox.handler);
+    const header = new Metadata({
+      Empty: '',
+      Long: 'x'.repeat(4_000),
+      Quoted: `"a", {b}; c='d' \\ %41`,
+      'Bytes-Bin': Uint8Array.of(0, 1, 255),
+    });
+    header.append('Several', 'one').append('Several', 'two');
+    await broker.publish('topic', { header, body: Buffer.from('x') });
+    await inbox.holds(1);
+    const got = inbox.deliveries[0]?.message.header;
+    for (const name of ['Empty', 'Long', 'Quoted', 'several'])
+      assert.equal(got?.get(name), header.get(name), name);
+    assert.deepEqual(got?.getBytes('bytes-bin'), [Uint8Array.of(0, 1, 255)]);
+  },
+  'publishing and subscribing after the stop are refused': async (broker) => {
+    await broker.subscribe('topic', () => {});
+    await broker.stop();
+    await fails(() => broker.publish('topic', message('x')), 'failed_precondition');
+    await fails(() => broker.subscribe('topic', () => {}), 'failed_precondition');
   },
 } satisfies Suite<Broker>;

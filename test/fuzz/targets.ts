@@ -1,4 +1,5 @@
 import type { Target } from './target.js';
+import { batches, grpcFrames, jsonRpc, jsonRpc2, msgpack, protoRpc } from './targets/codecs.js';
 import {
   addresses,
   durations,
@@ -10,8 +11,11 @@ import {
 } from './targets/core.js';
 import { httpMessages, httpWriting } from './targets/http.js';
 import { mdnsPackets, mdnsPayloads } from './targets/mdns.js';
-import { natsEnvelopes, natsFrames } from './targets/nats.js';
+import { natsEnvelopes, natsFrames, natsChanges } from './targets/nats.js';
+import { redisAddresses, redisEntries } from './targets/redis.js';
+import { consulTags, httpAddresses, registryRecords } from './targets/registry.js';
 import { protoJson, protobuf, protobufClosures, times } from './targets/schema.js';
+import { versionRanges, versions } from './targets/selector.js';
 import { tcpConnections, tcpFrames, tcpHeaders, tcpPrefaces } from './targets/tcp.js';
 import { udpDatagrams } from './targets/udp.js';
 
@@ -28,10 +32,22 @@ export const targets: readonly Target[] = [
   mdnsPayloads,
   natsEnvelopes,
   natsFrames,
+  natsChanges,
+  redisEntries,
+  redisAddresses,
+  registryRecords,
+  consulTags,
+  httpAddresses,
   protobuf,
   protobufClosures,
   protoJson,
   times,
+  jsonRpc,
+  jsonRpc2,
+  batches,
+  protoRpc,
+  msgpack,
+  grpcFrames,
   envelopes,
   wireErrors,
   errorWriting,
@@ -39,4 +55,6 @@ export const targets: readonly Target[] = [
   timeouts,
   durations,
   addresses,
+  versions,
+  versionRanges,
 ];

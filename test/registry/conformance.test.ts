@@ -2,6 +2,7 @@ import { describe, test } from 'node:test';
 import { CachedRegistry } from '../../src/registry/cache.js';
 import { MdnsRegistry } from '../../src/registry/mdns.js';
 import { MemoryRegistry, MemoryWorld } from '../../src/registry/memory.js';
+import { MultiRegistry } from '../../src/registry/multi.js';
 import type { Registry } from '../../src/registry/registry.js';
 import { conform } from '../conformance/conform.js';
 import { registrySuite } from '../conformance/registry.js';
@@ -49,6 +50,25 @@ describe('MdnsRegistry', () => {
       async () => new MdnsRegistry({ interfaces: ['127.0.0.1'], port: (await share()).port }, parts()),
     ),
   );
+});
+
+/** Writes to two, and reads from a third too. */
+function several(world: MemoryWorld): MultiRegistry {
+  const other = others.get(world) ?? new MemoryWorld();
+  others.set(world, other);
+  const [first, second] = [world, other].map((each) => new MemoryRegistry({ world: each }, parts()));
+  const read = [new MemoryRegistry({ world: new MemoryWorld() }, parts())];
+  return new MultiRegistry({ write: [first, second].filter((each) => each !== undefined), read }, parts());
+}
+/** The world of the second registry, for each first one's. */
+const others = new WeakMap<MemoryWorld, MemoryWorld>();
+
+describe('MultiRegistry', () => {
+  eachTest((share) => conform(test, registrySuite, async () => several((await share()).world)));
+});
+
+describe('a wrapped MultiRegistry', () => {
+  eachTest((share) => conform(test, registrySuite, async () => wrapped(several((await share()).world))));
 });
 
 describe('a CachedRegistry around a MemoryRegistry', () => {

@@ -184,6 +184,10 @@ describe('Any in JSON', () => {
         { plain: { '@type': url('google.protobuf.Value'), value: [{ a: '\ud800' }] } },
         /\.plain\.value\[0\]\["a"\]: expected a string without lone/,
       ],
+      [
+        { content: { '@type': `\ud800${url('sample.Scalars')}` } },
+        /\.content: expected a string without lone/,
+      ],
     ];
     for (const [json, message] of wrong) refused(() => fromJson(json), message);
     refused(

@@ -10,10 +10,20 @@ import { rpcSubject } from '../support/rpc-subject.js';
 import { wrapped } from '../support/wrapped.js';
 
 const TYPES = ['application/protobuf', 'application/json'];
+/** Of the other codecs, which the transport does not matter to. */
+const OTHERS = [
+  'application/json-rpc',
+  'application/json-rpc2',
+  'application/proto-rpc',
+  'application/msgpack-rpc',
+  'application/mercury',
+  'application/grpc+proto',
+  'application/grpc+json',
+];
 const TRANSPORTS = { grpc: grpc(), http: http(), memory: memory(), tcp: tcp() };
 
 for (const [name, transport] of Object.entries(TRANSPORTS))
-  for (const contentType of TYPES) {
+  for (const contentType of name === 'http' ? [...TYPES, ...OTHERS] : TYPES) {
     describe(`RpcClient over ${name}, ${contentType}`, () => {
       conform<CallSubject, typeof clientSuite>(test, clientSuite, () => rpcSubject(transport, contentType));
     });

@@ -3,7 +3,9 @@ import { describe, it } from 'node:test';
 import { OctavoError } from '../../src/core/error.js';
 import { memory as memoryBroker } from '../../src/broker/memory.js';
 import { memory as memoryRegistry } from '../../src/registry/memory.js';
-import { Registry } from '../../src/registry/registry.js';
+import { Registry, type Node } from '../../src/registry/registry.js';
+import { LabelSelector } from '../../src/selector/label.js';
+import { Selector, type Filter } from '../../src/selector/selector.js';
 import { rpc } from '../../src/server/rpc.js';
 import { readDuration } from '../../src/service/duration.js';
 import { Environment } from '../../src/service/env.js';
@@ -102,15 +104,22 @@ describe('the environment', () => {
     MICRO_BROKER: 'pigeon',
     MICRO_TRANSPORT: 'boat',
     MICRO_SELECTOR: 'dice',
+    MICRO_SELECTOR_LABELS: 'zone',
+    STATIC_SELECTOR_PORT_NUMBER: 'http',
     MICRO_CLIENT: 'letter',
     MICRO_SERVER: 'waiter',
     MICRO_LOG_LEVEL: 'loud',
+  };
+  /** What makes somebody read a variable. */
+  const NEEDED: Readonly<Record<string, Env>> = {
+    MICRO_SELECTOR_LABELS: { MICRO_SELECTOR: 'label' },
+    STATIC_SELECTOR_PORT_NUMBER: { MICRO_SELECTOR: 'static' },
   };
   for (const [name, value] of Object.entries(wrong))
     it(`refuses ${name}=${value}, naming it and what there is`, async () => {
       const service = createService({
         services: [Thing],
-        env: { MICRO_REGISTRY: 'memory', MICRO_BROKER: 'memory', [name]: value },
+        env: { MICRO_REGISTRY: 'memory', MICRO_BROKER: 'memory', ...NEEDED[name], [name]: value },
       });
       await assert.rejects(service.start(), saying(name, value));
     });
@@ -130,6 +139,54 @@ describe('the environment', () => {
       ['memory', 'memory', 'memory'],
     );
     await service.stop();
+  });
+
+  const selecting = async (
+    env: Readonly<Record<string, string>>,
+    run: (selector: Selector) => unknown,
+  ): Promise<void> => {
+    const stack = {
+      MICRO_REGISTRY: 'memory',
+      MICRO_BROKER: 'memory',
+      MICRO_TRANSPORT: 'memory',
+      MICRO_LOG_LEVEL: 'error',
+    };
+    await using service = createService({ services: [Thing], env: { ...stack, ...env } });
+    await service.start();
+    await run(service.resolve(Selector));
+  };
+
+  for (const name of ['cache', 'blacklist', 'label', 'named', 'static', 'shard', 'p2c'])
+    it(`chooses the selector ${name}`, () =>
+      selecting({ MICRO_SELECTOR: name }, (selector) => assert.equal(selector.name, name)));
+
+  it('says what the label selector prefers, and the address that the static one makes', async () => {
+    const env = { MICRO_SELECTOR: 'label', MICRO_SELECTOR_LABELS: 'disk=ssd, zone=a' };
+    await selecting(env, async (selector) => {
+      assert.ok(selector instanceof LabelSelector);
+      const services = { name: 'x', version: '1', metadata: {}, endpoints: [] };
+      const node = (id: string, metadata: Readonly<Record<string, string>>): Node => ({
+        id,
+        address: '',
+        metadata,
+      });
+      const nodes = [node('1', {}), node('2', { zone: 'a' }), node('3', { disk: 'ssd' })];
+      const found: Filter = () => [{ ...services, nodes }];
+      const next = await selector.select('thing', { filters: [found] });
+      assert.deepEqual([next().id, next(new Set('3')).id, next(new Set('32')).id], ['3', '2', '1']);
+    });
+    const address = async (more: Readonly<Record<string, string>>): Promise<string | undefined> => {
+      let at: string | undefined;
+      await selecting({ MICRO_SELECTOR: 'static', ...more }, async (selector) => {
+        at = (await selector.select('greeter'))().address;
+      });
+      return at;
+    };
+    assert.equal(await address({}), 'greeter:8080');
+    assert.equal(
+      await address({ STATIC_SELECTOR_DOMAIN_NAME: 'shop.svc', STATIC_SELECTOR_PORT_NUMBER: '9000' }),
+      'greeter.shop.svc:9000',
+    );
   });
 
   it('says on which interfaces mDNS is, and on which port', async () => {

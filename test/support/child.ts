@@ -64,6 +64,11 @@ export class Child {
     return this.#ended;
   }
 
+  /** The exit status, or the signal, when it ends by itself. */
+  get ended(): Promise<number | string> {
+    return this.#ended;
+  }
+
   get errors(): string {
     return this.#errors;
   }

@@ -3,6 +3,7 @@ import { inspect } from 'node:util';
 import { OctavoError } from '../../src/core/error.js';
 import type { TestLogger } from '../../src/testing/test-logger.js';
 import { NatsTransport, type NatsTransportOptions } from '../../src/transport/nats.js';
+import type { Transport } from '../../src/transport/transport.js';
 import { call, message, text } from '../conformance/transport/talk.js';
 import { NatsServer, type NatsServerOptions } from './nats-server.js';
 import { parts } from './parts.js';
@@ -62,7 +63,7 @@ export async function failure(run: () => unknown): Promise<OctavoError> {
 }
 
 /** Calls again until it works. */
-export async function works(transport: NatsTransport, listener: { address: string }): Promise<void> {
+export async function works(transport: Transport, listener: { address: string }): Promise<void> {
   for (;;)
     try {
       const listening = { ...listener, close: async () => {} };

@@ -1,32 +1,58 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePorts } from './free-port.js';
 import { accepts, ServerProcess } from './server-process.js';
+
+const STORE = 'store';
 
 export interface NatsServerOptions {
   /** More arguments for `nats-server`, such as `--user`. */
   readonly args?: readonly string[];
   /** The text of a configuration file. */
   readonly config?: string;
+  /** Whether it keeps streams, in a folder of its own. */
+  readonly jetStream?: boolean;
+  /** Whether it tells of its connections, by HTTP. */
+  readonly monitored?: boolean;
 }
 
 /** A NATS server of a test's own, at a port that stays the same when it is killed and started again. */
 export class NatsServer {
   readonly port: number;
+  /** Where it tells of its connections. */
+  readonly monitor: string;
   readonly #folder: string;
   readonly #args: readonly string[];
   #process: ServerProcess;
 
-  private constructor(port: number, folder: string, args: readonly string[], process: ServerProcess) {
+  private constructor(
+    {
+      port,
+      monitorPort,
+      folder,
+      args,
+    }: { port: number; monitorPort: number; folder: string; args: readonly string[] },
+    process: ServerProcess,
+  ) {
     this.port = port;
+    this.monitor = `127.0.0.1:${monitorPort}`;
     this.#folder = folder;
     this.#args = args;
     this.#process = process;
   }
 
-  static async start({ args = [], config }: NatsServerOptions = {}): Promise<NatsServer> {
+  static async start({
+    args = [],
+    config,
+    jetStream,
+    monitored,
+  }: NatsServerOptions = {}): Promise<NatsServer> {
     const folder = await mkdtemp(join(tmpdir(), 'octavo-nats-'));
     const fixed = ['--addr', '127.0.0.1', ...args];
+    if (jetStream === true) fixed.push('--jetstream', '--store_dir', join(folder, STORE));
+    const [monitorPort = 0] = monitored === true ? await freePorts(1) : [];
+    if (monitored === true) fixed.push('--http_port', String(monitorPort));
     if (config !== undefined) {
       const file = join(folder, 'nats.conf');
       await writeFile(file, config);
@@ -38,7 +64,7 @@ export class NatsServer {
       folder,
       () => portIn(folder),
     );
-    return new NatsServer(ready, folder, fixed, server);
+    return new NatsServer({ port: ready, monitorPort, folder, args: fixed }, server);
   }
 
   get address(): string {
@@ -57,8 +83,9 @@ export class NatsServer {
     this.#process.resume();
   }
 
-  /** Starts it again where it was, as one that remembers nothing. */
-  async restart(): Promise<void> {
+  /** Starts it again where it was, with the streams that it kept, or `empty`. */
+  async restart({ empty = false }: { readonly empty?: boolean } = {}): Promise<void> {
+    if (empty) await rm(join(this.#folder, STORE), { recursive: true, force: true });
     const { server } = await ServerProcess.start(
       'nats-server',
       [...this.#args, '--port', String(this.port)],

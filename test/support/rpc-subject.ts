@@ -10,6 +10,7 @@ import { TestLogger } from '../../src/testing/test-logger.js';
 import type { Transport } from '../../src/transport/transport.js';
 import { Probe, type CallProbe } from '../conformance/probe.js';
 import type { ServerSubject } from '../conformance/server.js';
+import { CODECS } from './codecs.js';
 
 /** The probe service and a client of it, by the rpc server and client over a transport. */
 export function rpcSubject(
@@ -22,6 +23,7 @@ export function rpcSubject(
   const service = createService({
     services: [probe],
     transport,
+    codecs: CODECS,
     registry: memoryRegistry(),
     broker: memoryBroker(),
     client: rpcClient({ contentType }),

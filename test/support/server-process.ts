@@ -11,6 +11,9 @@ process.once('exit', () => {
 });
 process.once('SIGTERM', () => process.exit(1));
 
+/** How often it is asked whether a server is ready, every 10 ms: a slow one on a busy machine takes many seconds. */
+const MOST_ATTEMPTS = 3_000;
+
 /** A real server that a test has for itself, so that it can kill, pause and start it again. */
 export class ServerProcess {
   readonly #child: ChildProcess;
@@ -37,11 +40,12 @@ export class ServerProcess {
     args: readonly string[],
     cwd: string,
     ready: () => Promise<T | undefined>,
+    env: Readonly<Record<string, string>> = {},
   ): Promise<{ server: ServerProcess; ready: T }> {
-    const server = new ServerProcess(command, args, { cwd });
+    const server = new ServerProcess(command, args, { cwd, env: { ...process.env, ...env } });
     let gone = false;
     void server.#exited.then(() => (gone = true));
-    for (let attempt = 0; attempt < 1_000 && !gone; attempt++) {
+    for (let attempt = 0; attempt < MOST_ATTEMPTS && !gone; attempt++) {
       const there = await ready();
       if (there !== undefined) return { server, ready: there };
       await wait(10);

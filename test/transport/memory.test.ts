@@ -54,10 +54,11 @@ describe('MemoryTransport', () => {
     await turn();
     assert.ok(accepted[0] !== undefined);
     const talking = Promise.all([answer(socket), answer(accepted[0])]);
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    // However slow the machine is, the timers run and the talk goes on.
+    do await new Promise((resolve) => setTimeout(resolve, 1));
+    while (messages <= 2);
     socket.close();
     await talking;
-    assert.ok(messages > 2, `${messages} messages`);
     await Promise.all(transports.map((each) => each.stop()));
   });
 

@@ -14,9 +14,9 @@ import {
   readMessage,
   writeFrame,
   writeMessage,
-} from '../../src/transport/nats/frame.js';
-import { isSubject } from '../../src/transport/nats/mailbox.js';
-import { Arrived, Sent } from '../../src/transport/nats/window.js';
+} from '../../src/transport/bus/frame.js';
+import { isSubject } from '../../src/core/nats-subject.js';
+import { Arrived, Sent } from '../../src/transport/bus/window.js';
 import { capture } from '../support/capture.js';
 import { parts } from '../support/parts.js';
 

@@ -7,7 +7,8 @@ import { OctavoError } from '../../core/error.js';
 import { httpTimeouts } from '../../core/http-timeouts.js';
 import type { InHand } from '../../core/in-hand.js';
 import { clientOf, type Certificates } from '../../core/tls.js';
-import { readEnvelope, refusal, type EnvelopeLimits } from './envelope.js';
+import type { EnvelopeLimits } from '../envelope.js';
+import { readPost, refusal } from './envelope.js';
 import { SecureServers } from './secure-servers.js';
 import type { Subscription } from './subscription.js';
 
@@ -121,7 +122,7 @@ export class Receiver {
     if (request.method !== 'POST') return reply.code(405).send(refusal(400, 'Method not allowed'));
     // Fastify's parser above gives a buffer, and none where there is no body.
     const body = (request.body as Buffer | undefined) ?? Buffer.alloc(0);
-    const message = readEnvelope(body, this.#options);
+    const message = readPost(body, this.#options);
     if ('status' in message) return reply.code(message.status).send(refusal(message.status, message.detail));
     const { id = '' } = request.query as { id?: string };
     const subscription = this.#parts.find(id);

@@ -10,7 +10,7 @@ import type { Certificates } from '../../core/tls.js';
 import type { Message } from '../../core/message.js';
 import type { Node, Registry, ServiceRecord } from '../../registry/registry.js';
 import type { DeliveryHandler, SubscribeOptions, Subscriber } from '../broker.js';
-import { writeEnvelope } from './envelope.js';
+import { writeEnvelope } from '../envelope.js';
 import { Poster, type Fail } from './poster.js';
 import { Receiver, type ReceiverOptions } from './receiver.js';
 import { BROADCAST, SERVICE, Subscription } from './subscription.js';

@@ -5,6 +5,7 @@ import { isPromise } from '../../core/lifecycle.js';
 import type { Logger } from '../../core/logger.js';
 import type { Message } from '../../core/message.js';
 import type { Delivery, DeliveryHandler, SubscribeOptions } from '../broker.js';
+import { backoffMs } from '../handout.js';
 
 /** An event on its way to one subscriber of a group. */
 export interface Event {
@@ -64,8 +65,4 @@ export class Member {
       delivery.nack();
     }
   }
-}
-
-function backoffMs(attempt: number): number {
-  return Math.min(10_000, 100 * 2 ** (attempt - 1));
 }

@@ -70,9 +70,10 @@ export class Attempts {
   /** An attempt has failed. */
   async failed({ call, node, outcome }: Attempt, reason: unknown): Promise<void> {
     try {
-      call.context.throwIfCancelled();
-      const error = OctavoError.from(reason);
+      const { cancelled } = call.context;
+      const error = cancelled ?? OctavoError.from(reason);
       this.#parts.selector.mark(call.service, node, error);
+      if (cancelled !== undefined) throw cancelled;
       const history = (call.history ??= new History());
       history.add(node, error);
       await this.#again(call, error, history);

@@ -223,8 +223,8 @@ export class Exchange implements AsyncIterableIterator<unknown> {
   }
 
   #send(body: Uint8Array, more: readonly (readonly [string, string])[] = []): MaybePromise<void> {
-    const { call, socket, id } = this.#init;
-    const header = requestHeader(call, id, true);
+    const { call, socket, id, codec } = this.#init;
+    const header = requestHeader(call, id, codec, true);
     for (const [name, value] of more) header.append(name, value);
     this.#pulse?.sent();
     return socket.send({ header, body });

@@ -40,7 +40,7 @@ export class Nodes {
     const { address } = call.options;
     if (address !== undefined) return listed(address).some((each) => !tried.has(each));
     try {
-      return !tried.has((await this.#select(call))(tried).id);
+      return !tried.has((await this.#select(call, true))(tried).id);
     } catch {
       return false;
     }
@@ -60,9 +60,11 @@ export class Nodes {
     }
   }
 
-  #select({ service, options: { filters, strategy } }: ClientCall): MaybePromise<NextNode> {
+  #select(call: ClientCall, probe = false): MaybePromise<NextNode> {
+    const { filters, strategy } = call.options;
     const all = filters === undefined ? this.#reachable : [...this.#reachable, ...filters];
-    return this.#selector.select(service, { filters: all, ...(strategy !== undefined && { strategy }) });
+    const options = { filters: all, call, probe };
+    return this.#selector.select(call.service, strategy === undefined ? options : { ...options, strategy });
   }
 
   /** One of the addresses that the caller gave, in turn, and one that was not tried where there is any. */

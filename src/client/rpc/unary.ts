@@ -1,3 +1,4 @@
+import type { Codec } from '../../codec/codec.js';
 import type { Codecs } from '../../codec/codecs.js';
 import type { Follower } from '../../core/context.js';
 import { OctavoError } from '../../core/error.js';
@@ -39,21 +40,22 @@ export class Unary implements Receiver, Follower {
       const dialled = this.#parts.dial(this.#call, this.#node);
       if (isPromise(dialled))
         dialled.then(
-          (socket) => this.#send(socket, id, body),
+          (socket) => this.#send(socket, id, codec, body),
           (reason: unknown) => this.failed(reason),
         );
-      else this.#send(dialled, id, body);
+      else this.#send(dialled, id, codec, body);
     } catch (reason) {
       this.failed(reason);
     }
   }
 
-  #send(socket: Socket, id: string, body: Uint8Array): void {
+  #send(socket: Socket, id: string, codec: Codec, body: Uint8Array): void {
     this.#socket = socket;
     try {
       this.#call.context.follow(this);
       this.#call.waitsFor('the reply of', this.#node.address);
-      const sent = socket.send({ header: requestHeader(this.#call, id, isGoMicro(this.#node)), body });
+      const header = requestHeader(this.#call, id, codec, isGoMicro(this.#node));
+      const sent = socket.send({ header, body });
       if (isPromise(sent))
         sent.then(
           () => this.#receive(socket),

@@ -1,4 +1,4 @@
-import type { Codec } from '../../codec/codec.js';
+import { HeaderCodec, type Codec } from '../../codec/codec.js';
 import type { Codecs } from '../../codec/codecs.js';
 import { OctavoError } from '../../core/error.js';
 import type { Message } from '../../core/message.js';
@@ -14,7 +14,7 @@ import type { ClientCall } from './client-call.js';
  *
  * @param stream whether the id is a stream's too
  */
-export function requestHeader(call: ClientCall, id: string, stream: boolean): Metadata {
+export function requestHeader(call: ClientCall, id: string, codec: Codec, stream: boolean): Metadata {
   const { service, endpoint, contentType, context } = call;
   const { deadline, knownMetadata } = context;
   const timeout = deadline === undefined ? '' : mucp.writeTimeout(context.remainingMs);
@@ -31,6 +31,8 @@ export function requestHeader(call: ClientCall, id: string, stream: boolean): Me
   ];
   if (deadline === undefined) pairs.length -= 2;
   if (stream) pairs.push(mucp.STREAM, id);
+  if (codec instanceof HeaderCodec)
+    pairs.push(...codec.writeCall({ kind: 'request', id, service, endpoint }).flat());
   if (knownMetadata !== undefined) pairs.push(...knownMetadata.pairs);
   return Metadata.of(pairs);
 }
@@ -68,8 +70,10 @@ export function readReply(
       `${call.service} answered with the content type "${contentType}": ${text}`,
     );
   }
+  let error: OctavoError | undefined;
   try {
-    return codec.readBody(message.body, type, 'response');
+    error = codec.readHeader(message.body, 'response')?.error;
+    if (error === undefined) return codec.readBody(message.body, type, 'response');
   } catch (cause) {
     const { message: why } = OctavoError.from(cause);
     throw new OctavoError(
@@ -78,6 +82,8 @@ export function readReply(
       { cause },
     );
   }
+  // The envelope's, where the header is not go-micro's.
+  throw error;
 }
 
 /** Shows a reply's metadata to who asked for it. A go-micro server echoes the request's headers, which are none. */

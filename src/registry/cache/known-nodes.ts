@@ -1,9 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { Facts } from '../node-record.js';
 import { frozen } from '../record.js';
 import type { Node, RegistryEvent, ServiceRecord } from '../registry.js';
-
-/** A version of a service, without its nodes. */
-type Facts = Omit<ServiceRecord, 'nodes'>;
 
 interface Placed {
   readonly version: string;

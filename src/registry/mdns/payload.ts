@@ -1,5 +1,6 @@
 import { deflateSync, inflateSync } from 'node:zlib';
-import type { EndpointRecord, Value } from '../registry.js';
+import { isObject, readEndpoints, readMetadata } from '../record-json.js';
+import type { EndpointRecord } from '../registry.js';
 
 /** What the TXT record of a node says beside its name and address. */
 export interface Payload {
@@ -15,8 +16,6 @@ const PIECE = 255;
 const MOST_JSON = 128 * 1024;
 /** Characters of a version that are read at most: it is remembered of every node. */
 export const LONGEST_VERSION = 255;
-/** How deep the shapes of requests and replies are read. go-micro's end at 3; whatever walks them recurses. */
-const DEEPEST = 8;
 
 /**
  * Packs a payload as go-micro does: JSON, zlib, hex, cut into strings of 255.
@@ -76,47 +75,10 @@ function readPayload(value: unknown): Payload | undefined {
   const version = members.get('version');
   if (typeof service !== 'string' || typeof version !== 'string') return undefined;
   if (version === '' || version.length > LONGEST_VERSION) return undefined;
-  const endpoints = members.get('endpoints');
   return {
     service,
     version,
     metadata: readMetadata(members.get('metadata')),
-    endpoints: listOf(endpoints, readEndpoint),
+    endpoints: readEndpoints(members.get('endpoints')),
   };
-}
-
-function readMetadata(value: unknown): Record<string, string> {
-  if (!isObject(value)) return {};
-  return Object.fromEntries(
-    Object.entries(value).filter((pair): pair is [string, string] => typeof pair[1] === 'string'),
-  );
-}
-
-/** Go writes `null` for what it has not, at every place. */
-function readEndpoint(value: unknown): EndpointRecord | undefined {
-  if (!isObject(value) || typeof value['name'] !== 'string') return undefined;
-  const request = readValue(value['request'], 1);
-  const response = readValue(value['response'], 1);
-  return {
-    name: value['name'],
-    ...(request && { request }),
-    ...(response && { response }),
-    metadata: readMetadata(value['metadata']),
-  };
-}
-
-function readValue(value: unknown, depth: number): Value | undefined {
-  if (!isObject(value) || typeof value['name'] !== 'string' || typeof value['type'] !== 'string')
-    return undefined;
-  const values = depth < DEEPEST ? listOf(value['values'], (each) => readValue(each, depth + 1)) : [];
-  return { name: value['name'], type: value['type'], values };
-}
-
-function listOf<T>(value: unknown, read: (each: unknown) => T | undefined): T[] {
-  if (!Array.isArray(value)) return [];
-  return value.map(read).filter((each) => each !== undefined);
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

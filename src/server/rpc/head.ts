@@ -83,3 +83,13 @@ function lookUp(header: Metadata): Head {
     head[field] = MICRO.has(name) ? mucp.readMicro(header, name) : header.get(name);
   return head;
 }
+
+/** The head of each call in a batch: which endpoint it is for says its envelope. */
+export function withoutEndpoint(head: Head): Head {
+  return Object.assign(new Head(), head, { endpoint: undefined, method: undefined, stream: undefined });
+}
+
+/** Whether a head says whom the call is for. */
+export function isAddressed({ service, endpoint, method }: Head): boolean {
+  return service !== undefined || endpoint !== undefined || method !== undefined;
+}

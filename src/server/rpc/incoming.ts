@@ -1,4 +1,4 @@
-import type { Codec } from '../../codec/codec.js';
+import type { CallHeader, Codec } from '../../codec/codec.js';
 import type { Metadata } from '../../core/metadata.js';
 
 /** What mucp's headers say of a call, and the codec for its content type. */
@@ -11,6 +11,8 @@ export interface Incoming {
   readonly service: string;
   readonly contentType: string;
   readonly codec: Codec;
+  /** What the envelope of the first message says, where it has one. */
+  readonly envelope: CallHeader | undefined;
   /** Whether the caller speaks Octavo's dialect. */
   readonly octavo: boolean;
   readonly stream: string | undefined;

@@ -1,4 +1,4 @@
-import type { Codec } from '../../codec/codec.js';
+import { BatchCodec, type CallHeader, type Codec } from '../../codec/codec.js';
 import type { Codecs } from '../../codec/codecs.js';
 import type { Clock } from '../../core/clock.js';
 import type { Context } from '../../core/context.js';
@@ -17,10 +17,12 @@ import { readRequest } from '../read-request.js';
 import type { ServerOptions } from '../server.js';
 import type { Subscriptions } from '../subscriptions.js';
 import type { Incoming } from './incoming.js';
-import { readHead, type Head } from './head.js';
+import { Batch } from './batch.js';
+import { codecFor, envelopeOf, metadataOf } from './envelope.js';
+import { readHead, withoutEndpoint, type Head } from './head.js';
 import { Requests } from './requests.js';
 import { StreamSink } from './stream-sink.js';
-import { UnaryExchange } from './unary-exchange.js';
+import { errorBody, isQuiet, UnaryExchange } from './unary-exchange.js';
 
 /** How long streams may be quiet, as the server's options have it. */
 export type StreamTimes = Required<Pick<ServerOptions, 'keepaliveMs' | 'streamIdleMs'>>;
@@ -33,7 +35,12 @@ export interface IntakeParts {
   readonly dispatcher: Dispatcher;
   readonly subscriptions: Subscriptions;
   readonly times: StreamTimes;
+  /** Bytes of the longest body that the transport carries. */
+  readonly maxMessageBytes: number;
 }
+
+/** What a request is in that does not say. */
+const PROTOBUF = 'application/protobuf';
 
 /** Reads calls from sockets and gives them to the dispatcher. */
 export class Intake {
@@ -66,16 +73,51 @@ export class Intake {
     // The end of a stream that is not known here: go-micro ignores it too.
     if (head.error !== undefined && head.stream !== undefined) return socket.close();
     if (head.topic !== undefined) return void this.#event(socket, first, head.topic);
+    let codec: Codec | undefined;
     try {
-      this.#call(socket, first, head);
+      codec = this.#codec(head);
+      const calls = codec instanceof BatchCodec ? codec.split(first.body) : undefined;
+      if (codec instanceof BatchCodec && calls !== undefined) this.#batch(socket, first, head, codec, calls);
+      else this.#enveloped(socket, first, head, codec);
     } catch (reason) {
-      this.#refuse(socket, first.header, OctavoError.from(reason));
+      this.#refuse(socket, first.header, OctavoError.from(reason), codec);
     }
   }
 
-  #call(socket: Socket, first: Message, head: Head): void {
+  #batch(
+    socket: Socket,
+    message: Message,
+    head: Head,
+    codec: BatchCodec,
+    calls: readonly Uint8Array[],
+  ): void {
+    const { maxMessageBytes: maxBytes } = this.#parts;
+    const { contentType = PROTOBUF } = head;
+    const batch = new Batch({ socket, codec, contentType, calls: calls.length, maxBytes });
+    const own = withoutEndpoint(head);
+    for (const [at, body] of calls.entries()) {
+      const part = batch.part(at);
+      try {
+        this.#enveloped(part, { ...message, body }, own, codec);
+      } catch (reason) {
+        this.#refuse(part, message.header, OctavoError.from(reason), codec);
+      }
+    }
+  }
+
+  #enveloped(socket: Socket, first: Message, head: Head, codec: Codec): void {
+    const envelope = envelopeOf(first, head, codec);
+    try {
+      this.#call(socket, first, head, codec, envelope);
+    } catch (reason) {
+      this.#refuse(socket, first.header, OctavoError.from(reason), codec, envelope);
+    }
+  }
+
+  #call(socket: Socket, first: Message, head: Head, codec: Codec, envelope: CallHeader | undefined): void {
     const { service, dispatcher } = this.#parts;
-    const { service: wanted, endpoint: name = head.method } = head;
+    const wanted = head.service ?? (envelope?.service || undefined);
+    const name = head.endpoint ?? head.method ?? (envelope?.endpoint || undefined);
     if (wanted !== undefined && wanted !== service && !dispatcher.packages.has(wanted))
       throw new OctavoError(
         'unimplemented',
@@ -87,17 +129,18 @@ export class Intake {
     if (name === undefined)
       throw new OctavoError(
         'invalid_argument',
-        'the request names no endpoint: send Micro-Endpoint, or POST /package.Service/Method',
+        'the request names no endpoint: send Micro-Endpoint, POST /package.Service/Method, or an envelope that a codec of this service reads',
       );
     const route = dispatcher.admit(name);
-    const { contentType = 'application/protobuf', stream } = head;
+    const { contentType = PROTOBUF, stream } = head;
     const incoming: Incoming = {
       header: first.header,
       arrivedAt: first.arrivedAt,
       timeout: head.timeout,
       service,
       contentType,
-      codec: this.#codec(contentType),
+      codec,
+      envelope,
       // As `mucp.isOctavoRequest` says it.
       octavo: head.octavo !== undefined && head.accept === undefined,
       stream,
@@ -169,13 +212,13 @@ export class Intake {
   }
 
   #context(socket: Socket, route: DispatchRoute, incoming: Incoming): Context {
-    const { header, octavo } = incoming;
+    const { octavo } = incoming;
     const { remote, certificate } = socket;
     const now = this.#parts.clock.now();
     const context = this.#parts.dispatcher.context(route, {
       now,
       timeoutMs: timeLeft(incoming, now),
-      metadata: () => mucp.userMetadata(header),
+      metadata: () => metadataOf(incoming),
       peer:
         certificate === undefined ? { address: remote, octavo } : { address: remote, octavo, certificate },
     });
@@ -186,9 +229,10 @@ export class Intake {
     return context;
   }
 
-  #codec(contentType: string): Codec {
+  #codec(head: Head): Codec {
     const { codecs, service } = this.#parts;
-    const codec = codecs.get(contentType);
+    const { contentType = PROTOBUF } = head;
+    const codec = codecFor(head, contentType, codecs);
     if (codec !== undefined) return codec;
     throw new OctavoError(
       'invalid_argument',
@@ -204,9 +248,7 @@ export class Intake {
     const { header } = message;
     try {
       await this.#parts.subscriptions.deliver(topic, message);
-      const reply = new Metadata([
-        [mucp.CONTENT_TYPE, header.get(mucp.CONTENT_TYPE) ?? 'application/protobuf'],
-      ]);
+      const reply = new Metadata([[mucp.CONTENT_TYPE, header.get(mucp.CONTENT_TYPE) ?? PROTOBUF]]);
       await socket.send({ header: reply.set(mucp.TOPIC, topic), body: EMPTY });
       socket.close();
     } catch (reason) {
@@ -215,18 +257,18 @@ export class Intake {
   }
 
   /** Says no before anything ran. */
-  #refuse(socket: Socket, header: Metadata, error: OctavoError): void {
+  #refuse(socket: Socket, header: Metadata, error: OctavoError, codec?: Codec, envelope?: CallHeader): void {
+    const { service } = this.#parts;
     const octavo = mucp.isOctavoRequest(header);
-    const text = writeError(error, this.#parts.service, octavo);
-    const reply = new Metadata([
-      [mucp.CONTENT_TYPE, header.get(mucp.CONTENT_TYPE) ?? 'application/protobuf'],
-      [mucp.ERROR, text],
-      [`X-${mucp.ERROR}`, text],
-    ]);
+    const reply = new Metadata([[mucp.CONTENT_TYPE, header.get(mucp.CONTENT_TYPE) ?? PROTOBUF]]);
+    const quiet = isQuiet(envelope);
+    const text = quiet ? '' : writeError(error, service, octavo);
+    if (!quiet) reply.append(mucp.ERROR, text).append(`X-${mucp.ERROR}`, text);
+    const body = quiet || codec === undefined ? EMPTY : errorBody(error, service, codec, envelope);
     if (octavo) reply.append(mucp.OCTAVO, mucp.DIALECT);
     const stream = header.get(mucp.STREAM);
     if (stream !== undefined) reply.append(mucp.STREAM, stream);
-    quietly(() => socket.send({ header: reply, body: EMPTY }));
+    quietly(() => socket.send({ header: reply, body }));
     socket.close();
   }
 }

@@ -66,7 +66,7 @@ export class StreamSink implements ReplySink {
 
   item(value: unknown): MaybePromise<void> {
     if (this.#mute) return;
-    const { codec, service } = this.#incoming;
+    const { codec, service, stream: id = '' } = this.#incoming;
     const { endpoint, reply: type } = this.#method;
     this.#pulse.sent();
     this.#pulse.active();
@@ -74,7 +74,7 @@ export class StreamSink implements ReplySink {
     this.#addHeader(header);
     return this.#socket.send({
       header,
-      body: codec.write({ kind: 'response', id: '', service, endpoint }, value, type),
+      body: codec.write({ kind: 'response', id, service, endpoint }, value, type),
     });
   }
 
@@ -94,11 +94,13 @@ export class StreamSink implements ReplySink {
 
   #close(header: Metadata, error: OctavoError | undefined): void {
     this.#pulse.stop();
-    const { service, octavo } = this.#incoming;
+    const { service, octavo, codec, stream: id = '' } = this.#incoming;
+    const { endpoint } = this.#method;
     const text = error === undefined ? mucp.EOS : writeError(error, service, octavo);
     header.append(mucp.ERROR, text).append(`X-${mucp.ERROR}`, text);
     if (!this.#mute) {
-      const sent = this.#socket.send({ header, body: EMPTY });
+      const told = { kind: 'error', id, service, endpoint, ...(error && { error }) } as const;
+      const sent = this.#socket.send({ header, body: codec.write(told, undefined, undefined) });
       if (isPromise(sent)) sent.catch(() => {});
     }
     this.#socket.close();

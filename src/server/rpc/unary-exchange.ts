@@ -1,3 +1,4 @@
+import { HeaderCodec, type CallHeader, type Codec } from '../../codec/codec.js';
 import type { Context } from '../../core/context.js';
 import { OctavoError } from '../../core/error.js';
 import { isPromise } from '../../core/lifecycle.js';
@@ -42,10 +43,10 @@ export class UnaryExchange implements Requested, ReplySink {
   }
 
   reply(body: unknown): void {
-    const { codec, service } = this.#incoming;
+    const { codec, service, envelope } = this.#incoming;
     const { endpoint, reply: type } = this.#method;
-    const bytes = codec.write({ kind: 'response', id: '', service, endpoint }, body, type);
-    this.#send(this.#header(), bytes);
+    const header = { kind: 'response', id: envelope?.id ?? '', service, endpoint } as const;
+    this.#send(this.#header(), isQuiet(envelope) ? EMPTY : codec.write(header, body, type));
   }
 
   item(): void {
@@ -53,17 +54,19 @@ export class UnaryExchange implements Requested, ReplySink {
   }
 
   end(error?: OctavoError): void {
-    this.#send(this.#failed(error, this.#header()), EMPTY);
+    this.#fail(error, this.#header());
   }
 
   abort(error: OctavoError): void {
-    this.#send(this.#failed(error, replyHeader(this.#incoming)), EMPTY);
+    this.#fail(error, replyHeader(this.#incoming));
   }
 
-  #failed(error: OctavoError | undefined, header: Metadata): Metadata {
-    if (error === undefined) return header;
-    const text = writeError(error, this.#incoming.service, this.#incoming.octavo);
-    return header.append(mucp.ERROR, text).append(`X-${mucp.ERROR}`, text);
+  #fail(error: OctavoError | undefined, header: Metadata): void {
+    const { service, octavo, codec, envelope } = this.#incoming;
+    if (error === undefined || isQuiet(envelope)) return this.#send(header, EMPTY);
+    const text = writeError(error, service, octavo);
+    header.append(mucp.ERROR, text).append(`X-${mucp.ERROR}`, text);
+    this.#send(header, errorBody(error, service, codec, envelope));
   }
 
   #send(header: Metadata, body: Uint8Array): void {
@@ -85,13 +88,33 @@ export class UnaryExchange implements Requested, ReplySink {
 }
 
 /** What every message of a reply begins with. Not an echo of the request, as go-micro's is: nothing reads that. */
-export function replyHeader({ contentType, octavo }: Incoming): Metadata {
-  return Metadata.of(
+export function replyHeader({ contentType, octavo, codec, service }: Incoming): Metadata {
+  const header = Metadata.of(
     octavo ? [mucp.CONTENT_TYPE, contentType, mucp.OCTAVO, mucp.DIALECT] : [mucp.CONTENT_TYPE, contentType],
   );
+  if (codec instanceof HeaderCodec)
+    for (const [name, value] of codec.writeCall({ kind: 'response', id: '', service, endpoint: '' }))
+      header.append(name, value);
+  return header;
 }
 
 /** Adds what handler and wrappers put beside a reply. Throws for what metadata cannot be. */
 export function addMetadata(header: Metadata, more: Metadata, prefix = ''): void {
   for (const [name, value] of checkMetadata(more)) header.append(`${prefix}${name}`, value);
+}
+
+/** Whether a request is not to be answered, whatever becomes of it: what has no word for silence gets a message without a body. */
+export function isQuiet(envelope: CallHeader | undefined): boolean {
+  return envelope?.kind === 'event';
+}
+
+/** The body that says an error: an envelope, where the codec has one. */
+export function errorBody(
+  error: OctavoError,
+  service: string,
+  codec: Codec,
+  envelope: CallHeader | undefined,
+): Uint8Array {
+  const { id = null, endpoint = '' } = envelope ?? {};
+  return codec.write({ kind: 'error', id, service, endpoint, error }, undefined, undefined);
 }

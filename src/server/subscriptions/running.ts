@@ -90,9 +90,11 @@ export class Running {
   }
 
   /** Gives an event to the handler, once. Rejects with what that threw. */
-  async once(message: Message, attempt: number, acknowledgement: Acknowledgement): Promise<void> {
+  async once(
+    { topic, message, attempt }: Pick<Delivery, 'topic' | 'message' | 'attempt'>,
+    acknowledgement: Acknowledgement,
+  ): Promise<void> {
     const { identity, clock, logger } = this.#parts;
-    const { topic } = this.subscription;
     const { header } = message;
     const context = new EventContext({
       service: identity.name,
@@ -135,12 +137,13 @@ export class Running {
   /** Tries until it works or the tries are used up, then buries or refuses. */
   async #take(delivery: Delivery): Promise<void> {
     const { retry, ack } = this.subscription.options;
+    const { topic, message } = delivery;
     const most = retry === undefined ? undefined : (retry.attempts ?? 5);
     for (let attempt = delivery.attempt; ; attempt++) {
       const verdict = new Verdict(delivery, () => this.#backoff(attempt));
       let reason: unknown = refusedByHand(attempt);
       try {
-        await this.once(delivery.message, attempt, verdict);
+        await this.once({ topic, message, attempt }, verdict);
         if (ack !== 'manual') verdict.acknowledge();
       } catch (thrown) {
         reason = thrown;
@@ -187,10 +190,12 @@ export class Running {
   /** What nobody could deal with is logged and gone, or buried; at the end it goes back, for another node to try. */
   async #giveUp(delivery: Delivery, attempt: number, reason: unknown): Promise<void> {
     const { broker, logger } = this.#parts;
-    const { topic, name, options } = this.subscription;
+    const { name, options, topic: subscribed } = this.subscription;
+    const { topic } = delivery;
     const facts = { topic, subscriber: name, attempt, error: reason };
     if (this.#ending.signal.aborted) return delivery.nack();
-    if (options.deadLetter !== true) {
+    // Where a topic stands for many, its dead letters may be among them.
+    if (options.deadLetter !== true || (topic !== subscribed && topic.endsWith(DEAD))) {
       logger.error('a subscriber refused an event, which is dropped', facts);
       return delivery.ack();
     }

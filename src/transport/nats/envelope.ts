@@ -1,6 +1,7 @@
 import { OctavoError } from '../../core/error.js';
 import type { Message } from '../../core/message.js';
 import { Metadata, sameName } from '../../core/metadata.js';
+import { appendChecked, malformed } from '../bus/header.js';
 
 /**
  * A message as go-micro's nats transport has it: `{"Header":{"Micro-Service":"greeter"},"Body":"<base64>"}`, one value for each name.
@@ -27,21 +28,6 @@ export function readEnvelope(data: Uint8Array): Message {
   }
   if (Body !== undefined && Body !== null && typeof Body !== 'string') throw malformed('Body is no text');
   return { header, body: Buffer.from(Body ?? '', 'base64') };
-}
-
-// CR, LF and NUL would end the header, or the text, of the next wire.
-// oxlint-disable-next-line no-control-regex
-const FORBIDDEN = /[\r\n\0]/;
-
-/** Adds what came from outside. Throws `invalid_argument` for a name or value that no wire could carry on. */
-export function appendChecked(header: Metadata, name: string, value: string): void {
-  if (name === '' || FORBIDDEN.test(name) || FORBIDDEN.test(value))
-    throw malformed('a header has no name, or a line break in it');
-  header.append(name, value);
-}
-
-export function malformed(what: string): OctavoError {
-  return new OctavoError('invalid_argument', `malformed message on NATS: ${what}`);
 }
 
 function parse(data: Uint8Array): Record<string, unknown> {

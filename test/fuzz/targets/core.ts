@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { readEnvelope, writeEnvelope } from '../../../src/broker/http/envelope.js';
+import { writeEnvelope } from '../../../src/broker/envelope.js';
+import { readPost } from '../../../src/broker/http/envelope.js';
 import { formatAddress, parseAddress } from '../../../src/core/address.js';
 import { CODES, OctavoError, type Code } from '../../../src/core/error.js';
 import { HttpReader, type HttpMessage } from '../../../src/core/http-message.js';
@@ -42,12 +43,12 @@ export const envelopes = target({
       '[['.repeat(400),
     ],
   ),
-  read: (bytes) => readEnvelope(bytes, LIMITS),
+  read: (bytes) => readPost(bytes, LIMITS),
   found: (output) => 'body' in output,
   holds(output) {
     if (!('body' in output)) return;
     const topic = output.header.get('Micro-Topic') ?? '';
-    const again = readEnvelope(writeEnvelope(topic, output, LIMITS), LIMITS);
+    const again = readPost(writeEnvelope(topic, output, LIMITS), LIMITS);
     assert.ok('body' in again);
     assert.deepEqual(Buffer.from(again.body), Buffer.from(output.body));
     assert.deepEqual(again.header.toObject(), output.header.toObject());

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { Metadata } from '../../../src/core/metadata.js';
+import { readChange, readQuestion, writeChange, writeQuestion } from '../../../src/registry/nats/packets.js';
 import { readEnvelope, writeEnvelope } from '../../../src/transport/nats/envelope.js';
-import { FRAME, readFrame, readMessage, writeMessage } from '../../../src/transport/nats/frame.js';
+import { FRAME, readFrame, readMessage, writeMessage } from '../../../src/transport/bus/frame.js';
 import { MESSAGE_LIMITS } from '../../../src/transport/transport.js';
 import { damaged } from '../damage.js';
 import { text } from '../messages.js';
@@ -52,5 +53,44 @@ export const natsFrames = target({
     );
     assert.deepEqual([...again.body], [...output.body]);
     assert.deepEqual([...again.header], [...output.header]);
+  },
+});
+
+const metadata = fc.dictionary(text, text, { maxKeys: 3, noNullPrototype: true });
+const registered = fc.record({
+  service: fc.record({
+    name: fc.constantFrom('greeter', '__proto__'),
+    version: fc.constantFrom('1.0.0', 'latest'),
+    metadata,
+    endpoints: fc.constant([]),
+  }),
+  node: fc.record({ id: fc.constantFrom('greeter-1', 'é', '__proto__'), address: text, metadata }),
+  ttlMs: fc.constantFrom(undefined, 90_000),
+});
+
+/** What is told and asked on the topics of go-micro's nats registry. */
+export const natsChanges = target({
+  name: 'nats-changes',
+  inputs: damaged(
+    fc.oneof(
+      fc
+        .tuple(fc.constantFrom('create', 'delete'), registered)
+        .map(([action, each]) => writeChange(action, [each])[0] ?? Buffer.alloc(0)),
+      fc.constantFrom(undefined, 'greeter').map(writeQuestion),
+    ),
+    ['null', '{}', '[', '"nodes":[1]', '"ttlMs":-1', '"Action":"put"', '"Service":null', '[['.repeat(400)],
+  ),
+  read: (bytes) => ({ change: readChange(bytes), question: readQuestion(bytes) }),
+  found: ({ change, question }) => change !== undefined || question !== undefined,
+  holds({ change, question }) {
+    if (question !== undefined) assert.deepEqual(readQuestion(writeQuestion(question.name)), question);
+    if (change === undefined) return;
+    const said = writeChange(change.action === 'put' ? 'create' : 'delete', change.nodes);
+    const again = said.map(readChange);
+    assert.deepEqual(
+      again.flatMap((each) => each?.nodes ?? []),
+      change.nodes,
+    );
+    for (const each of again) assert.equal(each?.action, change.action);
   },
 });

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"go-micro.dev/v4/client"
+	"go-micro.dev/v4/codec/bytes"
 	debug "go-micro.dev/v4/debug/proto"
 	"go-micro.dev/v4/metadata"
 )
@@ -48,6 +49,8 @@ func types(endpoint string) (request, reply interface{}) {
 		return new(debug.StatsRequest), new(debug.StatsResponse)
 	case strings.HasPrefix(endpoint, "Plain."):
 		return new(PlainRequest), new(PlainReply)
+	case strings.HasPrefix(endpoint, "Raw."):
+		return new(bytes.Frame), new(bytes.Frame)
 	}
 	return new(Request), new(Reply)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"go-micro.dev/v4/client"
+	"go-micro.dev/v4/codec/bytes"
 	merrors "go-micro.dev/v4/errors"
 	"go-micro.dev/v4/metadata"
 	"go-micro.dev/v4/server"
@@ -185,6 +186,14 @@ type PlainReply struct {
 
 func (*Plain) Hello(ctx context.Context, request *PlainRequest, reply *PlainReply) error {
 	*reply = PlainReply{Text: "Hello " + request.Name, BigNumber: request.BigNumber, Mood: request.Mood}
+	return nil
+}
+
+// Raw has requests and replies that are bytes, whatever the content type.
+type Raw struct{}
+
+func (*Raw) Echo(ctx context.Context, request *bytes.Frame, reply *bytes.Frame) error {
+	reply.Data = append([]byte("echo:"), request.Data...)
 	return nil
 }
 

@@ -95,7 +95,7 @@ func (p *peer) serve(c command) (interface{}, error) {
 		micro.Context(ctx),
 		micro.AfterStart(func() error { close(started); return nil }),
 	)
-	for _, each := range []interface{}{p.greeter, new(Plain), &Relay{client: p.client}} {
+	for _, each := range []interface{}{p.greeter, new(Plain), new(Raw), &Relay{client: p.client}} {
 		if err := micro.RegisterHandler(s.Server(), each); err != nil {
 			return nil, err
 		}

@@ -1,0 +1,218 @@
+import type { Producer } from '@platformatic/kafka';
+import { Clock } from '../core/clock.js';
+import { OctavoError } from '../core/error.js';
+import { Logger } from '../core/logger.js';
+import type { Message } from '../core/message.js';
+import type { Provider } from '../core/provider.js';
+import { shownTls, type TlsOptions } from '../core/tls.js';
+import {
+  Broker,
+  type DeliveryHandler,
+  type PublishOptions,
+  type SubscribeOptions,
+  type Subscriber,
+} from './broker.js';
+import { HEADER_LIMITS, writeEnvelope } from './envelope.js';
+import { KafkaClient, type ClientParts, type KafkaSasl } from './kafka/client.js';
+import { Lane } from './kafka/lane.js';
+import { KafkaSubscription, type SubscriptionSettings } from './kafka/subscription.js';
+import { Publishes } from './publishes.js';
+import { checkBody, checkDurable, notStarted, servedLimits, type ServedBrokerOptions } from './served.js';
+
+export type { KafkaSasl } from './kafka/client.js';
+
+export interface KafkaBrokerOptions extends ServedBrokerOptions {
+  /** Servers of one cluster, `host:port`; one is enough, it tells of the others. @defaultValue `['127.0.0.1:9092']` */
+  readonly addresses?: readonly string[];
+  /** Who we are. @defaultValue nobody */
+  readonly sasl?: KafkaSasl;
+  /** Certificates; `{}` is TLS with what Node knows. @defaultValue plain text */
+  readonly tls?: Omit<TlsOptions, 'clientAuth'>;
+  /** Bytes of one event's body, which takes four thirds of its own on the wire; the server's `message.max.bytes` has the last word. @defaultValue 700 KiB, what a server takes unless it is told otherwise */
+  readonly maxMessageBytes?: number;
+  /** Put before the name of every consumer group, those without a queue's name too: several systems may share one Kafka, and an ACL be for one of them. @defaultValue `''` */
+  readonly groupPrefix?: string;
+  /** How long after its last sign of life a member of a queue counts as dead, in milliseconds, and its share goes to the others. @defaultValue `10_000` */
+  readonly sessionTimeoutMs?: number;
+  /** How often the server is told how far a subscription has come, in milliseconds, unless 500 events are dealt with before. @defaultValue `1_000` */
+  readonly commitIntervalMs?: number;
+  /** Bytes that a subscription fetches at once; twice that may wait in the process. @defaultValue 1 MiB */
+  readonly maxBytes?: number;
+}
+
+export type KafkaBrokerParts = ClientParts;
+
+/**
+ * Publishes to Kafka's topics, confirmed by every replica in sync; a queue is a consumer group.
+ *
+ * Source: plugins v4 `broker/kafka`, whose form of events it speaks.
+ */
+export class KafkaBroker extends Broker {
+  readonly name = 'kafka';
+  readonly options: KafkaBrokerOptions;
+  readonly guarantees = {
+    delivery: 'at-least-once',
+    durable: true,
+    ordering: 'per-key',
+    queues: true,
+    redelivery: true,
+  } as const;
+  readonly #settings: SubscriptionSettings;
+  readonly #parts: KafkaBrokerParts;
+  readonly #client: KafkaClient;
+  readonly #publishes: Publishes;
+  readonly #subscriptions = new Set<KafkaSubscription>();
+  readonly #lanes = new Map<string, Lane>();
+  #producer: Producer | undefined;
+  #starting: Promise<void> | undefined;
+  #stopping: Promise<void> | undefined;
+  /** Counts the stops, so that a start notices that it was overtaken. */
+  #turn = 0;
+
+  constructor(options: KafkaBrokerOptions, parts: KafkaBrokerParts) {
+    super();
+    const { sasl, tls, addresses = ['127.0.0.1:9092'], ...others } = options;
+    this.options = {
+      ...others,
+      addresses,
+      ...(sasl && { sasl: { ...sasl, password: '***' } }),
+      ...(tls && { tls: shownTls(tls) }),
+    };
+    const { sessionTimeoutMs = 10_000, commitIntervalMs = 1_000, maxBytes = 1024 * 1024 } = options;
+    const { groupPrefix = '' } = options;
+    this.#settings = {
+      ...servedLimits(options, { maxMessageBytes: 700 * 1024 }),
+      sessionTimeoutMs,
+      commitIntervalMs,
+      maxBytes,
+      groupPrefix,
+    };
+    this.#parts = parts;
+    const { connectTimeoutMs } = this.#settings;
+    this.#client = new KafkaClient({ addresses, sasl, tls, connectTimeoutMs, sessionTimeoutMs }, parts);
+    this.#publishes = new Publishes(this.name, this.#settings, parts.clock);
+  }
+
+  get address(): string {
+    return this.#producer === undefined ? '' : this.#client.where;
+  }
+
+  async start(): Promise<void> {
+    await this.#stopping;
+    if (this.#producer !== undefined) return;
+    await (this.#starting ??= this.#open().finally(() => (this.#starting = undefined)));
+  }
+
+  async stop(): Promise<void> {
+    this.#turn++;
+    await (this.#stopping ??= this.#close().finally(() => (this.#stopping = undefined)));
+  }
+
+  async publish(topic: string, message: Message, { key, signal }: PublishOptions = {}): Promise<void> {
+    const producer = this.#started;
+    checkTopic(topic);
+    const { maxMessageBytes, timeoutMs } = this.#settings;
+    checkBody(topic, message, maxMessageBytes);
+    const maxBodyBytes = Math.ceil((maxMessageBytes * 4) / 3) + 2 * HEADER_LIMITS.maxHeaderBytes;
+    const value = writeEnvelope(topic, message, { ...HEADER_LIMITS, maxBodyBytes });
+    const until = this.#parts.clock.now() + timeoutMs;
+    try {
+      await this.#publishes.run(topic, signal, () => this.#lane(topic, producer).publish(value, key, until));
+    } catch (reason) {
+      throw this.#client.error(`publish to "${topic}"`, reason);
+    }
+  }
+
+  async subscribe(
+    topic: string,
+    handler: DeliveryHandler,
+    options: SubscribeOptions = {},
+  ): Promise<Subscriber> {
+    if (this.#producer === undefined || this.#stopping !== undefined) throw notStarted(this);
+    checkTopic(topic);
+    checkDurable(this, topic, options);
+    const subscription = new KafkaSubscription(
+      topic,
+      handler,
+      options,
+      this.#client,
+      this.#settings,
+      this.#parts,
+    );
+    this.#subscriptions.add(subscription);
+    try {
+      await subscription.begin();
+    } catch (reason) {
+      this.#subscriptions.delete(subscription);
+      throw reason;
+    }
+    return {
+      topic,
+      options,
+      unsubscribe: async () => {
+        await subscription.unsubscribe();
+        this.#subscriptions.delete(subscription);
+      },
+    };
+  }
+
+  async #open(): Promise<void> {
+    const turn = this.#turn;
+    const producer = await this.#client.start(() => turn !== this.#turn);
+    if (turn !== this.#turn) {
+      await this.#client.close(producer);
+      throw new OctavoError(
+        'unavailable',
+        `the kafka broker was stopped while it connected to ${this.#client.where}`,
+      );
+    }
+    this.#producer = producer;
+  }
+
+  async #close(): Promise<void> {
+    await this.#starting?.catch(() => {});
+    // Handlers in hand may publish until they are through.
+    await Promise.all([...this.#subscriptions].map((each) => each.stop()));
+    this.#subscriptions.clear();
+    const producer = this.#producer;
+    this.#producer = undefined;
+    await this.#publishes.endWithin(this.#settings.drainMs);
+    for (const lane of this.#lanes.values()) lane.end();
+    if (producer !== undefined) await this.#client.close(producer);
+    this.#lanes.clear();
+    this.#client.stop();
+  }
+
+  #lane(topic: string, producer: Producer): Lane {
+    const { clock } = this.#parts;
+    const lane =
+      this.#lanes.get(topic) ??
+      new Lane(
+        topic,
+        producer,
+        () => clock.now(),
+        () => this.#lanes.delete(topic),
+      );
+    this.#lanes.set(topic, lane);
+    return lane;
+  }
+
+  get #started(): Producer {
+    if (this.#producer === undefined) throw notStarted(this);
+    return this.#producer;
+  }
+}
+
+/** Publishes to Kafka. */
+export function kafka(options: KafkaBrokerOptions = {}): Provider<Broker> {
+  return (resolve) => new KafkaBroker(options, { clock: resolve(Clock), logger: resolve(Logger) });
+}
+
+/** Kafka's own rule for the names of topics. */
+function checkTopic(topic: string): void {
+  if (/^(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}$/.test(topic)) return;
+  throw new OctavoError(
+    'invalid_argument',
+    `"${topic}" is no topic of Kafka's: use letters, digits, ".", "_" and "-", at most 249`,
+  );
+}

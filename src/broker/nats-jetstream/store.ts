@@ -1,0 +1,227 @@
+import { createHash } from 'node:crypto';
+import type { JetStreamApiError, JetStreamClient, JetStreamManager } from '@nats-io/jetstream';
+import { OctavoError, type Code } from '../../core/error.js';
+import type { NatsClient } from '../../core/nats.js';
+import { peer } from '../../core/peer.js';
+import type { SubscribeOptions } from '../broker.js';
+import type { Settings } from './settings.js';
+
+/** What the server says by number. Source: nats-server `server/errors.json`. */
+const STREAM_NOT_FOUND = 10_059;
+const CONSUMER_NOT_FOUND = 10_014;
+const NOT_ENABLED = [10_076, 10_039];
+/** The stream holds as much as it may, and so may the server. */
+const FULL = [10_077, 10_047, 10_023, 10_054, 10_122];
+
+type Api = typeof import('@nats-io/jetstream');
+
+/** The stream that keeps events, and its consumers, each the place in it of one queue or one subscriber. */
+export class Store {
+  readonly #client: NatsClient;
+  readonly #settings: Settings;
+  readonly #api: Api;
+  readonly #manager: JetStreamManager;
+  readonly #publisher: JetStreamClient;
+  /** What fails each question that was not answered yet. */
+  readonly #asked = new Set<(error: OctavoError) => void>();
+
+  private constructor(client: NatsClient, settings: Settings, api: Api, manager: JetStreamManager) {
+    this.#client = client;
+    this.#settings = settings;
+    this.#api = api;
+    this.#manager = manager;
+    this.#publisher = manager.jetstream();
+  }
+
+  /** The store of a connection. Asks nothing yet. */
+  static async open(client: NatsClient, settings: Settings): Promise<Store> {
+    const api = await peer(
+      'the nats-jetstream broker',
+      '@nats-io/jetstream',
+      () => import('@nats-io/jetstream'),
+    );
+    const { timeoutMs } = settings;
+    const manager = await api.jetstreamManager(client.library, { timeout: timeoutMs, checkAPI: false });
+    return new Store(client, settings, api, manager);
+  }
+
+  /** Whatever is asked just now fails: the connection is gone, and no answer comes. */
+  interrupt(error: OctavoError): void {
+    for (const fail of [...this.#asked]) fail(error);
+  }
+
+  /** Makes the stream where it is not there. One that is there stays as it is. Rejects with `failed_precondition` where the server has no JetStream. */
+  async ensure(): Promise<void> {
+    const { stream, subjects, storage, replicas, maxAgeMs, maxBytes, dedupeMs } = this.#settings;
+    const { RetentionPolicy, DiscardPolicy, StorageType } = this.#api;
+    await this.#asking(async () => {
+      const there = await this.#found(STREAM_NOT_FOUND, () => this.#manager.streams.info(stream));
+      const config =
+        there?.config ??
+        (
+          await this.#manager.streams.add({
+            name: stream,
+            subjects: [...subjects],
+            // What all who asked for it have dealt with goes; what is too much is refused, and nothing that waits is dropped for it.
+            retention: RetentionPolicy.Interest,
+            discard: DiscardPolicy.New,
+            storage: storage === 'file' ? StorageType.File : StorageType.Memory,
+            num_replicas: replicas,
+            max_age: nanos(maxAgeMs),
+            max_bytes: maxBytes,
+            duplicate_window: nanos(dedupeMs),
+          })
+        ).config;
+      const missing = subjects.filter((subject) => !config.subjects.includes(subject));
+      if (missing.length > 0)
+        throw new OctavoError(
+          'failed_precondition',
+          `the stream "${stream}" keeps ${config.subjects.join(', ')}, and not ${missing.join(', ')}: name another stream, or set prefix and subjects`,
+        );
+    });
+  }
+
+  /**
+   * Publishes, and resolves when the stream has it. Of two with one id within `dedupeMs` the second is not kept.
+   *
+   * Rejects with `resource_exhausted` when the stream is full.
+   */
+  async publish(subject: string, data: Uint8Array, id: string | undefined): Promise<void> {
+    this.#client.checkSize(data.length + (id?.length ?? 0) + HEADER_ROOM);
+    const { timeoutMs } = this.#settings;
+    const options = { timeout: timeoutMs, ...(id !== undefined && { msgID: id }) };
+    const publish = (): Promise<unknown> => this.#publisher.publish(subject, data, options);
+    await this.#asking(async () => {
+      try {
+        await publish();
+      } catch (reason) {
+        if (!isNobody(reason)) throw reason;
+        // The stream is gone, as after a restart without its data.
+        await this.ensure();
+        await publish();
+      }
+    });
+  }
+
+  /** The name of the consumer of a topic for a queue, or for one subscriber of its own name. */
+  consumerOf(topic: string, of: string): string {
+    const hash = createHash('sha256').update(JSON.stringify([this.#settings.prefix, topic, of]));
+    const readable = `${of}-${topic}`.replaceAll(/[^A-Za-z0-9_-]/g, '_').slice(0, 64);
+    return `${readable}-${hash.digest('base64url').slice(0, 12)}`;
+  }
+
+  /** Makes a consumer where it is not there. One that is there keeps its place. */
+  async ensureConsumer(name: string, topic: string, { durable = false }: SubscribeOptions): Promise<void> {
+    const { stream, prefix, ackWaitMs, maxAckPending, inactiveMs } = this.#settings;
+    const { consumers } = this.#manager;
+    await this.#asking(async () => {
+      const there = await this.#found(CONSUMER_NOT_FOUND, () => consumers.info(stream, name));
+      if (there === undefined)
+        await consumers.add(stream, {
+          durable_name: name,
+          filter_subject: prefix + topic,
+          ack_policy: this.#api.AckPolicy.Explicit,
+          deliver_policy: this.#api.DeliverPolicy.New,
+          ack_wait: nanos(ackWaitMs),
+          max_ack_pending: maxAckPending,
+          max_deliver: -1,
+          ...(!durable && { inactive_threshold: nanos(inactiveMs) }),
+        });
+      else if (durable && (there.config.inactive_threshold ?? 0) > 0)
+        await consumers.update(stream, name, { inactive_threshold: 0 });
+    });
+  }
+
+  async removeConsumer(name: string): Promise<void> {
+    await this.#asking(() => this.#manager.consumers.delete(this.#settings.stream, name));
+  }
+
+  /** Asks for so many events of a consumer, to be sent to an inbox. Source: NATS ADR-13. */
+  pull(consumer: string, inbox: string, { batch, expiresMs, ...more }: PullOptions): void {
+    const { heartbeatMs, maxBytes } = more;
+    const request = {
+      batch,
+      expires: nanos(expiresMs),
+      ...(heartbeatMs !== undefined && { idle_heartbeat: nanos(heartbeatMs) }),
+      ...(maxBytes !== undefined && { max_bytes: maxBytes }),
+    };
+    const subject = `$JS.API.CONSUMER.MSG.NEXT.${this.#settings.stream}.${consumer}`;
+    this.#client.publish(subject, Buffer.from(JSON.stringify(request)), inbox);
+  }
+
+  /** What is asked for; `undefined` when it is not there. */
+  async #found<T>(missing: number, ask: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await ask();
+    } catch (reason) {
+      if (this.#isApiError(reason) && reason.code === missing) return undefined;
+      throw reason;
+    }
+  }
+
+  /** Asks the server, which answers, or does not in time, or goes away. */
+  async #asking<T>(ask: () => Promise<T>): Promise<T> {
+    // It would be kept, and not sent.
+    void this.#client.library;
+    let leave = (): void => {};
+    const interrupted = new Promise<never>((_, reject) => {
+      this.#asked.add(reject);
+      leave = () => this.#asked.delete(reject);
+    });
+    try {
+      return await Promise.race([ask(), interrupted]);
+    } catch (reason) {
+      throw this.#told(reason);
+    } finally {
+      leave();
+    }
+  }
+
+  #isApiError(reason: unknown): reason is JetStreamApiError {
+    return reason instanceof this.#api.JetStreamApiError;
+  }
+
+  /** An error as users of the broker are told of it. */
+  #told(reason: unknown): unknown {
+    if (reason instanceof OctavoError || !(reason instanceof Error)) return reason;
+    const server = `the NATS server at ${this.#client.where}`;
+    const told = (code: Code, message: string): OctavoError =>
+      new OctavoError(code, message, { cause: reason });
+    if (isNobody(reason) || (this.#isApiError(reason) && NOT_ENABLED.includes(reason.code)))
+      return told(
+        'failed_precondition',
+        `${server} has no JetStream: start it with -js, or take the nats broker`,
+      );
+    if (this.#isApiError(reason) && FULL.includes(reason.code))
+      return told(
+        'resource_exhausted',
+        `the stream "${this.#settings.stream}" takes no more (${reason.message}): let its queues catch up, remove those that nobody reads, or raise maxBytes`,
+      );
+    const { timeoutMs } = this.#settings;
+    if (reason.name === 'TimeoutError')
+      return told('deadline_exceeded', `${server} did not answer within ${timeoutMs} ms (timeoutMs)`);
+    return told('unavailable', `${server}: ${reason.message}`);
+  }
+}
+
+export interface PullOptions {
+  readonly batch: number;
+  /** For how long the server keeps the request. */
+  readonly expiresMs: number;
+  /** How often it says that it does; never without it. */
+  readonly heartbeatMs?: number;
+  /** Bytes of all that is sent. */
+  readonly maxBytes?: number;
+}
+
+/** Bytes of a NATS header beside what it says. */
+const HEADER_ROOM = 64;
+
+function nanos(ms: number): number {
+  return ms * 1_000_000;
+}
+
+/** Whether an error says that nobody takes what was published. */
+function isNobody(reason: unknown): boolean {
+  return reason instanceof Error && reason.name === 'JetStreamNotEnabled';
+}

@@ -1,0 +1,264 @@
+import { Clock } from '../core/clock.js';
+import { OctavoError } from '../core/error.js';
+import { Logger } from '../core/logger.js';
+import type { Message } from '../core/message.js';
+import type { Provider } from '../core/provider.js';
+import { shownTls } from '../core/tls.js';
+import { within } from '../core/within.js';
+import {
+  Broker,
+  type DeliveryHandler,
+  type PublishOptions,
+  type SubscribeOptions,
+  type Subscriber,
+} from './broker.js';
+import { HEADER_LIMITS, writeEnvelope } from './envelope.js';
+import { NsqClient, RETRY_MS, type ClientParts, type NsqTls } from './nsq/client.js';
+import { Link } from './nsq/link.js';
+import { Nodes } from './nsq/nodes.js';
+import { NsqSubscription } from './nsq/subscription.js';
+import { Publishes } from './publishes.js';
+import {
+  checkBody,
+  checkDurable,
+  notStarted,
+  servedLimits,
+  type ServedBrokerOptions,
+  type ServedLimits,
+} from './served.js';
+
+export type { NsqTls } from './nsq/client.js';
+
+export interface NsqBrokerOptions extends ServedBrokerOptions {
+  /** The nsqds, `host:port`: each publish goes to one, a subscription to all. @defaultValue `['127.0.0.1:4150']`, and none with lookups */
+  readonly addresses?: readonly string[];
+  /** The HTTP side of nsqlookupds, `host:port`: whatever nsqds they know are used, also such as come later. @defaultValue none */
+  readonly lookups?: readonly string[];
+  /** How often the lookups are asked, in milliseconds. @defaultValue `1_000` */
+  readonly lookupIntervalMs?: number;
+  /** What an nsqd with an auth server asks for. @defaultValue none */
+  readonly secret?: string;
+  /** Certificates; `{}` is TLS with what Node knows. A server's name must be that of its host, and `localhost` where that is an IP address. @defaultValue plain text */
+  readonly tls?: NsqTls;
+  /** Bytes of one event's body, which takes four thirds of its own on the wire; the server's `max-msg-size` has the last word. @defaultValue 700 KiB, what a server takes unless it is told otherwise */
+  readonly maxMessageBytes?: number;
+  /** After how long a server gives an event to another subscriber of a queue when one is gone without a word, in milliseconds. @defaultValue `15_000` */
+  readonly messageTimeoutMs?: number;
+}
+
+export type NsqBrokerParts = ClientParts;
+
+/**
+ * Publishes to nsqds; a queue is a channel.
+ *
+ * What an nsqd has in memory is lost when it is killed, confirmed or not: at most once over a crash.
+ *
+ * Source: plugins v4 `broker/nsq`, whose form of events it speaks.
+ */
+export class NsqBroker extends Broker {
+  readonly name = 'nsq';
+  readonly options: NsqBrokerOptions;
+  readonly guarantees = {
+    delivery: 'at-most-once',
+    durable: true,
+    ordering: 'none',
+    queues: true,
+    redelivery: true,
+  } as const;
+  readonly #settings: ServedLimits & { readonly messageTimeoutMs: number };
+  readonly #parts: NsqBrokerParts;
+  readonly #client: NsqClient;
+  readonly #nodes: Nodes;
+  readonly #publishes: Publishes;
+  readonly #links = new Map<string, Link>();
+  readonly #subscriptions = new Set<NsqSubscription>();
+  #next = 0;
+  #started = false;
+  #starting: Promise<void> | undefined;
+  #stopping: Promise<void> | undefined;
+  /** Counts the stops, so that a start notices that it was overtaken. */
+  #turn = 0;
+
+  constructor(options: NsqBrokerOptions, parts: NsqBrokerParts) {
+    super();
+    const { secret, tls, lookups = [], lookupIntervalMs = 1_000, messageTimeoutMs = 15_000 } = options;
+    const { addresses = lookups.length > 0 ? [] : ['127.0.0.1:4150'] } = options;
+    this.options = {
+      ...options,
+      addresses,
+      ...(secret !== undefined && { secret: '***' }),
+      ...(tls && { tls: shownTls(tls) }),
+    };
+    this.#settings = { ...servedLimits(options, { maxMessageBytes: 700 * 1024 }), messageTimeoutMs };
+    this.#parts = parts;
+    this.#client = new NsqClient({ secret, tls, messageTimeoutMs }, parts);
+    this.#nodes = new Nodes(addresses, lookups, lookupIntervalMs, parts, () => this.#follow());
+    this.#publishes = new Publishes(this.name, this.#settings, parts.clock);
+  }
+
+  get address(): string {
+    return this.#started ? this.#nodes.all.join(', ') : '';
+  }
+
+  async start(): Promise<void> {
+    await this.#stopping;
+    if (this.#started) return;
+    await (this.#starting ??= this.#open().finally(() => (this.#starting = undefined)));
+  }
+
+  async stop(): Promise<void> {
+    this.#turn++;
+    await (this.#stopping ??= this.#close().finally(() => (this.#stopping = undefined)));
+  }
+
+  async publish(topic: string, message: Message, { signal }: PublishOptions = {}): Promise<void> {
+    if (!this.#started) throw notStarted(this);
+    checkName('topic', topic);
+    const { maxMessageBytes } = this.#settings;
+    checkBody(topic, message, maxMessageBytes);
+    const maxBodyBytes = Math.ceil((maxMessageBytes * 4) / 3) + 2 * HEADER_LIMITS.maxHeaderBytes;
+    const body = writeEnvelope(topic, message, { ...HEADER_LIMITS, maxBodyBytes });
+    await this.#publishes.run(topic, signal, async () => this.#link().publish(topic, body));
+  }
+
+  async subscribe(
+    topic: string,
+    handler: DeliveryHandler,
+    options: SubscribeOptions = {},
+  ): Promise<Subscriber> {
+    if (!this.#started || this.#stopping !== undefined) throw notStarted(this);
+    checkName('topic', topic);
+    if (options.queue !== undefined) checkName('queue', options.queue);
+    checkDurable(this, topic, options);
+    const subscription = new NsqSubscription(
+      topic,
+      handler,
+      options,
+      this.#client,
+      this.#settings,
+      this.#parts,
+    );
+    this.#subscriptions.add(subscription);
+    try {
+      await subscription.begin(this.#nodes.all);
+    } catch (reason) {
+      this.#subscriptions.delete(subscription);
+      throw reason;
+    }
+    return {
+      topic,
+      options,
+      unsubscribe: async () => {
+        await subscription.unsubscribe();
+        this.#subscriptions.delete(subscription);
+      },
+    };
+  }
+
+  async #open(): Promise<void> {
+    const turn = this.#turn;
+    const { clock } = this.#parts;
+    const { connectTimeoutMs } = this.#settings;
+    await this.#client.start();
+    const begin = clock.now();
+    try {
+      for (;;) {
+        const fault = await this.#reach(connectTimeoutMs);
+        if (turn !== this.#turn)
+          throw new OctavoError('unavailable', 'the nsq broker was stopped while it connected');
+        if (fault === undefined) break;
+        const ms = Math.round(clock.now() - begin);
+        if (fault.code !== 'unavailable') throw fault;
+        if (ms + RETRY_MS > connectTimeoutMs)
+          throw new OctavoError(
+            'unavailable',
+            `the nsq broker found no nsqd within ${ms} ms: ${fault.message}: start one, or set addresses`,
+            { cause: fault },
+          );
+        await clock.sleep(RETRY_MS);
+      }
+    } catch (reason) {
+      this.#letGo();
+      throw reason;
+    }
+    this.#started = true;
+  }
+
+  /** Looks for an nsqd that can be published to. Returns why there is none. */
+  async #reach(ms: number): Promise<OctavoError | undefined> {
+    try {
+      await this.#nodes.start();
+      this.#follow();
+      const links = [...this.#links.values()];
+      const late = (): Error => new Error(`no answer within ${ms} ms`);
+      await within(ms, this.#parts.clock, Promise.race(links.map((each) => each.tried())), late);
+      if (links.some(({ up }) => up)) return undefined;
+      return links.find(({ fault }) => fault !== undefined)?.fault ?? this.#nobody();
+    } catch (reason) {
+      return reason instanceof OctavoError ? reason : this.#nobody(reason);
+    }
+  }
+
+  #nobody(cause?: unknown): OctavoError {
+    const { lookups = [] } = this.options;
+    const where = this.#nodes.all.join(', ') || `${lookups.join(', ')}, whose nsqlookupd knows of none`;
+    return new OctavoError('unavailable', `no nsqd at ${where}`, { cause, executed: false });
+  }
+
+  /** Has a link for each nsqd, and every subscription at each. */
+  #follow(): void {
+    const { all } = this.#nodes;
+    for (const address of all) {
+      if (this.#links.has(address)) continue;
+      const link = new Link(address, this.#client, this.#settings.timeoutMs, this.#parts);
+      this.#links.set(address, link);
+      link.start();
+    }
+    for (const [address, link] of this.#links)
+      if (!all.includes(address)) {
+        this.#links.delete(address);
+        link.stop();
+      }
+    for (const each of this.#subscriptions) each.follow(all);
+  }
+
+  /** The next one that is up. */
+  #link(): Link {
+    const up = [...this.#links.values()].filter((each) => each.up);
+    const link = up[this.#next++ % up.length];
+    if (link !== undefined) return link;
+    throw [...this.#links.values()].find(({ fault }) => fault !== undefined)?.fault ?? this.#nobody();
+  }
+
+  async #close(): Promise<void> {
+    await this.#starting?.catch(() => {});
+    // Handlers in hand may publish until they are through.
+    await Promise.all([...this.#subscriptions].map((each) => each.stop()));
+    this.#subscriptions.clear();
+    this.#started = false;
+    await this.#publishes.endWithin(this.#settings.drainMs);
+    this.#letGo();
+  }
+
+  #letGo(): void {
+    this.#started = false;
+    this.#nodes.stop();
+    for (const link of this.#links.values()) link.stop();
+    this.#links.clear();
+    this.#client.stop();
+  }
+}
+
+/** Publishes to NSQ. */
+export function nsq(options: NsqBrokerOptions = {}): Provider<Broker> {
+  return (resolve) => new NsqBroker(options, { clock: resolve(Clock), logger: resolve(Logger) });
+}
+
+/** NSQ's own rule for names, which an nsqd that is given another confirms and forgets. */
+function checkName(what: string, name: string): void {
+  if (/^[A-Za-z0-9._-]{1,64}$/.test(name) || /^[A-Za-z0-9._-]{1,54}#ephemeral$/.test(name)) return;
+  throw new OctavoError(
+    'invalid_argument',
+    `"${name}" is no ${what} of NSQ's: use letters, digits, ".", "_" and "-", at most 64`,
+  );
+}

@@ -1,0 +1,121 @@
+import type { ConnectionConfig, Reader, Writer } from 'nsqjs';
+import { parseAddress } from '../../core/address.js';
+import type { Clock } from '../../core/clock.js';
+import { OctavoError } from '../../core/error.js';
+import type { Logger } from '../../core/logger.js';
+import { peer } from '../../core/peer.js';
+import { Certificates, type TlsOptions } from '../../core/tls.js';
+import { tlsFault } from '../../core/tls-fault.js';
+
+/** How a TLS connection is checked, and who we say that we are. The library cannot be told of another name than the host's. */
+export type NsqTls = Pick<TlsOptions, 'ca' | 'cert' | 'key' | 'passphrase' | 'verify'>;
+
+export interface ClientOptions {
+  readonly secret: string | undefined;
+  readonly tls: NsqTls | undefined;
+  readonly messageTimeoutMs: number;
+}
+
+export interface ClientParts {
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+type Library = Pick<typeof import('nsqjs'), 'Reader' | 'Writer'>;
+
+/** How long after a connection has ended the next one is tried. */
+export const RETRY_MS = 250;
+/** How often a server says that it lives, and after how much silence it counts as dead, in seconds. */
+const HEARTBEAT_S = 2;
+const SILENCE_S = 5;
+/** How often a reader without a connection tries to get one, in seconds: the least that the library takes. */
+const RECONNECT_S = 1;
+
+/** Makes what talks to one nsqd, all with the same words. */
+export class NsqClient {
+  readonly #options: ClientOptions;
+  readonly #certificates: Certificates | undefined;
+  #library: Library | undefined;
+  #config: ConnectionConfig = {};
+
+  constructor(options: ClientOptions, parts: ClientParts) {
+    this.#options = options;
+    this.#certificates = options.tls && new Certificates('the nsq broker', options.tls, parts);
+  }
+
+  /** Loads the library, and the certificates. */
+  async start(): Promise<void> {
+    const { default: library } = await peer('the nsq broker', 'nsqjs', () => import('nsqjs'));
+    const { secret } = this.#options;
+    const secured = this.#certificates && (await tlsConfig(this.#certificates));
+    this.#config = {
+      clientId: 'octavo',
+      heartbeatInterval: HEARTBEAT_S,
+      idleTimeout: SILENCE_S,
+      // Else the server keeps an event back for 250 ms, for others that go with it.
+      outputBufferSize: -1,
+      ...(secret !== undefined && { authSecret: secret }),
+      ...secured,
+    };
+    this.#library = library;
+  }
+
+  stop(): void {
+    this.#certificates?.stop();
+  }
+
+  writer(address: string): Writer {
+    const { host, port } = parseAddress(address);
+    return new this.#loaded.Writer(host, port, this.#config);
+  }
+
+  /** @param maxInFlight how many messages the server sends ahead of the word on them */
+  reader(address: string, topic: string, channel: string, maxInFlight: number): Reader {
+    return new this.#loaded.Reader(topic, channel, {
+      ...this.#config,
+      nsqdTCPAddresses: [address],
+      lookupdPollInterval: RECONNECT_S,
+      maxInFlight,
+      messageTimeout: this.#options.messageTimeoutMs,
+    });
+  }
+
+  get #loaded(): Library {
+    if (this.#library === undefined)
+      throw new OctavoError('failed_precondition', 'the nsq broker is not started: call start() first');
+    return this.#library;
+  }
+}
+
+async function tlsConfig(certificates: Certificates): Promise<ConnectionConfig> {
+  await certificates.start();
+  const { ca, cert, key } = await certificates.asText();
+  return {
+    tls: true,
+    tlsVerification: certificates.policy.verify,
+    ...(ca && { ca: Buffer.from(ca.join('\n')) }),
+    ...(cert !== undefined && { cert: Buffer.from(cert) }),
+    ...(key !== undefined && { key: Buffer.from(key) }),
+  };
+}
+
+/** What went wrong with a connection, as an error of ours. */
+export function errorOf(address: string, cause: unknown, executed?: false): OctavoError {
+  if (cause instanceof OctavoError) return cause;
+  const text = cause instanceof Error ? cause.message : 'the connection was closed';
+  const options = { cause, ...(executed === false && { executed }) };
+  if (/E_(?:AUTH_FAILED|UNAUTHORIZED|AUTH_FIRST|AUTH_DISABLED)/.test(text))
+    return new OctavoError(
+      'unauthenticated',
+      `the nsqd at ${address} refused us: wrong secret: ${text}`,
+      options,
+    );
+  if (/E_(?:BAD_MESSAGE|BAD_BODY)/.test(text))
+    return new OctavoError(
+      'resource_exhausted',
+      `the nsqd at ${address} refused an event: raise max-msg-size there, or send less: ${text}`,
+      options,
+    );
+  const fault = (cause instanceof Error && tlsFault(address, cause)) || text;
+  return new OctavoError('unavailable', `no nsqd at ${address}: ${fault}`, options);
+}

@@ -1,0 +1,58 @@
+import type { Channel, Envelope } from 'rabbitmq-client';
+import type { RabbitClient } from '../../core/rabbitmq.js';
+
+/** A channel on which what is published is confirmed. It is opened with the first publish, and again when it has closed. */
+export class Publisher {
+  readonly #client: RabbitClient;
+  readonly #setUp: (channel: Channel) => Promise<void>;
+  #channel: Promise<Channel> | undefined;
+
+  /** @param setUp declares what is published to */
+  constructor(client: RabbitClient, setUp: (channel: Channel) => Promise<void>) {
+    this.#client = client;
+    this.#setUp = setUp;
+  }
+
+  /** Publishes, in order. Resolves when the server has it. The body belongs to the publisher from then on. */
+  async send(purpose: string, envelope: Envelope, body: Buffer): Promise<void> {
+    this.#client.check();
+    const channel = await this.#open();
+    // It may have come to need a while.
+    this.#client.check();
+    try {
+      await channel.basicPublish(envelope, body);
+    } catch (reason) {
+      throw this.#client.failure(`cannot ${purpose}`, reason);
+    }
+  }
+
+  /** Does something on the channel that publishes, for what may depend on it. */
+  async prepare(purpose: string, run: (channel: Channel) => Promise<unknown>): Promise<void> {
+    await this.#client.ask(purpose, run(await this.#open()));
+  }
+
+  /** Closes the channel; what is not confirmed then fails. */
+  async stop(): Promise<void> {
+    const channel = await this.#channel?.catch(() => undefined);
+    this.#channel = undefined;
+    if (channel !== undefined) await this.#client.close(channel);
+  }
+
+  #open(): Promise<Channel> {
+    if (this.#channel !== undefined) return this.#channel;
+    const forget = (): void => {
+      if (this.#channel === opening) this.#channel = undefined;
+    };
+    const opening = this.#client.channel(
+      'publish',
+      async (channel) => {
+        await this.#setUp(channel);
+        await channel.confirmSelect();
+      },
+      forget,
+    );
+    this.#channel = opening;
+    opening.catch(forget);
+    return opening;
+  }
+}

@@ -1,0 +1,253 @@
+import type { AsyncMessage, Channel } from 'rabbitmq-client';
+import type { Clock } from '../../core/clock.js';
+import { OctavoError } from '../../core/error.js';
+import type { Logger } from '../../core/logger.js';
+import { bytesOf } from '../../core/rabbitmq-message.js';
+import type { RabbitClient } from '../../core/rabbitmq.js';
+import type { DeliveryHandler, SubscribeOptions } from '../broker.js';
+import { Handout } from '../handout.js';
+import type { ServedLimits } from '../served.js';
+import { lastingExchange, queueOf, waitingRoom, type Topology } from './names.js';
+import type { Publisher } from './publisher.js';
+import { againAfter, readEvent, type Received } from './wire.js';
+
+export interface SubscriptionInit {
+  readonly client: RabbitClient;
+  readonly topology: Topology;
+  readonly limits: ServedLimits;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Declares the exchanges. */
+  readonly exchanges: (channel: Channel) => Promise<void>;
+  /** Puts what was refused where it waits. */
+  readonly waits: Publisher;
+}
+
+/** How long after a failed attempt to subscribe again the next one is made. */
+const RETRY_MS = 500;
+
+/** What came, and was not acknowledged or refused yet. */
+interface Pending {
+  readonly came: AsyncMessage;
+  readonly received: Received;
+  readonly channel: Channel;
+}
+
+/** One subscriber: a channel with one consumer, opened anew whenever it has closed. */
+export class Subscription {
+  readonly topic: string;
+  readonly options: SubscribeOptions;
+  readonly #init: SubscriptionInit;
+  readonly #handout: Handout;
+  /** What waits for room: no more than the prefetch, as the server sends no more. */
+  #pending: Pending[] = [];
+  #pumping = false;
+  #channel: Channel | undefined;
+  #queue = '';
+  #consumer = '';
+  /** What was handed out and is not settled, on the channel that is open. */
+  #unsettled = 0;
+  readonly #ending = new AbortController();
+  #beginning: Promise<void> | undefined;
+  #retrying = false;
+
+  constructor(topic: string, handler: DeliveryHandler, options: SubscribeOptions, init: SubscriptionInit) {
+    this.topic = topic;
+    this.options = options;
+    this.#init = init;
+    this.#handout = new Handout(topic, handler, options, init.limits, init);
+  }
+
+  /** Begins to receive. Rejects, with nothing left behind, with what the server says. */
+  begin(): Promise<void> {
+    this.#beginning = this.#begin();
+    return this.#beginning;
+  }
+
+  async #begin(): Promise<void> {
+    const { client } = this.#init;
+    let begun = false;
+    const channel = await client.channel(
+      `subscribe to "${this.topic}"`,
+      (opened) => this.#consume(opened),
+      () => begun && this.#closed(channel),
+    );
+    begun = true;
+    this.#channel = channel;
+    if (!this.#ended) return;
+    await client.close(channel);
+    throw new OctavoError('failed_precondition', `the subscription to "${this.topic}" was ended meanwhile`);
+  }
+
+  /** The connection is there again. */
+  renew(): void {
+    if (this.#channel === undefined || !this.#channel.active) void this.#again();
+  }
+
+  /** Takes no more, gives back what nobody has begun with, and waits for what is in hand. */
+  async end(): Promise<void> {
+    await this.#leave();
+    await this.#handout.end();
+    await this.#closeIfSettled();
+  }
+
+  /** As {@link end}, but not for ever. */
+  async endWithin(drainMs: number): Promise<void> {
+    await this.#leave();
+    await this.#handout.endWithin(drainMs);
+    const channel = this.#channel;
+    if (channel !== undefined) await this.#init.client.close(channel);
+  }
+
+  async #leave(): Promise<void> {
+    if (this.#ended) return;
+    this.#ending.abort();
+    await this.#beginning?.catch(() => {});
+    this.#giveBack();
+    const channel = this.#channel;
+    if (channel !== undefined) await this.#init.client.cancel(channel, this.#consumer);
+    this.#giveBack();
+  }
+
+  async #consume(channel: Channel): Promise<void> {
+    const { topology, limits, exchanges } = this.#init;
+    await exchanges(channel);
+    const { queue } = await channel.queueDeclare(queueOf(this.topic, this.options, topology));
+    const exchange = this.options.durable === true ? lastingExchange(topology) : topology.exchange;
+    await channel.queueBind({ queue, exchange, routingKey: this.topic });
+    await channel.basicQos({ prefetchCount: limits.prefetch });
+    channel.once('basic.cancel', () => {
+      // Somebody has deleted the queue.
+      if (!this.#ended) void this.#init.client.close(channel);
+    });
+    this.#queue = queue;
+    const { consumerTag } = await channel.basicConsume({ queue }, (came) => this.#came(channel, came));
+    this.#consumer = consumerTag;
+  }
+
+  #came(channel: Channel, came: AsyncMessage): void {
+    if (this.#ended) return this.#tell(channel, came, { requeue: true });
+    let received: Received;
+    try {
+      const { maxMessageBytes } = this.#init.limits;
+      received = readEvent(came);
+      if (received.message.body.length > maxMessageBytes)
+        throw new OctavoError('resource_exhausted', `it has over ${maxMessageBytes} bytes (maxMessageBytes)`);
+    } catch (error) {
+      // It would be no better the next time. A queue that has a dead letter exchange keeps it there.
+      this.#init.logger.error('an event cannot be taken, and is dropped', { topic: this.topic, error });
+      return this.#tell(channel, came, { requeue: false });
+    }
+    this.#pending.push({ came, received, channel });
+    void this.#pump();
+  }
+
+  /** Hands out what came as there is room: there is less after a reconnect, while what came before is still in hand. */
+  async #pump(): Promise<void> {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    for (let next = this.#pending[0]; next !== undefined; next = this.#pending[0]) {
+      if (!this.#offer(next)) await this.#handout.room();
+      else if (this.#pending[0] === next) this.#pending.shift();
+      if (this.#ended) break;
+    }
+    this.#pumping = false;
+  }
+
+  #offer(pending: Pending): boolean {
+    const { channel, came, received } = pending;
+    if (!channel.active) return true;
+    const offered = this.#handout.offer({
+      ...received,
+      ack: () => this.#settle(channel, () => channel.basicAck({ deliveryTag: came.deliveryTag })),
+      nack: (delayMs) => this.#settle(channel, () => this.#refuse(pending, delayMs)),
+    });
+    if (offered) this.#unsettled++;
+    return offered;
+  }
+
+  async #settle(channel: Channel, tell: () => void | Promise<void>): Promise<void> {
+    try {
+      await tell();
+    } finally {
+      if (channel === this.#channel) {
+        this.#unsettled--;
+        if (this.#ended) void this.#closeIfSettled();
+      }
+    }
+  }
+
+  /** Has it come again: at once where nobody began with it, else as a copy that waits. */
+  async #refuse({ came, received, channel }: Pending, delayMs: number): Promise<void> {
+    const { deliveryTag } = came;
+    if (this.#ended && delayMs === 0) return channel.basicNack({ deliveryTag, requeue: true });
+    const waitMs = Math.max(1, delayMs);
+    const { client, waits } = this.#init;
+    const room = waitingRoom(this.#queue, this.options.durable === true, waitMs);
+    try {
+      await waits.prepare('have an event wait', (opened) => opened.queueDeclare(room));
+      const envelope = { ...againAfter(came, received, waitMs), routingKey: room.queue };
+      const sent = waits.send('have an event wait', envelope, bytesOf(came.body));
+      await client.ask('have an event wait', sent);
+    } catch (error) {
+      this.#init.logger.warn('a refused event cannot wait at the server, and waits here', {
+        topic: this.topic,
+        error,
+      });
+      await this.#pause(waitMs);
+      return channel.basicNack({ deliveryTag, requeue: true });
+    }
+    channel.basicAck({ deliveryTag });
+  }
+
+  /** Waits, but not beyond the end. */
+  async #pause(ms: number): Promise<void> {
+    try {
+      await this.#init.clock.sleep(ms, this.#ending.signal);
+    } catch {
+      // The end has come.
+    }
+  }
+
+  get #ended(): boolean {
+    return this.#ending.signal.aborted;
+  }
+
+  /** Gives back what the handout has not taken. */
+  #giveBack(): void {
+    for (const { channel, came } of this.#pending.splice(0)) this.#tell(channel, came, { requeue: true });
+  }
+
+  #tell(channel: Channel, { deliveryTag }: AsyncMessage, { requeue }: { requeue: boolean }): void {
+    // On one that has closed it was given back already.
+    if (channel.active) channel.basicNack({ deliveryTag, requeue });
+  }
+
+  async #closeIfSettled(): Promise<void> {
+    const channel = this.#channel;
+    if (channel !== undefined && this.#unsettled === 0) await this.#init.client.close(channel);
+  }
+
+  #closed(channel: Channel): void {
+    if (channel !== this.#channel) return;
+    this.#channel = undefined;
+    this.#unsettled = 0;
+    this.#pending = this.#pending.filter((each) => each.channel !== channel);
+    void this.#again();
+  }
+
+  /** Subscribes again, as often as it takes. While the connection is down it waits to be told. */
+  async #again(): Promise<void> {
+    const { client, logger } = this.#init;
+    if (this.#retrying || this.#ended) return;
+    this.#retrying = true;
+    while (!this.#ended && client.up && this.#channel === undefined)
+      try {
+        await this.begin();
+      } catch (error) {
+        logger.warn('cannot subscribe again, and will try', { topic: this.topic, error });
+        await this.#pause(RETRY_MS);
+      }
+    this.#retrying = false;
+  }
+}

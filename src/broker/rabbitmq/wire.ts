@@ -1,0 +1,85 @@
+import type { AsyncMessage } from 'rabbitmq-client';
+import { OctavoError } from '../../core/error.js';
+import type { Message } from '../../core/message.js';
+import { Metadata } from '../../core/metadata.js';
+import { bytesOf, readTable, writeTable } from '../../core/rabbitmq-message.js';
+import { headerFault, HEADER_LIMITS } from '../envelope.js';
+
+/** Which delivery this will be, on what comes back from a wait. */
+const ATTEMPT = 'Octavo-Attempt';
+/** The topic that it was published to, on the same: its routing key is the queue's name by then. */
+const TOPIC = 'Octavo-Topic';
+/** How often a quorum queue has delivered an event before. */
+const DELIVERY_COUNT = 'x-delivery-count';
+
+/** The properties of an event as go-micro's rabbitmq broker has them. */
+export interface EventProperties {
+  readonly headers: Readonly<Record<string, string | number>>;
+  readonly durable: true;
+}
+
+/**
+ * The header of an event as AMQP headers, one text for each name.
+ *
+ * Source: go-micro plugins v4 `broker/rabbitmq/rabbitmq.go`.
+ *
+ * @throws `resource_exhausted` or `invalid_argument` for what does not fit
+ */
+export function writeHeader(topic: string, header: Metadata): EventProperties {
+  const fault = headerFault(header, HEADER_LIMITS);
+  if (fault !== undefined)
+    throw new OctavoError('resource_exhausted', `an event for "${topic}" cannot be sent: ${fault}`);
+  return { headers: writeTable(header), durable: true };
+}
+
+/** An event that came. */
+export interface Received {
+  readonly topic: string;
+  readonly attempt: number;
+  readonly message: Message;
+}
+
+/**
+ * Reads what {@link writeHeader} or a go-micro peer wrote.
+ *
+ * @throws `resource_exhausted` for a header over the limits
+ */
+export function readEvent(came: AsyncMessage): Received {
+  const { headers = {}, routingKey, contentType } = came;
+  const topic = typeof headers[TOPIC] === 'string' ? headers[TOPIC] : routingKey;
+  const header = new Metadata();
+  for (const [name, value] of readTable(headers))
+    if (name !== ATTEMPT && name !== TOPIC && !name.startsWith('x-')) header.append(name, value);
+  const fault = headerFault(header, HEADER_LIMITS);
+  if (fault !== undefined) throw new OctavoError('resource_exhausted', fault);
+  if (contentType !== undefined && !header.has('Content-Type')) header.append('Content-Type', contentType);
+  if (!header.has('Micro-Topic')) header.append('Micro-Topic', topic);
+  const attempt = count(headers[ATTEMPT], 1) + count(headers[DELIVERY_COUNT], 0);
+  return { topic, attempt, message: { header, body: bytesOf(came.body) } };
+}
+
+/** The properties of a copy that comes again after a wait. */
+export function againAfter(came: AsyncMessage, { topic, attempt }: Received, delayMs: number): object {
+  const { headers, contentType, contentEncoding, correlationId, messageId, timestamp, type, appId } = came;
+  return {
+    // Those of its earlier waits would grow with each; a quorum queue counts anew.
+    headers: { ...own(headers), [TOPIC]: topic, [ATTEMPT]: attempt + 1 },
+    contentType,
+    contentEncoding,
+    correlationId,
+    messageId,
+    timestamp,
+    type,
+    appId,
+    durable: true,
+    expiration: String(Math.ceil(delayMs)),
+  };
+}
+
+function own(headers: AsyncMessage['headers'] = {}): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !name.startsWith('x-')));
+}
+
+function count(value: unknown, fallback: number): number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= fallback ? value : fallback;
+}

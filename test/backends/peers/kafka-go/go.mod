@@ -1,0 +1,8 @@
+module peer
+
+go 1.19
+
+require (
+	github.com/go-micro/plugins/v4/broker/kafka v1.2.0
+	go-micro.dev/v4 v4.11.0
+)

@@ -1,0 +1,8 @@
+module redisgo
+
+go 1.22
+
+require (
+	github.com/go-micro/plugins/v4/broker/redis v1.2.0
+	go-micro.dev/v4 v4.11.0
+)
