@@ -150,12 +150,12 @@ func (p *peer) do(c command) (interface{}, error) {
 }
 
 // secured reads certificates that a test has made, where it has.
-func secured(folder string) (*tls.Config, error) {
-	ca, err := os.ReadFile(folder + "/ca.pem")
+func secured(caFile, certFile, keyFile string) (*tls.Config, error) {
+	ca, err := os.ReadFile(caFile)
 	if err != nil {
 		return nil, err
 	}
-	own, err := tls.LoadX509KeyPair(folder+"/cert.pem", folder+"/key.pem")
+	own, err := tls.LoadX509KeyPair(certFile, keyFile)
 	if err != nil {
 		return nil, err
 	}
@@ -167,8 +167,8 @@ func secured(folder string) (*tls.Config, error) {
 func main() {
 	logger.DefaultLogger = logger.NewLogger(logger.WithLevel(logger.FatalLevel), logger.WithOutput(os.Stderr))
 	var options []transport.Option
-	if len(os.Args) > 1 {
-		config, err := secured(os.Args[1])
+	if len(os.Args) == 4 {
+		config, err := secured(os.Args[1], os.Args[2], os.Args[3])
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(2)
