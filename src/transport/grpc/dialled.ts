@@ -83,7 +83,7 @@ export class DialledSocket extends GrpcSocket implements WireOwner, Unsent {
     if (this.over) return;
     const wire = this.#wire;
     if (wire !== undefined)
-      if (error === undefined || (wire.idle && !this.#session.mayReset())) wire.end();
+      if (error === undefined || !this.#session.mayReset()) wire.end();
       else wire.cut();
     this.#leave();
     this.finish(undefined);
