@@ -35,7 +35,7 @@ export function readStatus(headers: IncomingHttpHeaders, remote: string): Octavo
   // The names of the table are codes.
   return new OctavoError(
     code as Code,
-    text === '' ? `${remote} ended the stream with the status ${status}` : text,
+    text === '' ? `${remote} ended the stream with the status ${String(status)}` : text,
     executed,
   );
 }

@@ -5,12 +5,11 @@ import type { Message } from '../../core/message.js';
 import { excess } from '../limits.js';
 import { cutShort, Incoming } from './incoming.js';
 import { writeHead } from './message.js';
+import { Outgoing } from './outgoing.js';
 import type { Session } from './session.js';
 
 const { NGHTTP2_CANCEL, NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM } = constants;
 
-/** How much of a body is given to HTTP/2 at once; what takes it tells, part by part, whether the other end moves. */
-const CHUNK = 64 * 1024;
 /** How much may wait unread before the other end is given no more leave to send than it has. */
 const ENOUGH = 16 * 1024;
 
@@ -22,11 +21,6 @@ export interface WireOwner {
   ended(error: OctavoError | undefined): void;
 }
 
-interface Waiting {
-  readonly promise: Promise<void>;
-  readonly resolve: () => void;
-}
-
 /** One stream of HTTP/2 with the messages of gRPC on it, at either end. */
 export abstract class Wire {
   readonly session: Session;
@@ -36,6 +30,7 @@ export abstract class Wire {
   protected known = true;
   protected readonly stream: Http2Stream;
   readonly #incoming: Incoming;
+  readonly #outgoing: Outgoing;
   #owner: WireOwner;
   /** Whether somebody waits for a message, and whether the other end is given leave to send. */
   #wanted = false;
@@ -44,9 +39,6 @@ export abstract class Wire {
   #taken = 0;
   /** When the other end did something last, or we asked something of it, in milliseconds since the epoch. */
   #movedAt: number;
-  /** What of a long message has not left, and who waits for what is sent. */
-  #leaving: Uint8Array[] = [];
-  #sent: Waiting | undefined;
   #ending = false;
   #over = false;
 
@@ -56,6 +48,7 @@ export abstract class Wire {
     this.#owner = owner;
     this.#incoming = new Incoming(session.options);
     this.#movedAt = session.now();
+    this.#outgoing = new Outgoing(stream, () => (this.#movedAt = session.now()));
     session.add(this);
     // Node's own queue would keep a buffer for each frame, of which one may hold a byte: here they are put together. It asks for no more
     // once this says no, and hands on what comes all the same, up to the window.
@@ -70,7 +63,6 @@ export abstract class Wire {
       // Who cuts it off ends it, too, for Node.
       if ((stream.rstCode ?? NGHTTP2_NO_ERROR) === NGHTTP2_NO_ERROR) this.onEnd();
     });
-    stream.on('drain', () => this.#drained());
     stream.on('error', () => {});
     // Node calls this from within nghttp2, which must not be asked to send anything then: it would loop for ever if the other end has cut the
     // stream, as Node has forgotten a stream that nghttp2 still knows.
@@ -84,7 +76,7 @@ export abstract class Wire {
 
   /** Whether nothing that was sent waits to leave. */
   get idle(): boolean {
-    return this.#leaving.length === 0 && this.stream.writableLength === 0;
+    return this.#outgoing.idle;
   }
 
   /**
@@ -130,17 +122,8 @@ export abstract class Wire {
     const over = excess(message, this.session.options);
     if (over !== undefined) throw over;
     if (this.#ending || this.stream.destroyed) return;
-    const head = writeHead(message);
-    const { body } = message;
     if (this.idle) this.#movedAt = this.session.now();
-    if (this.#leaving.length > 0 || body.length > CHUNK) {
-      const wasIdle = this.#leaving.length === 0;
-      this.#leaving.push(head);
-      for (let at = 0; at < body.length; at += CHUNK) this.#leaving.push(body.subarray(at, at + CHUNK));
-      if (wasIdle) this.#pump();
-    } else this.stream.write(body.length === 0 ? head : Buffer.concat([head, body]));
-    if (this.#leaving.length === 0 && !this.stream.writableNeedDrain) return;
-    return (this.#sent ??= waiting()).promise;
+    return this.#outgoing.send(writeHead(message), message.body);
   }
 
   /** Ends our side in order, behind what was sent. */
@@ -149,14 +132,16 @@ export abstract class Wire {
     this.#ending = true;
     this.#movedAt = this.session.now();
     this.forget();
-    if (this.#leaving.length === 0) this.finish();
+    // What comes all the same is thrown away.
+    this.readOn();
+    this.#outgoing.end(() => this.finish());
   }
 
   /** Cuts the stream off, whatever waits. */
   cut(): void {
     this.#ending = true;
     this.forget();
-    this.#letGo();
+    this.#outgoing.letGo();
     this.#reset();
   }
 
@@ -190,7 +175,7 @@ export abstract class Wire {
   protected ended(error: OctavoError | undefined): void {
     if (this.#over) return;
     this.#over = true;
-    this.#letGo();
+    this.#outgoing.letGo();
     this.#owner.ended(error);
     if (this.#ending) return;
     // Nobody reads there any more.
@@ -260,37 +245,17 @@ export abstract class Wire {
     if (taken > 0) this.session.give(taken);
   }
 
-  #pump(): void {
-    const part = this.#leaving[0];
-    if (part === undefined) return;
-    this.stream.write(part, (error) => {
-      if (error != null) return;
-      this.#movedAt = this.session.now();
-      this.#leaving.shift();
-      if (this.#leaving.length > 0) return this.#pump();
-      if (this.#ending) this.finish();
-      this.#letGo();
-    });
-  }
-
-  #drained(): void {
-    this.#movedAt = this.session.now();
-    if (this.#leaving.length === 0) this.#letGo();
-  }
-
   #closed(): void {
     this.session.remove(this);
-    this.#leaving = [];
+    this.#outgoing.drop();
     this.#giveBack();
     this.ended(this.#over ? undefined : this.#why());
-    this.#letGo();
   }
 
   #why(): OctavoError {
     const { session, stream } = this;
-    const { rstCode = NGHTTP2_NO_ERROR } = stream;
     // HTTP/2 promises that of this code: RFC 9113 section 8.7. A farewell is the same for what it did not take.
-    if (rstCode === NGHTTP2_REFUSED_STREAM)
+    if (stream.rstCode === NGHTTP2_REFUSED_STREAM)
       return new OctavoError('unavailable', `${session.remote} did not take the call`, { executed: false });
     return session.error ?? new OctavoError('unavailable', `${session.remote} cut the call off`);
   }
@@ -306,11 +271,6 @@ export abstract class Wire {
     this.cut();
     this.ended(error);
   }
-
-  #letGo(): void {
-    this.#sent?.resolve();
-    this.#sent = undefined;
-  }
 }
 
 /** What is said of something that came and is not what should. */
@@ -320,10 +280,4 @@ function unreadable(remote: string, reason: unknown): OctavoError {
   return new OctavoError('unavailable', `${remote} does not speak this protocol: ${error.message}`, {
     cause: error,
   });
-}
-
-function waiting(): Waiting {
-  let resolve: () => void = () => {};
-  const promise = new Promise<void>((settle) => (resolve = settle));
-  return { promise, resolve };
 }
