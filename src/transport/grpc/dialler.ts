@@ -10,7 +10,7 @@ import { tlsFault } from '../../core/tls-fault.js';
 import type { DialOptions, Socket } from '../transport.js';
 import { Line, type LineOptions, type Opened } from './line.js';
 import { Rounds } from './rounds.js';
-import { settingsOf } from './session.js';
+import { settingsOf } from './protocol.js';
 
 /** Opens connections, and has many calls share them. */
 export class Dialler {

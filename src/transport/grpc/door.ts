@@ -15,9 +15,9 @@ import type { Refusals } from '../../core/refusals.js';
 import type { Certificates, PeerCertificate } from '../../core/tls.js';
 import type { Listener, Socket } from '../transport.js';
 import { AcceptedWire } from './accepted.js';
-import { PATH, TYPE } from './protocol.js';
+import { PATH, settingsOf, TYPE } from './protocol.js';
 import { Rounds } from './rounds.js';
-import { Session, settingsOf, type SessionOptions } from './session.js';
+import { Session, type SessionOptions } from './session.js';
 import { writeStatus } from './status.js';
 
 export interface DoorOptions extends SessionOptions {
@@ -246,6 +246,6 @@ function refusalOf(headers: IncomingHttpHeaders): OctavoError | undefined {
 function refuse(stream: ServerHttp2Stream, error: OctavoError): void {
   stream.respond({ ':status': 200, 'content-type': TYPE, ...writeStatus(error) }, { endStream: true });
   stream.resume();
-  // What is sent there all the same is not read for ever.
-  stream.close(constants.NGHTTP2_NO_ERROR);
+  // What is sent there all the same is not read for ever. At once, Node 22 would close it before it has said so.
+  setImmediate(() => stream.close(constants.NGHTTP2_NO_ERROR));
 }

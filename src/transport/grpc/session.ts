@@ -10,7 +10,6 @@ import type { Clock } from '../../core/clock.js';
 import { OctavoError } from '../../core/error.js';
 import type { PeerCertificate } from '../../core/tls.js';
 import type { MessageLimits } from '../transport.js';
-import type { Wire } from './wire.js';
 
 /** How a connection is kept, at either end. */
 export interface SessionOptions extends Required<MessageLimits> {
@@ -41,6 +40,15 @@ export interface SessionInit {
   closed(error: OctavoError | undefined): void;
 }
 
+/** A stream on a connection. */
+export interface Carried {
+  /** Gives the other end leave to send, where there is room for what is to come. */
+  readOn(): void;
+  /** Cuts it off where the other end has taken too long. */
+  sweep(now: number): void;
+  cut(): void;
+}
+
 /** A call or a stream that has sent nothing. */
 export interface Unsent {
   /** It cannot be opened here any more. */
@@ -51,7 +59,7 @@ export interface Unsent {
 const MOST_ARRIVING = 64 * 1024 * 1024;
 /** How often a peer that is not Octavo's is asked for a sign of life, in milliseconds: grpc-go closes the connection of who asks more often. */
 const GO_PING_MS = 330_000;
-/** How many streams we reset: nghttp2 takes who resets more than 1,000, and 33 in each second, for an attacker, and ends the connection. */
+/** How many streams we reset: nghttp2 takes who resets more than 1,000, and 33 in each second, for an attacker. */
 const RESETS = { most: 500, perSecond: 16 };
 /** The window of a connection, of which each stream gives back at once what it takes. */
 const CONNECTION_WINDOW = 4 * 1024 * 1024;
@@ -62,7 +70,7 @@ export class Session {
   readonly options: SessionOptions;
   readonly certificate: PeerCertificate | undefined;
   readonly remote: string;
-  readonly wires = new Set<Wire>();
+  readonly wires = new Set<Carried>();
   /** Calls and streams that have sent nothing. */
   readonly unsent = new Set<Unsent>();
   /** How many streams there have been; how many when its owner looked last. */
@@ -75,7 +83,7 @@ export class Session {
   /** Whether the other end was told to open no more streams. */
   leaving = false;
   readonly #init: SessionInit;
-  readonly #waiting = new Set<Wire>();
+  readonly #waiting = new Set<Carried>();
   #open = false;
   #left = false;
   #arriving = 0;
@@ -189,19 +197,19 @@ export class Session {
     setImmediate(() => this.#init.tcp.destroy());
   }
 
-  add(wire: Wire): void {
+  add(wire: Carried): void {
     this.count++;
     this.wires.add(wire);
   }
 
-  remove(wire: Wire): void {
+  remove(wire: Carried): void {
     this.wires.delete(wire);
     this.#waiting.delete(wire);
     this.#init.changed();
   }
 
-  /** Takes memory for a long message that is put together. If there is none, {@link Wire.readOn} is called when there may be. */
-  take(wire: Wire, bytes: number): boolean {
+  /** Takes memory for a long message that is put together. If there is none, {@link Carried.readOn} is called when there may be. */
+  take(wire: Carried, bytes: number): boolean {
     if (this.#arriving > 0 && this.#arriving + bytes > MOST_ARRIVING) {
       this.#waiting.add(wire);
       return false;
@@ -275,19 +283,4 @@ export class Session {
 export function lookEvery({ timeoutMs, headerTimeoutMs, keepaliveMs }: SessionOptions): number {
   const times = [timeoutMs, headerTimeoutMs, keepaliveMs].filter((ms) => ms > 0);
   return times.length === 0 ? 0 : Math.max(20, Math.floor(Math.min(...times) / 6));
-}
-
-/** What either end says of itself in HTTP/2's settings. */
-export function settingsOf({ windowBytes, maxStreams }: SessionOptions): {
-  readonly initialWindowSize: number;
-  readonly maxConcurrentStreams: number;
-  readonly maxHeaderListSize: number;
-  readonly enablePush: false;
-} {
-  return {
-    initialWindowSize: windowBytes,
-    maxConcurrentStreams: maxStreams,
-    maxHeaderListSize: 16 * 1024,
-    enablePush: false,
-  };
 }

@@ -6,7 +6,7 @@ import { excess } from '../limits.js';
 import { cutShort, Incoming } from './incoming.js';
 import { writeHead } from './message.js';
 import { Outgoing } from './outgoing.js';
-import type { Session } from './session.js';
+import type { Carried, Session } from './session.js';
 
 const { NGHTTP2_CANCEL, NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM } = constants;
 
@@ -22,7 +22,7 @@ export interface WireOwner {
 }
 
 /** One stream of HTTP/2 with the messages of gRPC on it, at either end. */
-export abstract class Wire {
+export abstract class Wire implements Carried {
   readonly session: Session;
   /** Whether the other end has said that it is an Octavo peer. */
   octavo = false;
