@@ -11,6 +11,9 @@ mkdir -p "$BIN"
 # One line for each backend, and one function of its name: it installs that, or fails.
 BACKENDS=(
   "nats nats-server"
+  "nats-broker nats-server"
+  "nats-jetstream nats-server"
+  "nats-registry nats-server"
   "rabbitmq rabbitmq-server"
   "redis redis-server"
   "grpc go"
@@ -25,6 +28,9 @@ BACKENDS=(
 )
 
 nats() { debian nats-server; }
+nats-broker() { nats; }
+nats-jetstream() { nats; }
+nats-registry() { nats; }
 rabbitmq() { debian rabbitmq-server; }
 redis() { debian redis-server; }
 # It has no server of its own: its tests build a peer on go-micro.

@@ -1,6 +1,6 @@
 // Packs the package, checks the tarball, and uses it as a stranger would: installed in an empty project, compiled and called.
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
@@ -9,7 +9,6 @@ import { ClientOf, Field, Handler, Message, Service, createService } from 'octav
 import { memory as memoryBroker } from 'octavo/broker/memory';
 import { memory as memoryRegistry } from 'octavo/registry/memory';
 import { http } from 'octavo/transport/http';
-import { nats } from 'octavo/transport/nats';
 import { TestApp } from 'octavo/testing';
 import { registrySuite } from 'octavo/conformance/registry';
 
@@ -40,9 +39,44 @@ await service.stop();
 const app = await TestApp.create({ services: [Greeter] }).start();
 const again = await app.client(GreeterClient).hello({ name: 'again' });
 await app.stop();
-const bus = createService({ name: 'bus', transport: nats(), registry: memoryRegistry(), broker: memoryBroker(), env: {} });
-const missing = await bus.start().catch((error: Error) => error.message);
-console.log(message, again.message, Object.keys(registrySuite).length > 10, missing);
+console.log(message, again.message, Object.keys(registrySuite).length > 10);
+`;
+
+/** What needs an optional package, which is not installed: the function that makes it, and the package. */
+const NEEDING = {
+  'transport/nats': ['nats', '@nats-io/transport-node'],
+  'transport/rabbitmq': ['rabbitmq', 'rabbitmq-client'],
+  'registry/nats': ['nats', '@nats-io/transport-node'],
+  'registry/etcd': ['etcd', 'etcd3'],
+  'registry/zookeeper': ['zookeeper', 'node-zookeeper-client'],
+  'broker/nats': ['nats', '@nats-io/transport-node'],
+  'broker/nats-jetstream': ['natsJetStream', '@nats-io/'],
+  'broker/kafka': ['kafka', '@platformatic/kafka'],
+  'broker/nsq': ['nsq', 'nsqjs'],
+  'broker/rabbitmq': ['rabbitmq', 'rabbitmq-client'],
+  'broker/redis': ['redis', 'ioredis'],
+  'broker/redis-streams': ['redisStreams', 'ioredis'],
+};
+
+/** Starts each of them, and prints what it says. */
+const LACKING = `
+import { createService } from 'octavo';
+import { memory as memoryBroker } from 'octavo/broker/memory';
+import { memory as memoryRegistry } from 'octavo/registry/memory';
+import { memory as memoryTransport } from 'octavo/transport/memory';
+${Object.entries(NEEDING)
+  .map(([door, [name]], n) => `import { ${name} as it${n} } from 'octavo/${door}';`)
+  .join('\n')}
+
+const usual = { transport: memoryTransport(), registry: memoryRegistry(), broker: memoryBroker(), env: {} };
+const lacking = [${Object.keys(NEEDING)
+  .map((door, n) => `{ ...usual, ${door.split('/')[0]}: it${n}() }`)
+  .join(', ')}];
+for (const [n, options] of lacking.entries()) {
+  const service = createService({ name: 'lacking' + n, ...options });
+  console.log(await service.start().then(() => 'started', (error: Error) => error.message));
+  await service.stop();
+}
 `;
 
 const root = process.cwd();
@@ -59,6 +93,9 @@ try {
   );
   run('npm', ['install', '--silent', '--prefer-offline', '--no-audit', '--no-fund', tarball], folder);
   writeFileSync(join(folder, 'main.ts'), CONSUMER);
+  writeFileSync(join(folder, 'lacking.ts'), LACKING);
+  // No door names the types of a package that a user may not have.
+  writeFileSync(join(folder, 'doors.ts'), doors().join('\n'));
   for (const [module, moduleResolution] of [
     ['ESNext', 'bundler'],
     ['NodeNext', 'nodenext'],
@@ -75,18 +112,29 @@ try {
       typeRoots: [resolve(root, 'node_modules/@types')],
       outDir: 'out',
     };
-    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['main.ts'] }));
+    writeFileSync(
+      join(folder, 'tsconfig.json'),
+      JSON.stringify({ compilerOptions, files: ['main.ts', 'lacking.ts', 'doors.ts'] }),
+    );
     run(bin('tsc'), ['-p', folder], folder);
   }
   const printed = run('node', ['out/main.js'], folder).trim();
-  if (
-    printed !==
-    'Hello stranger Hello again true the nats transport needs a package: npm install @nats-io/transport-node'
-  )
+  if (printed !== 'Hello stranger Hello again true')
     throw new Error(`the consumer printed ${JSON.stringify(printed)}`);
+  const said = run('node', ['out/lacking.js'], folder).trim().split('\n');
+  for (const [n, [door, [, name]]] of Object.entries(NEEDING).entries())
+    if (!said[n]?.includes(`needs a package: npm install ${name}`))
+      throw new Error(`${door} without its package said ${JSON.stringify(said[n])}`);
   console.log('packed, checked, installed, compiled in two ways, and called');
 } finally {
   rmSync(folder, { recursive: true, force: true });
+}
+
+function doors() {
+  const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  return Object.keys(exports)
+    .filter((door) => !door.includes('*') && !door.endsWith('.json'))
+    .map((door, n) => `export type * as door${n} from 'octavo${door.slice(1)}';`);
 }
 
 function run(command, args, cwd) {

@@ -5,9 +5,12 @@ import { accessSync, constants, readdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 
-/** Each backend, and the command that starts its server. The name is what its test files begin with. */
+/** Each backend, and the commands that start its servers. The name is what its test files begin with. */
 const SERVERS = {
   nats: 'nats-server',
+  'nats-broker': 'nats-server',
+  'nats-jetstream': 'nats-server',
+  'nats-registry': 'nats-server',
   rabbitmq: 'rabbitmq-server',
   kafka: 'kafka-java',
   nsq: 'nsqd',
@@ -17,11 +20,11 @@ const SERVERS = {
   'etcd-v2': 'etcd',
   consul: 'consul',
   zookeeper: 'zookeeper-server',
-  kubernetes: 'kube-apiserver',
-  multi: 'zookeeper-server',
+  kubernetes: ['kube-apiserver', 'etcd'],
+  multi: ['zookeeper-server', 'etcd'],
 };
 /** And what takes all of them. */
-const COMMANDS = { ...SERVERS, samples: Object.values(SERVERS) };
+const COMMANDS = { ...SERVERS, samples: Object.values(SERVERS).flat() };
 
 const args = process.argv.slice(2);
 const flags = args.filter((arg) => arg.startsWith('-'));

@@ -13,13 +13,14 @@ import {
   type Subscriber,
 } from './broker.js';
 import { HEADER_LIMITS, writeEnvelope } from './envelope.js';
-import { KafkaClient, type ClientParts, type KafkaSasl } from './kafka/client.js';
+import { KafkaClient } from './kafka/client.js';
+import type { ClientParts, KafkaSasl } from './kafka/options.js';
 import { Lane } from './kafka/lane.js';
 import { KafkaSubscription, type SubscriptionSettings } from './kafka/subscription.js';
 import { Publishes } from './publishes.js';
 import { checkBody, checkDurable, notStarted, servedLimits, type ServedBrokerOptions } from './served.js';
 
-export type { KafkaSasl } from './kafka/client.js';
+export type { KafkaSasl } from './kafka/options.js';
 
 export interface KafkaBrokerOptions extends ServedBrokerOptions {
   /** Servers of one cluster, `host:port`; one is enough, it tells of the others. @defaultValue `['127.0.0.1:9092']` */
@@ -69,9 +70,12 @@ export class KafkaBroker extends Broker {
   /** Counts the stops, so that a start notices that it was overtaken. */
   #turn = 0;
 
+  /** @throws `failed_precondition` for options that cannot work */
   constructor(options: KafkaBrokerOptions, parts: KafkaBrokerParts) {
     super();
     const { sasl, tls, addresses = ['127.0.0.1:9092'], ...others } = options;
+    if (addresses.length === 0)
+      throw new OctavoError('failed_precondition', 'addresses of the kafka broker is empty: name a server');
     this.options = {
       ...others,
       addresses,
@@ -158,15 +162,28 @@ export class KafkaBroker extends Broker {
 
   async #open(): Promise<void> {
     const turn = this.#turn;
-    const producer = await this.#client.start(() => turn !== this.#turn);
-    if (turn !== this.#turn) {
-      await this.#client.close(producer);
+    await this.#client.start(() => turn !== this.#turn);
+    if (turn !== this.#turn)
       throw new OctavoError(
         'unavailable',
         `the kafka broker was stopped while it connected to ${this.#client.where}`,
       );
-    }
-    this.#producer = producer;
+    this.#producer = this.#client.producer((reason) => void this.#replace(reason));
+  }
+
+  /** What was asked of a producer that has read what it cannot read may never be answered. */
+  async #replace(reason: Error): Promise<void> {
+    const producer = this.#producer;
+    if (producer === undefined) return;
+    this.#parts.logger.warn('a connection to Kafka is given up', {
+      server: this.#client.where,
+      error: reason,
+    });
+    this.#producer = this.#client.producer((next) => void this.#replace(next));
+    const lanes = [...this.#lanes.values()];
+    this.#lanes.clear();
+    for (const lane of lanes) lane.end(reason);
+    await this.#client.close(producer);
   }
 
   async #close(): Promise<void> {
@@ -177,7 +194,8 @@ export class KafkaBroker extends Broker {
     const producer = this.#producer;
     this.#producer = undefined;
     await this.#publishes.endWithin(this.#settings.drainMs);
-    for (const lane of this.#lanes.values()) lane.end();
+    const stopped = new OctavoError('unavailable', 'the kafka broker was stopped during a publish');
+    for (const lane of this.#lanes.values()) lane.end(stopped);
     if (producer !== undefined) await this.#client.close(producer);
     this.#lanes.clear();
     this.#client.stop();
@@ -185,14 +203,12 @@ export class KafkaBroker extends Broker {
 
   #lane(topic: string, producer: Producer): Lane {
     const { clock } = this.#parts;
-    const lane =
-      this.#lanes.get(topic) ??
-      new Lane(
-        topic,
-        producer,
-        () => clock.now(),
-        () => this.#lanes.delete(topic),
-      );
+    const known = this.#lanes.get(topic);
+    if (known !== undefined) return known;
+    const idle = (): void => {
+      if (this.#lanes.get(topic) === lane) this.#lanes.delete(topic);
+    };
+    const lane = new Lane(topic, producer, () => clock.now(), idle);
     this.#lanes.set(topic, lane);
     return lane;
   }

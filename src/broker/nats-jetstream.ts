@@ -29,9 +29,9 @@ export interface NatsJetStreamBrokerOptions extends ServedBrokerOptions, NatsOpt
   readonly storage?: 'file' | 'memory';
   /** How many servers of a cluster keep each event. @defaultValue `1` */
   readonly replicas?: number;
-  /** For how long an event waits for those who have not dealt with it, in milliseconds; 0 is for ever. @defaultValue `604_800_000`, a week */
+  /** For how long the stream keeps an event, in milliseconds; 0 is for ever. @defaultValue `604_800_000`, a week */
   readonly maxAgeMs?: number;
-  /** Bytes of all that wait; over it `publish` rejects with `resource_exhausted`. @defaultValue 1 GiB */
+  /** Bytes of all that the stream keeps; over it the oldest go, dealt with or not. @defaultValue 1 GiB */
   readonly maxBytes?: number;
   /** For how long the id of an event is remembered: another one with the same is not kept. @defaultValue `120_000` */
   readonly dedupeMs?: number;
@@ -65,7 +65,7 @@ const DEFAULTS = {
 } as const;
 
 /**
- * Publishes to a stream of NATS JetStream, which keeps each event until every queue that was there has dealt with it. Needs
+ * Publishes to a stream of NATS JetStream, which keeps events for a while, and knows what each queue has dealt with. Needs
  * `npm install @nats-io/transport-node @nats-io/jetstream`.
  *
  * At least once. Events with one `Micro-Id` are one, so that a publish may be tried again. Subscriptions may have wildcards.

@@ -13,7 +13,8 @@ import {
   type Subscriber,
 } from './broker.js';
 import { HEADER_LIMITS, writeEnvelope } from './envelope.js';
-import { NsqClient, RETRY_MS, type ClientParts, type NsqTls } from './nsq/client.js';
+import { NsqClient, RETRY_MS } from './nsq/client.js';
+import type { ClientParts, NsqTls } from './nsq/options.js';
 import { Link } from './nsq/link.js';
 import { Nodes } from './nsq/nodes.js';
 import { NsqSubscription } from './nsq/subscription.js';
@@ -27,7 +28,7 @@ import {
   type ServedLimits,
 } from './served.js';
 
-export type { NsqTls } from './nsq/client.js';
+export type { NsqTls } from './nsq/options.js';
 
 export interface NsqBrokerOptions extends ServedBrokerOptions {
   /** The nsqds, `host:port`: each publish goes to one, a subscription to all. @defaultValue `['127.0.0.1:4150']`, and none with lookups */
@@ -79,10 +80,16 @@ export class NsqBroker extends Broker {
   /** Counts the stops, so that a start notices that it was overtaken. */
   #turn = 0;
 
+  /** @throws `failed_precondition` for options that cannot work */
   constructor(options: NsqBrokerOptions, parts: NsqBrokerParts) {
     super();
     const { secret, tls, lookups = [], lookupIntervalMs = 1_000, messageTimeoutMs = 15_000 } = options;
     const { addresses = lookups.length > 0 ? [] : ['127.0.0.1:4150'] } = options;
+    if (addresses.length + lookups.length === 0)
+      throw new OctavoError(
+        'failed_precondition',
+        'addresses and lookups of the nsq broker are empty: name an nsqd, or an nsqlookupd',
+      );
     this.options = {
       ...options,
       addresses,
@@ -201,8 +208,10 @@ export class NsqBroker extends Broker {
 
   #nobody(cause?: unknown): OctavoError {
     const { lookups = [] } = this.options;
-    const where = this.#nodes.all.join(', ') || `${lookups.join(', ')}, whose nsqlookupd knows of none`;
-    return new OctavoError('unavailable', `no nsqd at ${where}`, { cause, executed: false });
+    const known = this.#nodes.all.join(', ');
+    const what =
+      known === '' ? `the nsqlookupd at ${lookups.join(', ')} knows of no nsqd` : `no nsqd at ${known}`;
+    return new OctavoError('unavailable', what, { cause, executed: false });
   }
 
   /** Has a link for each nsqd, and every subscription at each. */

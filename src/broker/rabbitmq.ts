@@ -1,8 +1,8 @@
-import type { Channel } from 'rabbitmq-client';
 import { Clock } from '../core/clock.js';
 import { Logger } from '../core/logger.js';
 import type { Message } from '../core/message.js';
 import type { Provider } from '../core/provider.js';
+import type { RabbitChannel } from '../core/rabbitmq-channel.js';
 import { RabbitConnections } from '../core/rabbitmq-connection.js';
 import { checkShort } from '../core/rabbitmq-message.js';
 import { RabbitClient, type RabbitOptions, type RabbitParts } from '../core/rabbitmq.js';
@@ -81,13 +81,15 @@ export class RabbitBroker extends Broker {
     this.#limits = limits;
     this.#topology = { exchange, durableExchange, queueName, queueArguments };
     this.#client = new RabbitClient('the rabbitmq broker', options, parts, {
-      down: () => {},
+      down: (_, unreadable) => {
+        for (const each of this.#subscriptions) each.suspect ||= unreadable;
+      },
       up: () => {
         for (const each of this.#subscriptions) each.renew();
       },
     });
     this.#publishes = new Publishes(this.name, limits, parts.clock);
-    const exchanges = (channel: Channel): Promise<void> => this.#declare(channel);
+    const exchanges = (channel: RabbitChannel): Promise<void> => this.#declare(channel);
     this.#publisher = new Publisher(this.#client, exchanges);
     this.#waits = new Publisher(this.#client, async () => {});
     const { clock, logger } = parts;
@@ -174,7 +176,7 @@ export class RabbitBroker extends Broker {
   }
 
   /** Declares the exchange, and behind it the one that durable queues hang on, so that it is there before anything is published. */
-  async #declare(channel: Channel): Promise<void> {
+  async #declare(channel: RabbitChannel): Promise<void> {
     const { exchange, durableExchange } = this.#topology;
     await channel.exchangeDeclare({ exchange, type: 'topic', durable: durableExchange });
     const lasting = lastingExchange(this.#topology);

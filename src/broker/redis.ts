@@ -3,7 +3,8 @@ import { OctavoError } from '../core/error.js';
 import { Logger } from '../core/logger.js';
 import type { Message } from '../core/message.js';
 import type { Provider } from '../core/provider.js';
-import { RedisLine, type RedisOptions, type RedisParts } from '../core/redis.js';
+import { RedisLine } from '../core/redis.js';
+import type { RedisOptions, RedisParts } from '../core/redis-options.js';
 import {
   Broker,
   type DeliveryHandler,

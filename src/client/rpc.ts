@@ -12,6 +12,7 @@ import type { Node } from '../registry/registry.js';
 import { Selector } from '../selector/selector.js';
 import type { StreamKind } from '../schema/method.js';
 import { POOL, Transport, type PoolOptions, type Socket } from '../transport/transport.js';
+import { attach } from '../wrapper/attach.js';
 import { compose, type Next, type Reply, type Wrapper } from '../wrapper/wrapper.js';
 import {
   Client,
@@ -92,6 +93,8 @@ export class RpcClient extends Client {
       nodes: new Nodes(selector, clock, transport.name),
       send: (call, node, outcome) => this.#attempt(call, node, outcome),
     });
+    attach(options.wrappers ?? NONE, { around: 'call', name: 'a client' });
+    attach(options.callWrappers ?? NONE, { around: 'attempt', name: 'a client' });
     this.#wrapped = compose(options.wrappers ?? [], this.#innermost);
   }
 
@@ -171,9 +174,14 @@ export class RpcClient extends Client {
       return outcome.fail(new OctavoError('resource_exhausted', what, { executed: false }));
     }
     const own = call.options.wrappers ?? NONE;
-    if (own.length > 0) tell(outcome, () => compose([...wrappers, ...own], this.#innermost)(call));
+    if (own.length > 0) tell(outcome, () => this.#inside(wrappers, own, call));
     else if (wrappers.length > 0) tell(outcome, () => this.#wrapped(call));
     else this.#attempts.start(call, outcome);
+  }
+
+  #inside(wrappers: readonly Wrapper[], own: readonly Wrapper[], call: ClientCall): Promise<Reply> {
+    attach(own, { around: 'call', name: call.endpoint });
+    return compose([...wrappers, ...own], this.#innermost)(call);
   }
 
   #attempt(call: ClientCall, node: Node, outcome: Outcome): void {

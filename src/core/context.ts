@@ -65,14 +65,15 @@ export class Context implements Cancellation {
   readonly endpoint: string;
   readonly clock: Clock;
   readonly peer: Peer;
-  /** When the answer must be out, in milliseconds since the epoch; `undefined` for a stream without a deadline. */
-  readonly deadline: number | undefined;
   /** When the call began here, in milliseconds since the epoch. */
   readonly begunAt: number;
   /** Counts the deliveries of an event, or the tries of a call, from 1. */
   readonly attempt: number;
   principal: Principal | undefined;
+  /** Whether its handler was begun: what a wrapper refused before that was not executed. Known where there are wrappers. */
+  handled = false;
 
+  #deadline: number | undefined;
   #metadata: Metadata | (() => Metadata);
   readonly #logger: Logger;
   #log: Logger | undefined;
@@ -90,7 +91,7 @@ export class Context implements Cancellation {
     this.clock = init.clock;
     this.#metadata = init.metadata;
     this.peer = init.peer;
-    this.deadline = init.deadline;
+    this.#deadline = init.deadline;
     this.begunAt = init.now ?? init.clock.now();
     this.attempt = init.attempt ?? 1;
     this.#logger = init.logger;
@@ -132,9 +133,19 @@ export class Context implements Cancellation {
     return this.#reply;
   }
 
+  /** When the answer must be out, in milliseconds since the epoch; `undefined` for a stream without a deadline. */
+  get deadline(): number | undefined {
+    return this.#deadline;
+  }
+
   /** Milliseconds until the deadline, never negative; `Infinity` without one. */
   get remainingMs(): number {
     return this.deadline === undefined ? Infinity : Math.max(0, this.deadline - this.clock.now());
+  }
+
+  /** Brings the deadline forward: it travels, and calls made inside keep to it. Whoever does so cancels the call when it has come. */
+  shorten(deadline: number): void {
+    if (this.#deadline === undefined || deadline < this.#deadline) this.#deadline = deadline;
   }
 
   /** Why nobody waits any longer: the caller left or cancelled, the deadline passed, the server stops. */

@@ -17,8 +17,9 @@ export class HighwayHash {
     this.#absorb(bytes, key);
     for (let round = 0; round < 4; round++) this.#permute();
     const sum = new Int32Array(2);
-    for (const part of [this.#v0, this.#v1, this.#mul0, this.#mul1]) add(sum, 0, part[0] ?? 0, part[1] ?? 0);
-    return [(sum[0] ?? 0) >>> 0, (sum[1] ?? 0) >>> 0];
+    for (const part of [this.#v0, this.#v1, this.#mul0, this.#mul1])
+      add(sum, 0, word(part, 0), word(part, 1));
+    return [word(sum, 0) >>> 0, word(sum, 1) >>> 0];
   }
 
   /** 256 bits, which may be a key. */
@@ -35,15 +36,15 @@ export class HighwayHash {
 
   #absorb(bytes: Uint8Array, key: Int32Array): void {
     for (let at = 0; at < 8; at++) {
-      this.#mul0[at] = INIT0[at] ?? 0;
-      this.#mul1[at] = INIT1[at] ?? 0;
-      this.#v0[at] = (INIT0[at] ?? 0) ^ (key[at] ?? 0);
+      this.#mul0[at] = word(INIT0, at);
+      this.#mul1[at] = word(INIT1, at);
+      this.#v0[at] = word(INIT0, at) ^ word(key, at);
       // The halves of each word of the key change places.
-      this.#v1[at] = (INIT1[at] ?? 0) ^ (key[at ^ 1] ?? 0);
+      this.#v1[at] = word(INIT1, at) ^ word(key, at ^ 1);
     }
     let at = 0;
     for (; at + 32 <= bytes.length; at += 32) {
-      for (let to = 0; to < 32; to++) this.#packet[to] = bytes[at + to] ?? 0;
+      for (let to = 0; to < 32; to++) this.#packet[to] = byte(bytes, at + to);
       this.#absorbPacket();
     }
     if (at < bytes.length) this.#absorbRest(bytes, at, bytes.length - at);
@@ -54,17 +55,17 @@ export class HighwayHash {
     const packet = this.#packet.fill(0);
     for (let at = 0; at < 8; at += 2) {
       add(this.#v0, at, size, size);
-      for (const half of [at, at + 1]) this.#v1[half] = rotate(this.#v1[half] ?? 0, size);
+      for (const half of [at, at + 1]) this.#v1[half] = rotate(word(this.#v1, half), size);
     }
     const whole = size & ~3;
     const rest = size & 3;
-    for (let to = 0; to < whole; to++) packet[to] = bytes[from + to] ?? 0;
+    for (let to = 0; to < whole; to++) packet[to] = byte(bytes, from + to);
     if ((size & 16) !== 0)
-      for (let to = 0; to < 4; to++) packet[28 + to] = bytes[from + whole + to + rest - 4] ?? 0;
+      for (let to = 0; to < 4; to++) packet[28 + to] = byte(bytes, from + whole + to + rest - 4);
     else if (rest > 0) {
-      packet[16] = bytes[from + whole] ?? 0;
-      packet[17] = bytes[from + whole + (rest >> 1)] ?? 0;
-      packet[18] = bytes[from + whole + rest - 1] ?? 0;
+      packet[16] = byte(bytes, from + whole);
+      packet[17] = byte(bytes, from + whole + (rest >> 1));
+      packet[18] = byte(bytes, from + whole + rest - 1);
     }
     this.#absorbPacket();
   }
@@ -73,17 +74,17 @@ export class HighwayHash {
     const packet = this.#packet;
     for (let lane = 0, at = 0; lane < 8; lane++, at += 4)
       this.#lanes[lane] =
-        (packet[at] ?? 0) |
-        ((packet[at + 1] ?? 0) << 8) |
-        ((packet[at + 2] ?? 0) << 16) |
-        ((packet[at + 3] ?? 0) << 24);
+        byte(packet, at) |
+        (byte(packet, at + 1) << 8) |
+        (byte(packet, at + 2) << 16) |
+        (byte(packet, at + 3) << 24);
     this.#update();
   }
 
   #permute(): void {
     const v0 = this.#v0;
     // Words change places by pairs, and so do the halves of each.
-    for (let at = 0; at < 8; at++) this.#lanes[at] = v0[at ^ 1 ^ 4] ?? 0;
+    for (let at = 0; at < 8; at++) this.#lanes[at] = word(v0, at ^ 1 ^ 4);
     this.#update();
   }
 
@@ -95,11 +96,11 @@ export class HighwayHash {
     const lanes = this.#lanes;
     for (let low = 0; low < 8; low += 2) {
       const high = low + 1;
-      add(v1, low, mul0[low] ?? 0, mul0[high] ?? 0);
-      add(v1, low, lanes[low] ?? 0, lanes[high] ?? 0);
-      xorProduct(mul0, low, v1[low] ?? 0, v0[high] ?? 0);
-      add(v0, low, mul1[low] ?? 0, mul1[high] ?? 0);
-      xorProduct(mul1, low, v0[low] ?? 0, v1[high] ?? 0);
+      add(v1, low, word(mul0, low), word(mul0, high));
+      add(v1, low, word(lanes, low), word(lanes, high));
+      xorProduct(mul0, low, word(v1, low), word(v0, high));
+      add(v0, low, word(mul1, low), word(mul1, high));
+      xorProduct(mul1, low, word(v0, low), word(v1, high));
     }
     zipper(v1, v0, 0);
     zipper(v1, v0, 4);
@@ -126,21 +127,31 @@ const INIT1 = Int32Array.of(
   ...[0xcb0ef593, 0x3bd39e10, 0xb5f18a8c, 0xc0acf169, 0x34e90c6c, 0xbe5466cf, 0x38d01377, 0x452821e6],
 );
 
-function rotate(word: number, by: number): number {
-  return (word << by) | (word >>> (32 - by));
+function rotate(half: number, by: number): number {
+  return (half << by) | (half >>> (32 - by));
+}
+
+/** A half of a word, at a place that is there: nobody asks for another. */
+function word(words: Int32Array, at: number): number {
+  return words[at] as number;
+}
+
+/** A byte, at a place that is there. */
+function byte(bytes: Uint8Array, at: number): number {
+  return bytes[at] as number;
 }
 
 /** Adds to the word at a place. */
 function add(to: Int32Array, at: number, low: number, high: number): void {
-  const sumLow = ((to[at] ?? 0) >>> 0) + (low >>> 0);
+  const sumLow = (word(to, at) >>> 0) + (low >>> 0);
   to[at] = sumLow;
-  to[at + 1] = (to[at + 1] ?? 0) + high + (sumLow > 0xffffffff ? 1 : 0);
+  to[at + 1] = word(to, at + 1) + high + (sumLow > 0xffffffff ? 1 : 0);
 }
 
 function sum(a: Int32Array, b: Int32Array, at: number): Int32Array {
-  const word = a.slice(at, at + 2);
-  add(word, 0, b[at] ?? 0, b[at + 1] ?? 0);
-  return word;
+  const total = a.slice(at, at + 2);
+  add(total, 0, word(b, at), word(b, at + 1));
+  return total;
 }
 
 /** Puts the product of two halves to the word at a place, by exclusive or. */
@@ -153,16 +164,16 @@ function xorProduct(to: Int32Array, at: number, a: number, b: number): void {
   const middle = (Math.imul(a1, b0) >>> 0) + (low >>> 16);
   const cross = (Math.imul(a0, b1) >>> 0) + (middle & 0xffff);
   const high = (Math.imul(a1, b1) >>> 0) + (middle >>> 16) + (cross >>> 16);
-  to[at] = (to[at] ?? 0) ^ Math.imul(a, b);
-  to[at + 1] = (to[at + 1] ?? 0) ^ high;
+  to[at] = word(to, at) ^ Math.imul(a, b);
+  to[at + 1] = word(to, at + 1) ^ high;
 }
 
 /** Adds the bytes of two words of `from`, in another order, to the same two of `to`. */
 function zipper(from: Int32Array, to: Int32Array, at: number): void {
-  const low0 = from[at] ?? 0;
-  const high0 = from[at + 1] ?? 0;
-  const low1 = from[at + 2] ?? 0;
-  const high1 = from[at + 3] ?? 0;
+  const low0 = word(from, at);
+  const high0 = word(from, at + 1);
+  const low1 = word(from, at + 2);
+  const high1 = word(from, at + 3);
   // From its lowest byte on, the first gets: 3 of word 0, 4 of 1, 2 and 5 of 0, 6 of 1, 1 of 0, 7 of 1, 0 of 0.
   add(
     to,
@@ -191,8 +202,8 @@ function reduce(
   const [low2 = 0, high2 = 0] = a2;
   const [low3 = 0, high3Unmasked = 0] = a3;
   const high3 = high3Unmasked & 0x3fffffff;
-  to[at] = (a0[0] ?? 0) ^ (low2 << 1) ^ (low2 << 2);
-  to[at + 1] = (a0[1] ?? 0) ^ ((high2 << 1) | (low2 >>> 31)) ^ ((high2 << 2) | (low2 >>> 30));
-  to[at + 2] = (a1[0] ?? 0) ^ ((low3 << 1) | (high2 >>> 31)) ^ ((low3 << 2) | (high2 >>> 30));
-  to[at + 3] = (a1[1] ?? 0) ^ ((high3 << 1) | (low3 >>> 31)) ^ ((high3 << 2) | (low3 >>> 30));
+  to[at] = word(a0, 0) ^ (low2 << 1) ^ (low2 << 2);
+  to[at + 1] = word(a0, 1) ^ ((high2 << 1) | (low2 >>> 31)) ^ ((high2 << 2) | (low2 >>> 30));
+  to[at + 2] = word(a1, 0) ^ ((low3 << 1) | (high2 >>> 31)) ^ ((low3 << 2) | (high2 >>> 30));
+  to[at + 3] = word(a1, 1) ^ ((high3 << 1) | (low3 >>> 31)) ^ ((high3 << 2) | (low3 >>> 30));
 }

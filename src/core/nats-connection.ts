@@ -61,7 +61,9 @@ export function nameServers(servers: readonly ServerAddress[]): string {
 
 /** A connection to a NATS server that was opened, and whether it is up. */
 export class SharedNatsConnection {
-  readonly library: NatsConnection;
+  /** The library's `NatsConnection`, whose types are for those who have the library. */
+  readonly library: object;
+  readonly #library: NatsConnection;
   readonly #where: string;
   readonly #parts: NatsConnectionParts;
   readonly #sharers = new Set<NatsConnectionEvents>();
@@ -70,6 +72,7 @@ export class SharedNatsConnection {
 
   private constructor(library: NatsConnection, where: string, parts: NatsConnectionParts) {
     this.library = library;
+    this.#library = library;
     this.#where = where;
     this.#parts = parts;
     void this.#follow();
@@ -154,7 +157,7 @@ export class SharedNatsConnection {
     this.#up = false;
     await new Promise<void>((resolve) => {
       const timer = this.#parts.clock.after(ATTEMPT_MS, resolve, { background: true });
-      void this.library
+      void this.#library
         .close()
         .catch(() => {})
         .finally(() => {
@@ -166,7 +169,7 @@ export class SharedNatsConnection {
 
   async #follow(): Promise<void> {
     const { logger } = this.#parts;
-    for await (const status of this.library.status()) {
+    for await (const status of this.#library.status()) {
       if (this.#closed) return;
       if (status.type === 'disconnect') this.#down('the connection broke');
       else if (status.type === 'reconnect') {
@@ -217,6 +220,7 @@ async function connectionOptions(
   };
 }
 
-function messageOf(reason: unknown): string {
+/** What an error of the library says. */
+export function messageOf(reason: unknown): string {
   return reason instanceof Error ? reason.message : String(reason);
 }

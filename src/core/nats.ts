@@ -1,6 +1,7 @@
 import type { Msg, NatsConnection, PermissionViolationError, Subscription } from '@nats-io/transport-node';
 import { OctavoError } from './error.js';
 import {
+  messageOf,
   nameServers,
   NatsConnections,
   serversOf,
@@ -75,6 +76,8 @@ export class NatsClient {
   #connection: SharedNatsConnection | undefined;
   #leave: (() => void) | undefined;
   #confirming: Promise<void> | undefined;
+  /** What fails each flush that is waited for. */
+  readonly #flushes = new Set<(error: OctavoError) => void>();
 
   /** @param who what errors call its owner: `the nats transport` */
   constructor(who: string, options: NatsOptions, parts: NatsParts, events: NatsEvents) {
@@ -93,14 +96,13 @@ export class NatsClient {
 
   /** Bytes of the largest message that the server takes. */
   get maxPayload(): number {
-    return this.#connection?.library.info?.max_payload ?? 1024 * 1024;
+    const info = this.#connection && libraryOf(this.#connection).info;
+    return info?.max_payload ?? 1024 * 1024;
   }
 
-  /** The library's own, for what is built on it. Throws `unavailable` while it is down, as that would keep what is published. */
-  get library(): NatsConnection {
-    const connection = this.#started();
-    if (!connection.up) throw this.#unavailable('the connection is down', false);
-    return connection.library;
+  /** The library's `NatsConnection`, for what is built on it. Throws `unavailable` while it is down, as that would keep what is published. */
+  get library(): object {
+    return this.#library();
   }
 
   /**
@@ -147,6 +149,7 @@ export class NatsClient {
     this.#leave?.();
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
     this.#subscriptions.clear();
+    for (const fail of [...this.#flushes]) fail(this.#unavailable('it was stopped'));
     await lease?.release();
   }
 
@@ -157,7 +160,7 @@ export class NatsClient {
    * @throws `unavailable` while there is no connection, `resource_exhausted` for more bytes than the server takes
    */
   publish(subject: string, data: Uint8Array, reply = ''): void {
-    const { library } = this;
+    const library = this.#library();
     this.checkSize(data.length);
     try {
       library.publish(subject, data, reply === '' ? {} : { reply });
@@ -183,8 +186,7 @@ export class NatsClient {
     deliver: (message: NatsMessage) => void,
     { queue, refused }: NatsSubscribeOptions = {},
   ): NatsSubscription {
-    const { library } = this.#started();
-    const subscription = library.subscribe(subject, {
+    const subscription = libraryOf(this.#started()).subscribe(subject, {
       ...(queue !== undefined && { queue }),
       callback: (error, message) => {
         // A throw here would end the reading of the whole connection.
@@ -213,12 +215,21 @@ export class NatsClient {
     return { end, drain };
   }
 
-  /** Resolves when the server has everything that was published before. Rejects with `unavailable` when the connection breaks. */
+  /** Resolves when the server has everything that was published before. Rejects with `unavailable` when the connection breaks, or it is stopped. */
   async flush(): Promise<void> {
+    const library = this.#library();
+    let leave = (): void => {};
+    // The library forgets who waits when it closes.
+    const stopped = new Promise<never>((_, reject) => {
+      this.#flushes.add(reject);
+      leave = () => this.#flushes.delete(reject);
+    });
     try {
-      await this.library.flush();
+      await Promise.race([library.flush(), stopped]);
     } catch (reason) {
       throw reason instanceof OctavoError ? reason : this.#unavailable(messageOf(reason));
+    } finally {
+      leave();
     }
   }
 
@@ -234,6 +245,12 @@ export class NatsClient {
     await this.flush();
     // The server says what it forbids before it answers, and the library tells it a little later.
     await new Promise<void>((resolve) => void setImmediate(resolve));
+  }
+
+  #library(): NatsConnection {
+    const connection = this.#started();
+    if (!connection.up) throw this.#unavailable('the connection is down', false);
+    return libraryOf(connection);
   }
 
   #started(): SharedNatsConnection {
@@ -257,6 +274,11 @@ export class NatsClient {
   }
 }
 
+function libraryOf({ library }: SharedNatsConnection): NatsConnection {
+  // That is what it is, and what its type does not say to those who have no library.
+  return library as NatsConnection;
+}
+
 function received(message: Msg): NatsMessage {
   const { data, subject, headers } = message;
   const status = headers?.code ?? 0;
@@ -274,8 +296,4 @@ function forbidden(subject: string, cause: Error): OctavoError {
   return new OctavoError('permission_denied', `the NATS server forbids "${subject}": ${cause.message}`, {
     cause,
   });
-}
-
-function messageOf(reason: unknown): string {
-  return reason instanceof Error ? reason.message : String(reason);
 }

@@ -1,10 +1,12 @@
+import type { Connection, ConnectionOptions } from 'rabbitmq-client';
+import { isIP } from 'node:net';
 import { checkServerIdentity } from 'node:tls';
-import type { Channel, Connection, ConnectionOptions } from 'rabbitmq-client';
 import type { Clock } from './clock.js';
 import { declareInjectable } from './dependencies.js';
 import { OctavoError } from './error.js';
 import type { Logger } from './logger.js';
 import { peer } from './peer.js';
+import type { RabbitChannel } from './rabbitmq-channel.js';
 import { parseRabbitAddress, shownAddress, type RabbitAddress } from './rabbitmq-address.js';
 import { Shared } from './shared.js';
 import { Certificates, type TlsOptions } from './tls.js';
@@ -26,7 +28,7 @@ export interface RabbitOptions {
   readonly tls?: RabbitTls;
   /** For how long the start looks for a server, in milliseconds. @defaultValue `5_000` */
   readonly connectTimeoutMs?: number;
-  /** How often each side shows that it lives, in seconds; one that is silent for twice as long is gone. The server may insist on less. @defaultValue `5` */
+  /** How often each side shows that it lives, in seconds; one that is silent for two and a half times as long is gone. The server may insist on less. @defaultValue `5` */
   readonly heartbeatSeconds?: number;
   /** Bytes of one AMQP frame, in which a header must fit. Not more than the server's `frame_max`. @defaultValue 128 KiB, as the server's */
   readonly frameMax?: number;
@@ -39,9 +41,9 @@ export interface RabbitConnectionParts {
 
 /** What those who share a connection are told. */
 export interface RabbitConnectionEvents {
-  /** It is gone, and every channel with it. It comes back by itself. */
-  down(why: string): void;
-  /** It is there again, without channels. */
+  /** It is gone, and every channel with it. It comes back by itself. @param unreadable whether that was for something that came and cannot be read */
+  down(why: string, unreadable: boolean): void;
+  /** It is there again, without channels; or the server takes something again. */
   up(): void;
 }
 
@@ -70,6 +72,7 @@ export class SharedRabbitConnection {
   readonly #parts: RabbitConnectionParts;
   readonly #sharers = new Set<RabbitConnectionEvents>();
   #up = true;
+  #unreadable = false;
   #blocked: string | undefined;
 
   private constructor(library: Connection, where: string, parts: RabbitConnectionParts) {
@@ -85,6 +88,8 @@ export class SharedRabbitConnection {
     library.on('connection.unblocked', () => {
       this.#blocked = undefined;
       parts.logger.info('RabbitMQ goes on', { server: where });
+      // What closed meanwhile could not be opened again.
+      for (const sharer of [...this.#sharers]) sharer.up();
     });
   }
 
@@ -132,13 +137,18 @@ export class SharedRabbitConnection {
     return this.#up;
   }
 
+  /** Whether it broke, the last time, for something that came and cannot be read. */
+  get unreadable(): boolean {
+    return this.#unreadable;
+  }
+
   /** Why the server takes nothing more for now, where it says so: it is short of memory or disk. */
   get blocked(): string | undefined {
     return this.#blocked;
   }
 
   /** A new channel. Its owner listens to its errors, and closes it. */
-  channel(): Promise<Channel> {
+  channel(): Promise<RabbitChannel> {
     return this.#library.acquire({ emitErrorsFromChannel: true });
   }
 
@@ -172,7 +182,9 @@ export class SharedRabbitConnection {
     this.#up = false;
     this.#blocked = undefined;
     this.#parts.logger.warn('disconnected from RabbitMQ', { server: this.#where, error: error.message });
-    for (const sharer of [...this.#sharers]) sharer.down(error.message);
+    // What comes of the server or the network has a code; what the library trips over has none.
+    this.#unreadable = !('code' in error);
+    for (const sharer of [...this.#sharers]) sharer.down(error.message, this.#unreadable);
   }
 
   #back(): void {
@@ -264,11 +276,15 @@ async function secured(
   await certificates.start();
   const { serverName, verify } = certificates.policy;
   const hosts = servers.map(({ host }) => host);
+  const [host = ''] = hosts;
+  const name = serverName ?? (hosts.length === 1 ? host : '');
   return {
+    // An IP address may not be told: RFC 6066 section 3.
+    servername: isIP(name) === 0 ? name : '',
     rejectUnauthorized: verify,
     secureContext: await certificates.forClient(),
-    checkServerIdentity(host, certificate) {
-      const names = serverName !== undefined ? [serverName] : hosts.includes(host) ? [host] : hosts;
+    checkServerIdentity(dialled, certificate) {
+      const names = serverName !== undefined ? [serverName] : hosts.includes(dialled) ? [dialled] : hosts;
       const faults = names.map((name) => checkServerIdentity(name, certificate));
       return faults.includes(undefined) ? undefined : faults[0];
     },

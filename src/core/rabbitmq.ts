@@ -1,5 +1,5 @@
-import type { Channel } from 'rabbitmq-client';
 import { OctavoError, type Code } from './error.js';
+import type { RabbitChannel } from './rabbitmq-channel.js';
 import {
   nameRabbitServers,
   RabbitConnections,
@@ -19,9 +19,9 @@ export interface RabbitParts extends RabbitConnectionParts {
 
 /** What an owner of a connection is told. */
 export interface RabbitEvents {
-  /** The connection is gone, and every channel with it. It comes back by itself. */
-  down(error: OctavoError): void;
-  /** It is there again; channels are to be opened anew. */
+  /** The connection is gone, and every channel with it. It comes back by itself. @param unreadable whether that was for something that came and cannot be read */
+  down(error: OctavoError, unreadable: boolean): void;
+  /** It is there again, or the server takes something again; channels that have closed are to be opened anew. */
   up(): void;
 }
 
@@ -95,7 +95,7 @@ export class RabbitClient {
       throw new OctavoError('unavailable', `${this.#who} was stopped while it connected to ${this.where}`);
     this.#connection = connection;
     this.#leave = connection.join({
-      down: (why) => this.#events.down(this.#unavailable(why)),
+      down: (why, unreadable) => this.#events.down(this.#unavailable(why), unreadable),
       up: () => {
         this.#deaf = false;
         this.#events.up();
@@ -129,9 +129,9 @@ export class RabbitClient {
    */
   async channel(
     purpose: string,
-    setUp: (channel: Channel) => Promise<void>,
+    setUp: (channel: RabbitChannel) => Promise<void>,
     onClose: () => void,
-  ): Promise<Channel> {
+  ): Promise<RabbitChannel> {
     this.check();
     const opening = this.#started().channel();
     try {
@@ -139,6 +139,23 @@ export class RabbitClient {
     } catch (reason) {
       void opening.then((channel) => this.close(channel)).catch(() => {});
       throw this.failure(`cannot ${purpose}`, reason);
+    }
+  }
+
+  /**
+   * Does something on a connection of its own, that may break.
+   *
+   * @param run is told, when the channel fails, whether that is for something that came and cannot be read
+   */
+  async spare<T>(run: (channel: RabbitChannel, broken: () => boolean) => Promise<T>): Promise<T> {
+    const signal = new AbortController().signal;
+    const connection = await SharedRabbitConnection.open(this.#who, this.#options, this.#parts, signal);
+    try {
+      const channel = await this.#within(connection.channel());
+      channel.on('error', () => {});
+      return await this.#within(run(channel, () => connection.unreadable));
+    } finally {
+      await connection.close();
     }
   }
 
@@ -150,17 +167,17 @@ export class RabbitClient {
   }
 
   /** Ends what a channel consumes; what it has not acknowledged it may yet. */
-  async cancel(channel: Channel, consumerTag: string): Promise<void> {
+  async cancel(channel: RabbitChannel, consumerTag: string): Promise<void> {
     await this.#goodbye(channel, () => channel.basicCancel({ consumerTag }));
   }
 
   /** Deletes a queue that a channel has for itself. */
-  async remove(channel: Channel, queue: string): Promise<void> {
+  async remove(channel: RabbitChannel, queue: string): Promise<void> {
     await this.#goodbye(channel, () => channel.queueDelete({ queue }));
   }
 
   /** Closes a channel; a server that does not answer is not waited for. What was not acknowledged on it is given to others. */
-  async close(channel: Channel): Promise<void> {
+  async close(channel: RabbitChannel): Promise<void> {
     await this.#goodbye(channel, () => channel.close());
   }
 
@@ -175,19 +192,19 @@ export class RabbitClient {
     );
   }
 
-  async #goodbye(channel: Channel, say: () => Promise<unknown>): Promise<void> {
-    // A server that takes nothing does not hear of it either.
-    if (!channel.active || !this.up) return;
+  async #goodbye(channel: RabbitChannel, say: () => Promise<unknown>): Promise<void> {
+    if (!channel.active) return;
     const said = say().catch(() => {});
-    if (this.#deaf) return;
+    // A server that takes nothing hears of it later.
+    if (this.#deaf || !this.up) return;
     await this.#within(said, CLOSE_MS).catch(() => void (this.#deaf = true));
   }
 
   async #setUp(
-    opening: Promise<Channel>,
-    setUp: (channel: Channel) => Promise<void>,
+    opening: Promise<RabbitChannel>,
+    setUp: (channel: RabbitChannel) => Promise<void>,
     onClose: () => void,
-  ): Promise<Channel> {
+  ): Promise<RabbitChannel> {
     const channel = await opening;
     // What nobody hears would end the process.
     channel.on('error', (error: Error) =>

@@ -1,33 +1,12 @@
 import type { ConnectionOptions } from 'node:tls';
 import type { Redis, RedisOptions as LibraryOptions } from 'ioredis';
-import type { Clock } from './clock.js';
+import type { RedisOptions, RedisParts } from './redis-options.js';
 import { OctavoError } from './error.js';
-import type { Logger } from './logger.js';
 import { peer } from './peer.js';
 import { connectorTo } from './redis-connector.js';
 import { parseRedis, shownRedis, type RedisAddress } from './redis-address.js';
 import { isReply, messageOf, noServer, redisFault, whyNot, type RedisOwner } from './redis-fault.js';
-import { Certificates, checkOf, type TlsOptions } from './tls.js';
-
-/** Where a Redis server is, and how it is reached. */
-export interface RedisOptions {
-  /** `host:port`, `redis://user:pass@host:port/db` or `rediss://...`; of several the first that answers. @defaultValue `['127.0.0.1:6379']` */
-  readonly addresses?: readonly string[];
-  /** The user of an ACL. @defaultValue `default` */
-  readonly user?: string;
-  readonly pass?: string;
-  /** The number of the database. Channels are the same in all. @defaultValue `0` */
-  readonly db?: number;
-  /** Certificates; `{}` insists on TLS with what Node knows. @defaultValue TLS for `rediss://` */
-  readonly tls?: Omit<TlsOptions, 'clientAuth'>;
-  /** For how long the start looks for a server, in milliseconds. @defaultValue `5_000` */
-  readonly connectTimeoutMs?: number;
-}
-
-export interface RedisParts {
-  readonly clock: Clock;
-  readonly logger: Logger;
-}
+import { Certificates, checkOf } from './tls.js';
 
 /** What the owner of a connection is told. */
 export interface RedisEvents {

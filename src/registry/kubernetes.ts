@@ -88,11 +88,14 @@ export class KubernetesRegistry extends Registry {
   }
 
   start(): Promise<void> {
-    this.#starting ??= this.#open(this.#stopped.signal).catch((reason: unknown) => {
-      this.#starting = undefined;
-      throw reason;
-    });
-    return this.#starting;
+    if (this.#starting !== undefined) return this.#starting;
+    const starting = this.#open(this.#stopped.signal);
+    this.#starting = starting;
+    const failed = (): void => {
+      if (this.#starting === starting) this.#starting = undefined;
+    };
+    starting.catch(failed);
+    return starting;
   }
 
   /** What was registered stays on the pod, and goes with it. */
@@ -113,17 +116,15 @@ export class KubernetesRegistry extends Registry {
     const added = nodesOf(frozen(service)).map((record) => [keyOf(record), record] as const);
     await this.#change(service.name, (nodes) => {
       for (const [key, record] of added) nodes.set(key, record);
-      return nodes;
+      return true;
     });
   }
 
   async deregister(service: ServiceRecord): Promise<void> {
     const gone = nodesOf(service).map(keyOf);
-    const known = this.#own.get(labelled(service.name));
-    if (!gone.some((key) => known?.has(key))) return;
     await this.#change(service.name, (nodes) => {
-      for (const key of gone) nodes.delete(key);
-      return nodes;
+      const known = gone.filter((key) => nodes.delete(key));
+      return known.length > 0;
     });
   }
 
@@ -147,7 +148,10 @@ export class KubernetesRegistry extends Registry {
     const { clock } = this.#parts;
     const account = new ServiceAccount(serviceAccount, token, clock);
     const ca = await account.ca();
-    const tls = this.#given.tls ?? (ca === undefined ? undefined : { ca });
+    const tls =
+      this.#given.tls === undefined && ca === undefined
+        ? undefined
+        : { ...(ca !== undefined && { ca }), ...this.#given.tls };
     const addresses = this.#given.addresses ?? inCluster(process.env);
     const namespace = this.#given.namespace ?? (await account.namespace()) ?? 'default';
     const { services = false, servicePort } = this.#given;
@@ -156,6 +160,7 @@ export class KubernetesRegistry extends Registry {
     const cluster = new Cluster(api, { namespace, services, servicePort });
     try {
       await this.#reach(cluster, connectTimeoutMs, stopped);
+      if (stopped.aborted) throw this.#overtaken();
     } catch (error) {
       api.stop();
       throw error;
@@ -169,8 +174,7 @@ export class KubernetesRegistry extends Registry {
     const begin = clock.now();
     for (;;) {
       try {
-        await cluster.check();
-        if (!stopped.aborted) return;
+        return await cluster.check();
       } catch (reason) {
         const error = OctavoError.from(reason);
         const ms = Math.round(clock.now() - begin);
@@ -178,10 +182,22 @@ export class KubernetesRegistry extends Registry {
         if (ms + RETRY_MS > withinMs)
           throw new OctavoError('unavailable', `${error.message} (tried for ${ms} ms)`, { cause: error });
       }
-      if (stopped.aborted)
-        throw new OctavoError('unavailable', 'the kubernetes registry was stopped while it connected');
+      if (stopped.aborted) throw this.#overtaken();
       await clock.sleep(RETRY_MS);
     }
+  }
+
+  #overtaken(): OctavoError {
+    return new OctavoError('unavailable', 'the kubernetes registry was stopped while it connected');
+  }
+
+  get #pod(): string {
+    const { pod = process.env['HOSTNAME'] } = this.#given;
+    if (pod !== undefined && pod !== '') return pod;
+    throw new OctavoError(
+      'failed_precondition',
+      'the kubernetes registry does not know its pod (HOSTNAME is not set): set pod',
+    );
   }
 
   #started(): Cluster {
@@ -192,23 +208,15 @@ export class KubernetesRegistry extends Registry {
     );
   }
 
-  /** Makes the pod have what was registered here and this change. */
-  async #change(
-    service: string,
-    change: (nodes: Map<string, NodeRecord>) => ReadonlyMap<string, NodeRecord>,
-  ): Promise<void> {
+  /** Makes the pod have what was registered here and this change, which says whether it is one. */
+  async #change(service: string, change: (nodes: Map<string, NodeRecord>) => boolean): Promise<void> {
     const cluster = this.#started();
-    const { pod = process.env['HOSTNAME'] } = this.#given;
-    if (pod === undefined || pod === '')
-      throw new OctavoError(
-        'failed_precondition',
-        'the kubernetes registry does not know its pod (HOSTNAME is not set): set pod',
-      );
     await this.#followed.begun(service);
     const label = labelled(service);
     await this.#turns.take(label, async () => {
-      const nodes = change(new Map(this.#own.get(label)));
-      await cluster.patchPod(pod, podPatch(service, [...nodes.values()]));
+      const nodes = new Map(this.#own.get(label));
+      if (!change(nodes)) return;
+      await cluster.patchPod(this.#pod, podPatch(service, [...nodes.values()]));
       if (nodes.size === 0) this.#own.delete(label);
       else this.#own.set(label, nodes);
     });

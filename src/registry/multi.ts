@@ -81,6 +81,7 @@ export class MultiRegistry extends Registry {
   }
 
   async deregister(service: ServiceRecord): Promise<void> {
+    await this.#followed.begun(service.name);
     await all(this.#write, ({ registry }) => registry.deregister(service));
   }
 

@@ -101,7 +101,7 @@ export class NatsRegistry extends Registry {
         topic: this.#queryTopic,
         timeoutMs,
         quorum,
-        onHeard: (nodes) => this.#hear({ action: 'put', nodes }),
+        onHeard: (answer) => this.#hear(answer),
       });
     });
   }

@@ -3,6 +3,7 @@ import { Clock } from '../core/clock.js';
 import { OctavoError } from '../core/error.js';
 import { Logger } from '../core/logger.js';
 import type { Provider } from '../core/provider.js';
+import type { TlsOptions } from '../core/tls.js';
 import { FollowedNodes } from './followed-nodes.js';
 import { nodesOf, versionsOf, type NodeRecord } from './node-record.js';
 import type { NodeView } from './node-view.js';
@@ -16,6 +17,7 @@ import {
   type WatchOptions,
 } from './registry.js';
 import { parseServers } from './zookeeper/address.js';
+import { Dialler } from './zookeeper/dialler.js';
 import { Follower, inParts } from './zookeeper/follower.js';
 import type { Link } from './zookeeper/link.js';
 import { OwnNodes } from './zookeeper/own-nodes.js';
@@ -30,6 +32,8 @@ export interface ZooKeeperOptions extends RegistryOptions {
   /** Who we are, by ZooKeeper's digest scheme: nodes that are made here are open to those who have this and to no others. */
   readonly user?: string;
   readonly pass?: string;
+  /** Certificates; `{}` insists on TLS with what Node knows. @defaultValue plain TCP */
+  readonly tls?: Omit<TlsOptions, 'clientAuth'>;
   /** After how long without a sign of life the server takes our nodes away, in milliseconds; it has limits of its own. @defaultValue `10_000` */
   readonly sessionTimeoutMs?: number;
   /** For how long one question may take, in milliseconds. @defaultValue `5_000` */
@@ -47,7 +51,7 @@ export interface ZooKeeperParts {
 export class ZooKeeperRegistry extends Registry {
   readonly name = 'zookeeper';
   readonly local: boolean;
-  readonly options: Omit<ZooKeeperOptions, 'user' | 'pass'>;
+  readonly options: Omit<ZooKeeperOptions, 'user' | 'pass' | 'tls'>;
   readonly #logger: Logger;
   readonly #paths: Paths;
   readonly #supervisor: Supervisor;
@@ -58,7 +62,7 @@ export class ZooKeeperRegistry extends Registry {
 
   constructor(options: ZooKeeperOptions, parts: ZooKeeperParts) {
     super();
-    const { addresses = ['127.0.0.1:2181'], user: givenUser, pass: givenPass, ...shown } = options;
+    const { addresses = ['127.0.0.1:2181'], user: givenUser, pass: givenPass, tls, ...shown } = options;
     const { servers, user = givenUser, pass = givenPass } = parseServers(addresses);
     const { sessionTimeoutMs = 10_000, timeoutMs = 5_000, connectTimeoutMs = 5_000 } = options;
     this.options = { ...shown, addresses: servers.map(({ shown: server }) => server) };
@@ -68,7 +72,7 @@ export class ZooKeeperRegistry extends Registry {
     const digest = user === undefined ? undefined : `${user}:${pass ?? ''}`;
     this.#supervisor = new Supervisor(
       { servers, sessionTimeoutMs, timeoutMs, connectTimeoutMs, digest },
-      parts,
+      { ...parts, dialler: new Dialler(tls, parts) },
       (link) => void this.#restore(link),
     );
     this.#own = new OwnNodes({ ...parts, link: () => this.#supervisor.link });
@@ -80,11 +84,14 @@ export class ZooKeeperRegistry extends Registry {
   }
 
   start(): Promise<void> {
-    this.#starting ??= this.#open().catch((reason: unknown) => {
-      this.#starting = undefined;
-      throw reason;
-    });
-    return this.#starting;
+    if (this.#starting !== undefined) return this.#starting;
+    const starting = this.#supervisor.start((link) => this.#open(link));
+    this.#starting = starting;
+    const failed = (): void => {
+      if (this.#starting === starting) this.#starting = undefined;
+    };
+    starting.catch(failed);
+    return starting;
   }
 
   /** Ends the session, and with it the nodes that were registered here. */
@@ -104,6 +111,7 @@ export class ZooKeeperRegistry extends Registry {
   }
 
   async deregister(service: ServiceRecord): Promise<void> {
+    await this.#followed.begun(service.name);
     await this.#own.remove(nodesOf(service).map((record) => this.#paths.node(record)));
     await this.#told();
   }
@@ -129,18 +137,16 @@ export class ZooKeeperRegistry extends Registry {
     return this.#followed.watch(options);
   }
 
-  async #open(): Promise<void> {
-    await this.#supervisor.start();
-    const { link } = this.#supervisor;
-    try {
-      if ((await link.children(this.#paths.root)) === undefined) await link.make(this.#paths.root);
-    } catch (error) {
-      this.#supervisor.stop();
-      throw error;
-    }
+  /** The root is there, and whoever we are may read it. */
+  async #open(link: Link): Promise<void> {
+    const { root } = this.#paths;
+    if ((await link.children(root)) === undefined) await link.make(root);
   }
 
   async #follow(service: string | undefined, view: NodeView, signal: AbortSignal): Promise<void> {
+    // Who has had a list can wait for the next one.
+    if (view.listed) await this.#supervisor.soon(signal);
+    if (signal.aborted) return;
     const { link, connected } = this.#supervisor;
     const follower = new Follower(link, this.#paths, view, AbortSignal.any([signal, connected]));
     this.#followers.add(follower);

@@ -23,12 +23,15 @@ export interface Declaration {
   readonly fields: readonly FieldDeclaration[];
   /** Property to name of the oneof. */
   readonly oneofs: ReadonlyMap<string, string>;
+  /** Properties that no log may show. */
+  readonly sensitive: ReadonlySet<string>;
 }
 
 interface Draft extends Declaration {
   message?: { readonly name: string; readonly reserved: Reserved };
   readonly fields: FieldDeclaration[];
   readonly oneofs: Map<string, string>;
+  readonly sensitive: Set<string>;
 }
 
 const drafts = new WeakMap<object, Draft>();
@@ -50,6 +53,11 @@ export function declareOneOf(prototype: object, property: string, oneof: string)
   draftOf(prototype.constructor).oneofs.set(property, oneof);
 }
 
+/** Records that no log may show a property. */
+export function declareSensitive(prototype: object, property: string): void {
+  draftOf(prototype.constructor).sensitive.add(property);
+}
+
 /** What was recorded about this class itself. */
 export function declarationOf(type: object): Declaration | undefined {
   return drafts.get(type);
@@ -58,7 +66,7 @@ export function declarationOf(type: object): Declaration | undefined {
 function draftOf(type: object): Draft {
   let draft = drafts.get(type);
   if (draft === undefined) {
-    draft = { fields: [], oneofs: new Map() };
+    draft = { fields: [], oneofs: new Map(), sensitive: new Set() };
     drafts.set(type, draft);
   }
   return draft;

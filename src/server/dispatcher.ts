@@ -7,6 +7,7 @@ import { OctavoError } from '../core/error.js';
 import { isPromise, type MaybePromise } from '../core/lifecycle.js';
 import type { Logger } from '../core/logger.js';
 import type { Metadata } from '../core/metadata.js';
+import { attach } from '../wrapper/attach.js';
 import { compose, type Call, type Next, type Reply, type Wrapper } from '../wrapper/wrapper.js';
 import type { ReplySink } from './reply-sink.js';
 import { RunningCall, type Running } from './running-call.js';
@@ -77,6 +78,7 @@ export class Dispatcher implements Running {
   constructor(parts: DispatcherParts, wrappers: readonly Wrapper[]) {
     this.#parts = parts;
     this.#deadlines = new Deadlines(parts.clock);
+    attach(wrappers, { around: 'handler', name: parts.service });
     this.#wrappers = wrappers;
   }
 
@@ -105,6 +107,7 @@ export class Dispatcher implements Running {
         'failed_precondition',
         `two handlers serve the endpoint ${name}: rename one of the methods`,
       );
+    attach(endpoint.wrappers, { around: 'handler', name, method: endpoint.method });
     const wrappers = [...this.#wrappers, ...endpoint.wrappers];
     const wrapped = wrappers.length === 0 ? undefined : compose(wrappers, (call) => invoke(endpoint, call));
     this.#routes.set(name, { endpoint, wrapped });
@@ -223,13 +226,13 @@ export class Dispatcher implements Running {
     const { context } = run;
     const { kind, endpoint, options } = method;
     const idempotent = options.idempotent === true;
-    const call = new ServerCall({ kind, endpoint, idempotent }, context, () => request.read());
+    const call = new ServerCall({ kind, endpoint, idempotent, method }, context, () => request.read());
     wrapped(call).then(
       (reply) => {
         keepBeside(reply, context);
         this.#answered(reply.body, run);
       },
-      (reason: unknown) => run.fail(this.#public(reason, context)),
+      (reason: unknown) => run.fail(this.#public(reason, context, context.handled)),
     );
   }
 
@@ -270,11 +273,15 @@ export class Dispatcher implements Running {
     this.#onIdle = undefined;
   }
 
-  /** What the caller may see of what was thrown. */
-  #public(reason: unknown, context: Context): OctavoError {
+  /**
+   * What the caller may see of what was thrown.
+   *
+   * @param handled whether the handler may have done something
+   */
+  #public(reason: unknown, context: Context, handled = true): OctavoError {
     if (context.cancelled !== undefined) return context.cancelled;
     // A call made inside the handler may not have been executed; this one was.
-    if (reason instanceof OctavoError) return reason.executed === false ? again(reason) : reason;
+    if (reason instanceof OctavoError) return handled && reason.executed === false ? again(reason) : reason;
     const id = randomUUID();
     context.log.error('a handler threw what is no OctavoError', { id, error: reason });
     return new OctavoError(
@@ -296,7 +303,9 @@ function keepBeside({ header, trailer }: Reply, context: Context): void {
 /** Decodes what no wrapper has touched, and calls the handler. What it throws becomes a rejection, which is what wrappers expect. */
 function invoke({ handler }: Endpoint, call: Call): Promise<Reply> {
   try {
-    const answer = handler(call.request, call.context);
+    const { request, context } = call;
+    context.handled = true;
+    const answer = handler(request, context);
     if (isPromise(answer)) return answer.then((body) => ({ body }));
     return Promise.resolve({ body: answer });
   } catch (reason) {

@@ -1,7 +1,9 @@
 import type { Context } from '../core/context.js';
 import type { Metadata } from '../core/metadata.js';
-import type { StreamKind } from '../schema/method.js';
+import type { Method, StreamKind } from '../schema/method.js';
 import type { Call } from '../wrapper/wrapper.js';
+
+type ServerCallInit = Pick<Call, 'kind' | 'endpoint' | 'idempotent' | 'method' | 'subscriber'>;
 
 /** A call on its way in: its request is decoded when it is first touched. */
 export class ServerCall implements Call {
@@ -11,12 +13,14 @@ export class ServerCall implements Call {
   readonly endpoint: string;
   readonly context: Context;
   readonly idempotent: boolean;
+  readonly method: Method | undefined;
+  readonly subscriber: string | undefined;
   #read: (() => unknown) | undefined;
   #request: unknown;
 
   /** @param read decodes and validates the request; called at most once */
   constructor(
-    { kind, endpoint, idempotent }: Pick<Call, 'kind' | 'endpoint' | 'idempotent'>,
+    { kind, endpoint, idempotent, method, subscriber }: ServerCallInit,
     context: Context,
     read: () => unknown,
   ) {
@@ -24,6 +28,8 @@ export class ServerCall implements Call {
     this.service = context.service;
     this.endpoint = endpoint;
     this.idempotent = idempotent;
+    this.method = method;
+    this.subscriber = subscriber;
     this.context = context;
     this.#read = read;
   }

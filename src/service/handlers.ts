@@ -3,7 +3,7 @@ import type { Resolve, Token } from '../core/provider.js';
 import { isInjectable } from '../core/dependencies.js';
 import type { ServiceDeclaration, SubscribeFacts } from '../schema/service-declaration.js';
 import type { Endpoint, Subscription, SubscriptionOptions } from '../server/server.js';
-import type { Wrapper, WrapperLike, WrapperObject } from '../wrapper/wrapper.js';
+import type { Place, Wrapper, WrapperLike, WrapperObject } from '../wrapper/wrapper.js';
 
 type Method = (this: object, ...args: readonly unknown[]) => unknown;
 
@@ -57,7 +57,8 @@ function methodOf({ type, endpoint }: ServiceDeclaration, instance: object, prop
 function wrapper(each: WrapperLike, resolve: Resolve): Wrapper {
   if (!isClass(each)) return each;
   const object = resolve(each);
-  return (call, next) => object.handle(call, next);
+  const around: Wrapper = (call, next) => object.handle(call, next);
+  return Object.assign(around, { unfit: (place: Place) => object.unfit?.(place) });
 }
 
 /** A wrapper is a plain function; one that is a class has `handle`, or is marked for the container. */

@@ -1,7 +1,8 @@
 import type { Context, Peer } from '../core/context.js';
+import type { OctavoError } from '../core/error.js';
 import type { Metadata } from '../core/metadata.js';
 import type { Token } from '../core/provider.js';
-import type { StreamKind } from '../schema/method.js';
+import type { Method, StreamKind } from '../schema/method.js';
 
 /** What a wrapper sees of a call: unary or stream, on the way out or in, or an event. */
 export interface Call {
@@ -22,6 +23,21 @@ export interface Call {
   readonly idempotent: boolean;
   /** Where this attempt goes: only in a client's `callWrappers`. */
   readonly peer?: Peer;
+  /** Counts the attempts of this call, from 1: only in a client's `callWrappers`. */
+  readonly attempt?: number;
+  /** The endpoint as its contract has it; nothing for an event, and for a call that no contract types. */
+  readonly method?: Method;
+  /** Which subscriber an event is for: `Greeter.OnGreeting`. */
+  readonly subscriber?: string;
+  /** How the client's loop tries this call: a client's wrapper may set it. What the caller gave for the one call goes before it. */
+  tries?: Tries;
+}
+
+/** How often and when a client's one loop tries a call again. What is left out is as the client's options have it. */
+export interface Tries {
+  readonly retries?: number;
+  readonly backoff?: (retry: number) => number;
+  readonly retry?: (error: OctavoError, attempt: number) => boolean;
 }
 
 /** What comes back: the reply, or its items as an async iterable; nothing for an event. */
@@ -39,11 +55,29 @@ export type Next = (call: Call) => Promise<Reply>;
  *
  * The first one listed is the outermost. On a stream the reply comes when the stream opens; its items flow through `reply.body`.
  */
-export type Wrapper = (call: Call, next: Next) => Promise<Reply>;
+export interface Wrapper {
+  (call: Call, next: Next): Promise<Reply>;
+  /** Why it cannot stand at a place, with the remedy: asked where it is attached, which then fails with `failed_precondition`. */
+  readonly unfit?: (place: Place) => string | undefined;
+}
+
+/** Where a wrapper is attached. */
+export interface Place {
+  /** Around a client's calls, each attempt of one, handlers, or subscribers. */
+  readonly around: 'call' | 'attempt' | 'handler' | 'subscriber';
+  /** Whom errors name: `Greeter.Hello`, or the whole client or server. */
+  readonly name: string;
+  /** The one endpoint that it is attached to; nothing where it stands around several. */
+  readonly method?: Method;
+  /** Whether the subscriber acknowledges by hand. */
+  readonly manual?: boolean;
+}
 
 /** A wrapper that is a class, so that it can have things injected. */
 export interface WrapperObject {
   handle(call: Call, next: Next): Promise<Reply>;
+  /** As {@link Wrapper.unfit}. */
+  unfit?(place: Place): string | undefined;
 }
 
 /** What `@Wrap` takes. */

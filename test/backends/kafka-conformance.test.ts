@@ -11,7 +11,9 @@ import { serviceEvents } from './support/service-events.js';
 let server: KafkaServer;
 before(async () => {
   // The suite has events of 1 MiB, more than a server takes unless it is told.
-  server = await KafkaServer.start({ properties: { 'message.max.bytes': 4 * 1024 * 1024 } });
+  server = await KafkaServer.start({
+    properties: { 'message.max.bytes': 4 * 1024 * 1024, 'broker.session.timeout.ms': 9_000 },
+  });
 });
 after(() => server.stop());
 

@@ -13,7 +13,9 @@ const path = buildGo('test/backends/peers/kafka-go');
 describe('the kafka broker beside that of go-micro', { skip: path === undefined }, () => {
   let server: KafkaServer;
   before(async () => {
-    server = await KafkaServer.start({ properties: { 'num.partitions': 4 } });
+    server = await KafkaServer.start({
+      properties: { 'num.partitions': 4, 'broker.session.timeout.ms': 9_000 },
+    });
   });
   after(() => server.stop());
 

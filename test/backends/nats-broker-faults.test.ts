@@ -4,10 +4,9 @@ import { inspect } from 'node:util';
 import { NatsBroker, type NatsBrokerOptions } from '../../src/broker/nats.js';
 import { failure, timed } from '../support/nats-bench.js';
 import { Brokers, event, gated, Inbox, publishes } from '../support/nats-brokers.js';
-import { NatsServer, type NatsServerOptions } from '../support/nats-server.js';
+import type { NatsServerOptions } from '../support/nats-server.js';
 import { parts } from '../support/parts.js';
 import { RawNats } from '../support/raw-nats.js';
-import { chaos } from './support/broker-chaos.js';
 
 const SECRET = 'hunter2';
 
@@ -169,7 +168,7 @@ describe('the nats broker', () => {
     ));
 });
 
-describe('the nats broker and a server that dies', () => {
+describe('the nats broker and a server that dies', { concurrency: true }, () => {
   it('refuses what is published meanwhile, keeps none of it, and hears again when the server is back', () =>
     bench(async (brokers) => {
       const [here, there] = [await brokers.started({}), await brokers.started({})];
@@ -224,20 +223,4 @@ describe('the nats broker and a server that dies', () => {
       assert.ok(ms < 5_000, `${ms} ms`);
       brokers.server.resume();
     }));
-
-  it('loses no more than what is on its way, of 10,000 events with a consumer killed too', async (t) => {
-    const server = await NatsServer.start();
-    try {
-      const broker = new NatsBroker({ addresses: [server.address] }, parts());
-      await chaos(t, {
-        broker,
-        server,
-        consumer: 'backends/peers/nats-chaos.js',
-        addresses: [server.address],
-        silenceMs: 1_500,
-      });
-    } finally {
-      await server.stop();
-    }
-  });
 });

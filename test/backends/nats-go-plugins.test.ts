@@ -13,6 +13,8 @@ import { event, Inbox } from '../support/nats-brokers.js';
 import { NatsServer } from '../support/nats-server.js';
 import { parts } from '../support/parts.js';
 
+/** A machine that is busy takes longer to answer than the 100 ms that both sides wait for by themselves. */
+const timeoutMs = 1_000;
 const path = buildGo('test/backends/peers/nats-go');
 
 let server: NatsServer;
@@ -61,7 +63,7 @@ interface GoService {
 describe('the nats registry beside that of go-micro', { skip: path === undefined }, () => {
   it('is found by Go, and finds what Go registers', async () => {
     await using go = await peer();
-    const registry = new NatsRegistry({ addresses: [server.address] }, parts());
+    const registry = new NatsRegistry({ addresses: [server.address], timeoutMs }, parts());
     await registry.start();
     try {
       await registry.register(GREETER, { ttlMs: 60_000 });
@@ -83,10 +85,12 @@ describe('the nats registry beside that of go-micro', { skip: path === undefined
 
   it('tells Go of changes, and is told of those of Go', async () => {
     await using go = await peer();
-    const registry = new NatsRegistry({ addresses: [server.address] }, parts());
+    const registry = new NatsRegistry({ addresses: [server.address], timeoutMs }, parts());
     await registry.start();
     try {
       await go.ask({ do: 'watch', name: 'greeter' });
+      // It does not wait until the server knows of that; what it asks next comes behind.
+      await go.ask({ do: 'list' });
       await registry.register(GREETER, { ttlMs: 60_000 });
       await registry.register({ ...GREETER, version: '2' }, { ttlMs: 60_000 });
       await registry.deregister(GREETER);
@@ -123,7 +127,7 @@ describe(
     function options(): ServiceOptions {
       const at = { addresses: [server.address] };
       return {
-        registry: natsRegistry(at),
+        registry: natsRegistry({ ...at, timeoutMs }),
         broker: natsBroker(at),
         client: rpcClient({ contentType: 'application/json' }),
         logger: () => new TestLogger(),
@@ -150,7 +154,10 @@ describe(
       const caller = createService({ name: 'caller', ...options() });
       await caller.start();
       try {
-        assert.equal((await caller.resolve(GoGreeterClient).hello({ name: 'Octavo' })).msg, 'Hello Octavo');
+        assert.equal(
+          (await caller.resolve(GoGreeterClient).hello({ name: 'Octavo' }, { waitForReady: true })).msg,
+          'Hello Octavo',
+        );
         await go.ask({ do: 'stop' });
       } finally {
         await caller.stop();

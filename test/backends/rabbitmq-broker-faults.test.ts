@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { inspect } from 'node:util';
 import { Connection } from 'rabbitmq-client';
+import type { Delivery } from '../../src/broker/broker.js';
 import { freePorts } from '../support/free-port.js';
 import { failure, timed } from '../support/nats-bench.js';
 import { Events, event, publishes, RabbitBrokers } from '../support/rabbit-brokers.js';
+import { RawRabbit } from '../support/raw-rabbit.js';
 import { RabbitServer } from '../support/rabbit-server.js';
 import { chaos } from './support/broker-chaos.js';
 
@@ -98,8 +100,20 @@ describe('the death of a RabbitMQ server', () => {
       await subscriber.subscribe('kill', alone.handler);
       await publisher.publish('kill', event('before'));
       for (const events of [durable, shared, alone]) await events.holds((texts) => texts.length === 1);
+      const confirmed: string[] = [];
+      const publishing = Promise.allSettled(
+        Array.from({ length: 1_000 }, async (_, n) => {
+          await publisher.publish('kill', event(`flow ${n}`));
+          confirmed.push(`flow ${n}`);
+        }),
+      );
+      await durable.holds((texts) => texts.length > 50);
       await server.kill();
-      const refused = await failure(() => publisher.publish('kill', event('down')));
+      const ended = await timed(() => publishing);
+      assert.ok(ended < 1_000, `${ended} ms`);
+      let refused = await failure(() => publisher.publish('kill', event('down')));
+      // One may have left before the connection was seen to break.
+      if (refused.executed !== false) refused = await failure(() => publisher.publish('kill', event('down')));
       assert.deepEqual([refused.code, refused.executed], ['unavailable', false]);
       assert.match(refused.message, /the connection is down/);
       // One that starts meanwhile waits for the server.
@@ -111,6 +125,7 @@ describe('the death of a RabbitMQ server', () => {
         await durable.holds((texts) => texts.includes('after'));
       });
       assert.ok(ms < 5_000, `${ms} ms`);
+      await durable.holds((texts) => confirmed.every((each) => texts.includes(each)));
       // The others have lost what came before they were back.
       for (let n = 0; !shared.texts.includes('more') || !alone.texts.includes('more'); n++) {
         await publishes(publisher, 'kill', 'more');
@@ -119,27 +134,25 @@ describe('the death of a RabbitMQ server', () => {
       }
       const back = new Events();
       await subscriber.subscribe('kill', back.handler, { queue: 'away', durable: true });
-      assert.deepEqual((await back.holds((texts) => texts.length > 1)).slice(0, 2), ['before', 'after']);
+      await back.holds((texts) => ['before', ...confirmed, 'after'].every((each) => texts.includes(each)));
     }));
+});
 
-  it('comes while events are under way: each publish ends, and each event that was confirmed arrives', () =>
+describe('a RabbitMQ server that comes back with nothing', () => {
+  it('has its exchanges and queues again before anything is published', () =>
     withBrokers(async (brokers) => {
-      const [publisher, subscriber] = [await brokers.started(), await brokers.started()];
+      const broker = await brokers.started();
       const events = new Events();
-      await subscriber.subscribe('flow', events.handler, { queue: 'flow', durable: true });
-      const confirmed: string[] = [];
-      const publishing = Promise.allSettled(
-        Array.from({ length: 1_000 }, async (_, n) => {
-          await publisher.publish('flow', event(String(n)));
-          confirmed.push(String(n));
-        }),
-      );
-      await events.holds((texts) => texts.length > 50);
+      await broker.subscribe('empty', events.handler, { queue: 'empty', durable: true });
+      await broker.publish('empty', event('before'));
+      await events.holds((texts) => texts.length === 1);
       await server.kill();
-      const ms = await timed(() => publishing);
-      assert.ok(ms < 1_000, `${ms} ms`);
-      await server.restart();
-      await events.holds((texts) => confirmed.every((each) => texts.includes(each)));
+      await server.restartEmpty();
+      for (let n = 0; !events.texts.includes('after'); n++) {
+        await publishes(broker, 'empty', 'after');
+        await new Promise((resolve) => setTimeout(resolve, 10));
+        assert.ok(n < 500, 'it is not subscribed again');
+      }
     }));
 });
 
@@ -195,6 +208,22 @@ describe('a RabbitMQ server that is short of memory', () => {
       assert.ok(!texts.includes('refused'));
     }));
 
+  it('and of which somebody deletes a queue meanwhile has it again when it goes on', () =>
+    withBrokers(async (brokers) => {
+      const broker = await brokers.started({ timeoutMs: 300 });
+      const events = new Events();
+      await broker.subscribe('starved', events.handler, { queue: 'starved' });
+      await server.alarm(true);
+      await failure(() => broker.publish('starved', event('x')));
+      await server.control('delete_queue', 'starved.starved');
+      await server.alarm(false);
+      for (let n = 0; !events.texts.includes('after'); n++) {
+        await publishes(broker, 'starved', 'after');
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        assert.ok(n < 250, 'it is not subscribed again');
+      }
+    }));
+
   it('keeps neither a stop nor a subscription up', () =>
     withBrokers(async (brokers) => {
       const broker = await brokers.started({ timeoutMs: 300 });
@@ -234,7 +263,29 @@ describe('what is in hand', () => {
       await events.holds((texts) => texts.length === 50);
     }));
 
-  it('goes on coming after somebody deletes the queue', () =>
+  it('leaves nothing behind when its broker has stopped: no handle, and no queue that nobody wants', async () => {
+    const resources = (): number => process.getActiveResourcesInfo().length;
+    const before = resources();
+    for (let round = 0; round < 3; round++)
+      await withBrokers(async (brokers) => {
+        const broker = await brokers.started();
+        const events = new Events();
+        const refuse = (delivery: Delivery): void => {
+          events.handler(delivery);
+          if (delivery.attempt === 1) throw new Error('once more');
+        };
+        await broker.subscribe('left', refuse);
+        await broker.subscribe('left', events.handler, { queue: 'left' });
+        await broker.publish('left', event('x'));
+        await events.holds((texts) => texts.length === 3);
+      });
+    for (let turn = 0; turn < 1_000 && resources() > before; turn++)
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    assert.ok(resources() <= before, `${resources()} where there were ${before}`);
+    assert.doesNotMatch(await server.control('list_queues', 'name'), /^(?:left|amq\.gen)/m);
+  });
+
+  it('goes on coming after somebody deletes the queue, or the exchange', () =>
     withBrokers(async (brokers) => {
       const broker = await brokers.started();
       const events = new Events();
@@ -245,6 +296,11 @@ describe('what is in hand', () => {
         await new Promise((resolve) => setTimeout(resolve, 20));
         assert.ok(n < 250, 'it is not subscribed again');
       }
+      await server.control(
+        'eval',
+        'rabbit_exchange:delete(rabbit_misc:r(<<"/">>, exchange, <<"micro">>), false, <<"x">>).',
+      );
+      await broker.publish('deleted', event('y'));
     }));
 });
 
@@ -269,6 +325,32 @@ describe('events that nobody can deal with', () => {
       while (times.length < 3) await new Promise((resolve) => setTimeout(resolve, 10));
       const [first = 0, second = 0, third = 0] = times;
       assert.ok(second - first >= 100 && third - second >= 200, times.join(', '));
+    }));
+
+  it('are taken away where they would break every connection by which they come', () =>
+    withBrokers(async (brokers) => {
+      const broker = await brokers.started();
+      const [durable, alone] = [new Events(), new Events()];
+      await broker.subscribe('deep', durable.handler, { queue: 'deep', durable: true });
+      await broker.subscribe('deep', alone.handler);
+      const raw = await RawRabbit.open(server.port);
+      await publishes(broker, 'deep', 'before');
+      await raw.poison('micro', 'deep');
+      await publishes(broker, 'deep', 'between');
+      await raw.poison('micro', 'deep');
+      await raw.close();
+      for (let n = 0; !durable.texts.includes('after') || !alone.texts.includes('after'); n++) {
+        await publishes(broker, 'deep', 'after');
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        assert.ok(n < 500, 'they come again without end');
+      }
+      assert.deepEqual(
+        ['before', 'between', 'after'].filter((each) => !durable.texts.includes(each)),
+        [],
+      );
+      assert.ok(brokers.logger.records.some(({ message }) => /their headers nest too deep/.test(message)));
+      const listed = await server.control('list_queues', 'name', 'messages');
+      assert.match(listed, /^deep\.deep\.durable\t0$/m);
     }));
 
   it('are dropped where they are over the limits, with a word in the log', () =>

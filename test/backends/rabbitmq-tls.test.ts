@@ -2,9 +2,12 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import type { RabbitBroker, RabbitBrokerOptions } from '../../src/broker/rabbitmq.js';
+import { RabbitTransport } from '../../src/transport/rabbitmq.js';
+import { ANY, echo } from '../conformance/transport/talk.js';
 import { Authority, type Pair } from '../support/certificates.js';
 import { freePorts } from '../support/free-port.js';
-import { failure } from '../support/nats-bench.js';
+import { failure, works } from '../support/nats-bench.js';
+import { parts } from '../support/parts.js';
 import { event, Events, RabbitBrokers } from '../support/rabbit-brokers.js';
 import { RabbitServer } from '../support/rabbit-server.js';
 
@@ -54,7 +57,7 @@ async function carries(broker: RabbitBroker): Promise<void> {
   await events.holds((texts) => texts.length === 1);
 }
 
-describe('the rabbitmq broker over TLS', () => {
+describe('the rabbitmq broker and transport over TLS', () => {
   it('trusts a server by an authority that it is given, and shows its own certificate', () =>
     withServer(over(server), async (brokers, at) => {
       for (const given of [ca, readFileSync(ca, 'utf8'), readFileSync(ca)])
@@ -64,6 +67,10 @@ describe('the rabbitmq broker over TLS', () => {
       const own = { cert: readFileSync(client.cert), key: readFileSync(client.key, 'utf8') };
       await carries(await brokers.started({ tls: { ca, ...own } }));
       assert.match(await at.control('list_connections', 'peer_cert_subject'), /client/);
+      const transport = new RabbitTransport({ addresses: [at.address], tls: { ca, ...own } }, parts());
+      await transport.start();
+      await works(transport, await transport.listen(ANY, echo));
+      await transport.stop();
       const stranger = await refused(brokers, { addresses: [`amqps://${at.address}`] });
       assert.match(stranger, /is signed by nobody in tls\.ca: put its authority there/);
       const unknown = { cert: other.cert, key: other.key };

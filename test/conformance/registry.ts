@@ -148,6 +148,13 @@ export const registrySuite = {
       'bb',
     ]);
   },
+  'a node that is deregistered while it is being registered is not there': async (registry) => {
+    const registering = registry.register(GREETER);
+    await Promise.all([registering, registry.deregister(GREETER)]);
+    await eventually(registry, 'greeter', (found) => found.length === 0);
+    await registry.register(service('greeter', '1', node('a')));
+    assert.deepEqual(idsOf(await eventually(registry, 'greeter', (found) => found.length > 0)), ['a']);
+  },
   'deregistering what is not known is fine': async (registry) => {
     await registry.deregister(GREETER);
   },

@@ -10,6 +10,8 @@ import type { Suite } from './conform.js';
 /** A wrapper under test, which lets these calls through. */
 export interface WrapperSubject {
   readonly wrapper: Wrapper;
+  /** Of what its calls are. @defaultValue `'server'` */
+  readonly side?: Call['side'];
 }
 
 function call(more: Partial<Call> = {}): Call {
@@ -28,18 +30,21 @@ function call(more: Partial<Call> = {}): Call {
 
 /** The promises of a `Wrapper` to the calls that it lets through. */
 export const wrapperSuite = {
-  'the reply of what it stands around is its own': async ({ wrapper }) => {
+  'the reply of what it stands around is its own': async ({ wrapper, side = 'server' }) => {
     const reply: Reply = {
       body: { message: 'x' },
       header: new Metadata({ a: 'b' }),
       trailer: new Metadata(),
     };
-    const got = await wrapper(call(), async () => reply);
+    const got = await wrapper(call({ side }), async () => reply);
     assert.deepEqual([got.body, got.header?.get('a')], [reply.body, 'b']);
   },
-  'what it stands around is called once, with a call that says the same': async ({ wrapper }) => {
+  'what it stands around is called once, with a call that says the same': async ({
+    wrapper,
+    side = 'server',
+  }) => {
     const calls: Call[] = [];
-    const sent = call();
+    const sent = call({ side });
     await wrapper(sent, async (it) => {
       calls.push(it);
       return { body: undefined };
@@ -50,15 +55,18 @@ export const wrapperSuite = {
       [sent.service, sent.endpoint, sent.context],
     );
   },
-  'an error keeps its code, message and details': async ({ wrapper }) => {
+  'an error keeps its code, message and details': async ({ wrapper, side = 'server' }) => {
     const thrown = new OctavoError('not_found', 'no', { details: [{ type: 'x' }] });
     await assert.rejects(
-      wrapper(call(), () => Promise.reject(thrown)),
+      wrapper(call({ side }), () => Promise.reject(thrown)),
       (reason) =>
         reason instanceof OctavoError && reason.code === 'not_found' && reason.details[0]?.type === 'x',
     );
   },
-  'a stream’s items flow through, in order, and leaving them is told': async ({ wrapper }) => {
+  'a stream’s items flow through, in order, and leaving them is told': async ({
+    wrapper,
+    side = 'server',
+  }) => {
     let left = false;
     async function* items(): AsyncIterable<number> {
       try {
@@ -69,13 +77,28 @@ export const wrapperSuite = {
         left = true;
       }
     }
-    const { body } = await wrapper(call({ kind: 'server' }), async () => ({ body: items() }));
+    const { body } = await wrapper(call({ kind: 'server', side }), async () => ({ body: items() }));
     const seen: unknown[] = [];
     for await (const item of body as AsyncIterable<unknown>) if (seen.push(item) === 2) break;
     assert.deepEqual([seen, left], [[1, 2], true]);
   },
-  'an event without a reply passes': async ({ wrapper }) => {
-    const got = await wrapper(call({ kind: 'event', endpoint: 'greetings' }), async () => ({
+  'a stream that is left before its first item is left': async ({ wrapper, side = 'server' }) => {
+    let left = false;
+    const items: AsyncIterableIterator<unknown> = {
+      next: async () => ({ done: false, value: 1 }),
+      async return() {
+        left = true;
+        return { done: true, value: undefined };
+      },
+      [Symbol.asyncIterator]: () => items,
+    };
+    const { body } = await wrapper(call({ kind: 'server', side }), async () => ({ body: items }));
+    await (body as AsyncIterable<unknown>)[Symbol.asyncIterator]().return?.();
+    assert.equal(left, true);
+  },
+  'an event without a reply passes': async ({ wrapper, side = 'server' }) => {
+    if (side === 'client') return; // Clients publish, and their wrappers see none of it.
+    const got = await wrapper(call({ kind: 'event', endpoint: 'greetings', side: 'server' }), async () => ({
       body: undefined,
     }));
     assert.equal(got.body, undefined);

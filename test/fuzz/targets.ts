@@ -14,6 +14,7 @@ import { httpMessages, httpWriting } from './targets/http.js';
 import { mdnsPackets, mdnsPayloads } from './targets/mdns.js';
 import { natsEnvelopes, natsFrames, natsChanges } from './targets/nats.js';
 import { redisAddresses, redisEntries } from './targets/redis.js';
+import { kubernetesPods, kubernetesSlices, zookeeperAddresses, zookeeperFrames } from './targets/pods.js';
 import { consulTags, httpAddresses, registryRecords } from './targets/registry.js';
 import { protoJson, protobuf, protobufClosures, times } from './targets/schema.js';
 import { versionRanges, versions } from './targets/selector.js';
@@ -40,6 +41,10 @@ export const targets: readonly Target[] = [
   registryRecords,
   consulTags,
   httpAddresses,
+  kubernetesPods,
+  kubernetesSlices,
+  zookeeperAddresses,
+  zookeeperFrames,
   protobuf,
   protobufClosures,
   protoJson,

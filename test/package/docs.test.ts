@@ -92,6 +92,9 @@ describe('the pages', () => {
     ['src/transport/udp.ts', 'UdpTransportOptions'],
     ['src/transport/memory.ts', 'MemoryTransportOptions'],
     ['src/transport/nats.ts', 'NatsTransportOptions'],
+    ['src/transport/bus/bus-transport.ts', 'BusTransportOptions'],
+    ['src/core/rabbitmq-connection.ts', 'RabbitOptions'],
+    ['src/broker/rabbitmq.ts', 'RabbitBrokerOptions'],
     ['src/core/nats-connection.ts', 'NatsOptions'],
     ['src/registry/registry.ts', 'RegistryOptions'],
     ['src/registry/mdns.ts', 'MdnsOptions'],
@@ -122,7 +125,7 @@ describe('the pages', () => {
     ['src/broker/served.ts', 'ServedBrokerOptions'],
     ['src/broker/redis.ts', 'RedisBrokerOptions'],
     ['src/broker/redis-streams.ts', 'RedisStreamsBrokerOptions'],
-    ['src/core/redis.ts', 'RedisOptions'],
+    ['src/core/redis-options.ts', 'RedisOptions'],
     ['src/schema/json-value.ts', 'JsonWriteOptions'],
     ['src/core/console-logger.ts', 'ConsoleLoggerOptions'],
     ['src/core/tls.ts', 'TlsOptions'],
@@ -135,6 +138,30 @@ describe('the pages', () => {
       assert.deepEqual(
         names.filter((option) => !new RegExp(`\\b${option}\\b`).test(text)),
         [],
+      );
+    });
+
+  const wrapperOptions: readonly (readonly [string, string])[] = [
+    ['timeout', 'TimeoutOptions'],
+    ['retry', 'RetryOptions'],
+    ['bulkhead', 'BulkheadOptions'],
+    ['breaker', 'BreakerOptions'],
+    ['fallback', 'FallbackOptions'],
+    ['cache', 'CacheOptions'],
+    ['dedupe', 'DedupeOptions'],
+    ['ratelimit', 'RateLimitOptions'],
+    ['shed', 'ShedOptions'],
+    ['log', 'LogOptions'],
+    ['metrics', 'MetricsOptions'],
+  ];
+  for (const [wrapper, name] of wrapperOptions)
+    it(`list the options of ${wrapper}, and no others, where it is described`, () => {
+      const section = page('docs/wrappers.md').split(`\n## ${wrapper}\n`)[1]?.split('\n## ')[0] ?? '';
+      const all = rows(section).filter(([cell = '']) => !/^-+$/.test(cell));
+      const listed = all.slice(all.findIndex(([cell]) => cell === 'option') + 1);
+      assert.deepEqual(
+        listed.map(([option]) => option),
+        optionsIn(`src/wrapper/${wrapper}.ts`, name),
       );
     });
 

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { Broker, type BrokerGuarantees } from '../../src/broker/broker.js';
 import { MemoryRegistry } from '../../src/registry/memory.js';
+import { Transport } from '../../src/transport/transport.js';
 import { parts } from '../support/parts.js';
 
 type Make = new (options: object, parts: object) => Broker;
@@ -24,12 +25,10 @@ function row(name: string, guarantees: BrokerGuarantees): string[] {
   return [name, delivery, yes(durable), ordering, yes(queues), yes(redelivery)];
 }
 
-describe('the table of the brokers', () => {
-  const { exports } = JSON.parse(readFileSync('package.json', 'utf8')) as {
-    exports: Readonly<Record<string, unknown>>;
-  };
-  const doors = Object.keys(exports).filter((door) => door.startsWith('./broker/'));
-  const rows = (readFileSync('docs/providers/README.md', 'utf8').split('## Brokers')[1] ?? '')
+/** The rows of the table under a heading, each cell without its marks. */
+function rowsUnder(heading: string): string[][] {
+  const [, text = ''] = PAGE.split(`## ${heading}\n`);
+  return (text.split('\n## ')[0] ?? '')
     .split('\n')
     .filter((line) => /^\| \[?`/.test(line))
     .map((line) =>
@@ -43,6 +42,16 @@ describe('the table of the brokers', () => {
             .replace(/^\[(.*)\]\(.*\)$/, '$1'),
         ),
     );
+}
+
+const PAGE = readFileSync('docs/providers/README.md', 'utf8');
+const { exports } = JSON.parse(readFileSync('package.json', 'utf8')) as {
+  exports: Readonly<Record<string, unknown>>;
+};
+
+describe('the table of the brokers', () => {
+  const doors = Object.keys(exports).filter((door) => door.startsWith('./broker/'));
+  const rows = rowsUnder('Brokers');
 
   it('has a row for every door, and no other', () => {
     const names = doors.map((door) => door.replace('./broker/', ''));
@@ -56,4 +65,35 @@ describe('the table of the brokers', () => {
       assert.deepEqual(found?.slice(0, 6), row(name, guarantees));
       assert.ok((found?.[6] ?? '').length > 10, 'it says what is lost');
     });
+});
+
+for (const [heading, kind] of [
+  ['Registries', 'registry'],
+  ['Transports', 'transport'],
+] as const)
+  it(`the table of the ${heading.toLowerCase()} has a row for every door, each full, and no other`, () => {
+    const names = Object.keys(exports)
+      .filter((door) => door.startsWith(`./${kind}/`))
+      .map((door) => door.replace(`./${kind}/`, ''));
+    const rows = rowsUnder(heading);
+    assert.deepEqual(rows.map(([name = '']) => name).toSorted(), names.toSorted());
+    for (const row of rows)
+      assert.ok(row.every((cell) => cell !== '') && row.length === rows[0]?.length, row[0]);
+  });
+
+for (const [name, streams] of rowsUnder('Transports'))
+  it(`the table says of the transport ${name} whether it has streams`, async () => {
+    const module = (await import(`../../src/transport/${name}.js`)) as Readonly<Record<string, unknown>>;
+    const found = Object.values(module).find(
+      // As above: a transport's class takes options and parts.
+      (each): each is new (options: object, parts: object) => Transport =>
+        typeof each === 'function' && each.prototype instanceof Transport,
+    );
+    assert.ok(found, `${name} exports no transport`);
+    assert.equal(new found({}, parts()).streams ? 'yes' : 'no', streams);
+  });
+
+it('every page that the tables link is there', () => {
+  for (const [, page = ''] of PAGE.matchAll(/\]\(([\w-]+\.md)/g))
+    assert.ok(existsSync(`docs/providers/${page}`), page);
 });

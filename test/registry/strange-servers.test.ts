@@ -5,6 +5,7 @@ import { afterEach, describe, it } from 'node:test';
 import { OctavoError } from '../../src/core/error.js';
 import { ConsulRegistry } from '../../src/registry/consul.js';
 import { EtcdV2Registry } from '../../src/registry/etcd-v2.js';
+import { KubernetesRegistry } from '../../src/registry/kubernetes.js';
 import type { Registry, ServiceRecord } from '../../src/registry/registry.js';
 import { parts } from '../support/parts.js';
 
@@ -33,6 +34,9 @@ const BODIES = [
   '{"greeter":null,"other":["v-1",1]}',
   '{',
   '<html>',
+  '{"items":[null,1,{"metadata":null},{"metadata":{"name":1,"annotations":[]},"status":{"phase":"Running","conditions":7}}]}',
+  '{"metadata":{"continue":"and so on"},"items":[{}]}',
+  '{"type":"ADDED","object":{"metadata":{"name":"x","annotations":{"micro.mu/service-greeter":"{"}}}}\\n{"type":"ERROR"}',
   '['.repeat(10_000),
 ];
 const INDEXES = ['', '0', '-1', 'x', '1e400', '5', '4'];
@@ -83,6 +87,14 @@ const REGISTRIES: readonly (readonly [string, (address: string) => Registry])[] 
   [
     'etcd-v2',
     (address) => new EtcdV2Registry({ addresses: [address], timeoutMs: 500, connectTimeoutMs: 1 }, parts()),
+  ],
+  [
+    'kubernetes',
+    (address) =>
+      new KubernetesRegistry(
+        { addresses: [address], pod: 'a', services: true, timeoutMs: 500, connectTimeoutMs: 1 },
+        parts(),
+      ),
   ],
 ];
 

@@ -47,6 +47,10 @@ const SHARED = new Set([
   'src/selector/strategy.ts',
   'src/selector/filter.ts',
   'src/client/proxy.ts',
+  'src/wrapper/attach.ts',
+  'src/wrapper/bounded.ts',
+  'src/wrapper/ending.ts',
+  'src/wrapper/named-by.ts',
   'src/client/client-defaults.ts',
   'src/server/dispatcher.ts',
   'src/server/dispatching-server.ts',
@@ -69,7 +73,6 @@ const SHARED_FOLDERS = ['src/transport/bus/'];
 const BACKENDS: Readonly<Record<string, string>> = {
   'src/core/nats.ts': '@nats-io/transport-node',
   'src/core/nats-connection.ts': '@nats-io/transport-node',
-  'src/core/rabbitmq.ts': 'rabbitmq-client',
   'src/core/rabbitmq-connection.ts': 'rabbitmq-client',
   'src/core/redis.ts': 'ioredis',
   'src/core/redis-connector.ts': 'ioredis',

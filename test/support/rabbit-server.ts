@@ -90,6 +90,12 @@ export class RabbitServer {
     this.#process?.resume();
   }
 
+  /** Starts it again where it was, as one that has never been. */
+  async restartEmpty(): Promise<void> {
+    await rm(join(this.#folder, 'db'), { recursive: true });
+    await this.restart();
+  }
+
   /** Starts it again where it was, with what it had written down. */
   async restart(): Promise<void> {
     const { server } = await ServerProcess.start(

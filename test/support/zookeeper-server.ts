@@ -1,12 +1,16 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Pair } from './certificates.js';
 import { freePorts } from './free-port.js';
 import { accepts, ServerProcess } from './server-process.js';
 
 export interface ZooKeeperServerOptions {
-  /** More lines of its configuration. */
-  readonly config?: readonly string[];
+  readonly tls?: Pair & {
+    /** The authority of clients, who must show a certificate with it. */
+    readonly clientCa?: string;
+  };
 }
 
 /** A ZooKeeper server of a test's own, at a port that stays the same when it is killed and started again. */
@@ -20,23 +24,25 @@ export class ZooKeeperServer {
     this.folder = folder;
   }
 
-  static async start({ config = [] }: ZooKeeperServerOptions = {}): Promise<ZooKeeperServer> {
-    const folder = await mkdtemp(join(tmpdir(), 'octavo-zookeeper-'));
+  static async start({ tls }: ZooKeeperServerOptions = {}): Promise<ZooKeeperServer> {
     const [port = 0] = await freePorts(1);
+    const folder = await mkdtemp(join(tmpdir(), 'octavo-zookeeper-'));
     const server = new ZooKeeperServer(port, folder);
+    const client = tls === undefined ? 'client' : 'secureClient';
     const lines = [
       'tickTime=500',
       `dataDir=${server.#data}`,
+      `${client}Port=${port}`,
+      `${client}PortAddress=127.0.0.1`,
       'admin.enableServer=false',
       'maxClientCnxns=0',
-      '4lw.commands.whitelist=*',
-      ...(config.length > 0 ? config : [`clientPort=${server.port}`, 'clientPortAddress=127.0.0.1']),
+      '4lw.commands.whitelist=srvr',
+      ...(tls === undefined ? [] : await secured(tls, folder)),
     ];
-    await writeFile(
-      server.#file,
-      lines.map((line) => `${line.replace('PORT', String(server.port))}\n`).join(''),
-    );
+    await writeFile(server.#file, lines.map((line) => `${line}\n`).join(''));
     await server.restart();
+    // Others than those of Octavo take a port that is open for a server that answers.
+    while (tls === undefined && !(await serves(port)));
     return server;
   }
 
@@ -77,5 +83,34 @@ export class ZooKeeperServer {
   async stop(): Promise<void> {
     await this.kill();
     await rm(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** Its certificate and key are one file. */
+async function secured(tls: NonNullable<ZooKeeperServerOptions['tls']>, folder: string): Promise<string[]> {
+  const both = join(folder, 'server.pem');
+  await writeFile(both, (await Promise.all([tls.key, tls.cert].map((file) => readFile(file)))).join(''));
+  const { clientCa = tls.cert } = tls;
+  return [
+    'serverCnxnFactory=org.apache.zookeeper.server.NettyServerCnxnFactory',
+    `ssl.keyStore.location=${both}`,
+    'ssl.keyStore.type=PEM',
+    `ssl.trustStore.location=${clientCa}`,
+    'ssl.trustStore.type=PEM',
+    `ssl.clientAuth=${tls.clientCa === undefined ? 'none' : 'need'}`,
+  ];
+}
+
+async function serves(port: number): Promise<boolean> {
+  const socket = connect({ host: '127.0.0.1', port });
+  // What is asked too early is never answered.
+  socket.setTimeout(500, () => socket.destroy());
+  try {
+    socket.end('srvr');
+    let said = '';
+    for await (const piece of socket as AsyncIterable<Buffer>) said += piece.toString();
+    return said.includes('Mode: ');
+  } catch {
+    return false;
   }
 }

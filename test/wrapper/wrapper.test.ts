@@ -1,13 +1,21 @@
 import assert from 'node:assert/strict';
 import { describe, it, test } from 'node:test';
-import { Handler, Service, Wrap } from '../../decorators/index.js';
+import { Handler, Injectable, Service, Wrap } from '../../decorators/index.js';
 import { OctavoError } from '../../src/core/error.js';
 import { createService } from '../../src/service/run.js';
 import { memory as memoryBroker } from '../../src/broker/memory.js';
 import { memory as memoryRegistry } from '../../src/registry/memory.js';
 import { memory as memoryTransport } from '../../src/transport/memory.js';
+import { TestApp } from '../../src/testing/test-app.js';
 import { TestLogger } from '../../src/testing/test-logger.js';
-import { compose, type Call, type Wrapper } from '../../src/wrapper/wrapper.js';
+import {
+  compose,
+  type Call,
+  type Next,
+  type Place,
+  type Reply,
+  type Wrapper,
+} from '../../src/wrapper/wrapper.js';
 import { conform } from '../conformance/conform.js';
 import { Ask, Told } from '../conformance/probe.js';
 import { wrapperSuite, type WrapperSubject } from '../conformance/wrapper.js';
@@ -66,7 +74,34 @@ function service(): ReturnType<typeof createService> {
 
 const request = { service: 'wrapped', contentType: 'application/json' };
 
+@Injectable()
+class Choosy {
+  handle(call: Call, next: Next): Promise<Reply> {
+    return next(call);
+  }
+
+  unfit({ around, name, method }: Place): string | undefined {
+    return around === 'handler' ? `not around ${name}, which is ${method?.kind}` : undefined;
+  }
+}
+
+@Service({ name: 'choosing' })
+class Choosing {
+  @Handler(Ask, Told)
+  @Wrap(Choosy)
+  async chosen(): Promise<Told> {
+    return new Told();
+  }
+}
+
 describe('wrappers of a handler', () => {
+  it('that are classes are asked, too, whether they fit', async () => {
+    await assert.rejects(
+      TestApp.create({ services: [Choosing] }).start(),
+      /Choosing.Chosen: not around Choosing.Chosen, which is unary/,
+    );
+  });
+
   it('run from the class in, and may look at the request', async () => {
     order.length = 0;
     const app = service();

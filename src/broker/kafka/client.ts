@@ -2,21 +2,14 @@ import { isIP } from 'node:net';
 import { checkServerIdentity, type ConnectionOptions } from 'node:tls';
 import type { Base, BaseOptions, Consumer, ConsumerOptions, Producer } from '@platformatic/kafka';
 import { parseAddress } from '../../core/address.js';
-import type { Clock } from '../../core/clock.js';
 import { OctavoError, type Code } from '../../core/error.js';
-import type { Logger } from '../../core/logger.js';
 import { peer } from '../../core/peer.js';
 import { Certificates, type TlsOptions } from '../../core/tls.js';
 import { tlsFault } from '../../core/tls-fault.js';
 import { within } from '../../core/within.js';
+import { guard } from './guard.js';
+import type { ClientParts, KafkaSasl } from './options.js';
 import { sharing, type Share } from './share.js';
-
-/** Who we are, as SASL has it. */
-export interface KafkaSasl {
-  readonly mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512';
-  readonly username: string;
-  readonly password: string;
-}
 
 export interface ClientOptions {
   readonly addresses: readonly string[];
@@ -24,11 +17,6 @@ export interface ClientOptions {
   readonly tls: Omit<TlsOptions, 'clientAuth'> | undefined;
   readonly connectTimeoutMs: number;
   readonly sessionTimeoutMs: number;
-}
-
-export interface ClientParts {
-  readonly clock: Clock;
-  readonly logger: Logger;
 }
 
 type Library = typeof import('@platformatic/kafka');
@@ -65,7 +53,7 @@ export class KafkaClient {
    *
    * @param given whether it was given up meanwhile
    */
-  async start(given: () => boolean): Promise<Producer> {
+  async start(given: () => boolean): Promise<void> {
     this.#library = await peer(
       'the kafka broker',
       '@platformatic/kafka',
@@ -77,7 +65,7 @@ export class KafkaClient {
     const begin = clock.now();
     for (;;) {
       const cause = await this.#probe(connectTimeoutMs);
-      if (cause === undefined) return this.#producer();
+      if (cause === undefined) return;
       const error = this.error('find a server', cause);
       if (error.code !== 'unavailable') throw error;
       const ms = Math.round(clock.now() - begin);
@@ -96,7 +84,9 @@ export class KafkaClient {
     const probe = new this.#loaded.Base({ ...this.#base(), retries: 0 });
     const late = (): Error => new Error(`no answer within ${ms} ms`);
     try {
-      await within(ms, this.#parts.clock, probe.metadata({ topics: [] }), late);
+      const broken = new Promise<never>((_, reject) => guard(probe, reject));
+      const answer = Promise.race([probe.metadata({ topics: [] }), broken]);
+      await within(ms, this.#parts.clock, answer, late);
       return undefined;
     } catch (reason) {
       return reason;
@@ -130,12 +120,16 @@ export class KafkaClient {
       highWaterMark: 1,
       ...sharing(share),
     };
-    return new this.#loaded.Consumer(options);
+    const consumer = new this.#loaded.Consumer(options);
+    // Whoever listens to its errors has another take its place.
+    guard(consumer, (error) => consumer.emit('error', error));
+    return consumer;
   }
 
   /** Has the server forget a group that nobody comes to. Where that fails, it forgets by itself, in a week unless told otherwise. */
   async deleteGroup(group: string): Promise<void> {
     const admin = new this.#loaded.Admin(this.#base());
+    guard(admin, () => {});
     const late = (): Error => new Error(`no answer within ${CLOSE_MS} ms`);
     await within(CLOSE_MS, this.#parts.clock, admin.deleteGroups({ groups: [group] }), late).catch(() => {});
     await this.#close(admin, () => admin.close());
@@ -173,10 +167,11 @@ export class KafkaClient {
     return this.#library;
   }
 
-  #producer(): Producer {
+  /** @param broken called when it can be used no more */
+  producer(broken: (error: Error) => void): Producer {
     const { compatibilityPartitioner, Producer } = this.#loaded;
     let next = 0;
-    return new Producer({
+    const producer = new Producer({
       ...this.#base(),
       acks: -1,
       requestTimeout: REQUEST_MS,
@@ -184,6 +179,8 @@ export class KafkaClient {
       partitioner: (message, key) =>
         key === undefined || key.length === 0 ? next++ & 0x7fff_ffff : compatibilityPartitioner(message, key),
     });
+    guard(producer, broken);
+    return producer;
   }
 
   #base(): BaseOptions {

@@ -25,6 +25,8 @@ export class Lane {
   readonly #now: () => number;
   readonly #onIdle: () => void;
   #entries: Entry[] = [];
+  /** In the request that is under way. */
+  #underWay: readonly Entry[] = [];
   #sending = false;
 
   /** @param onIdle called when nothing is under way */
@@ -43,16 +45,20 @@ export class Lane {
     });
   }
 
-  /** Forgets what waits: nobody waits for it. */
-  end(): void {
-    this.#entries.length = 0;
+  /** Rejects what is under way and what waits: the producer can be used no more. */
+  end(reason: Error): void {
+    for (const { reject } of [...this.#underWay, ...this.#entries.splice(0)]) reject(reason);
   }
 
   async #send(): Promise<void> {
     this.#sending = true;
     // What is published in this turn of the event loop goes together.
     await new Promise((resolve) => setImmediate(resolve));
-    for (let batch = this.#batch(); batch.length > 0; batch = this.#batch()) await this.#sendBatch(batch);
+    for (;;) {
+      this.#underWay = this.#batch();
+      if (this.#underWay.length === 0) break;
+      await this.#sendBatch(this.#underWay);
+    }
     this.#sending = false;
     this.#onIdle();
   }

@@ -7,7 +7,8 @@ import type { DeliveryHandler, SubscribeOptions, Subscriber } from '../broker.js
 import { HEADER_LIMITS, readEnvelope } from '../envelope.js';
 import { Handout, type Incoming } from '../handout.js';
 import type { ServedLimits } from '../served.js';
-import { CLOSE_MS, RETRY_MS, type ClientParts, type KafkaClient } from './client.js';
+import { CLOSE_MS, RETRY_MS, type KafkaClient } from './client.js';
+import type { ClientParts } from './options.js';
 import { Member, type Record } from './member.js';
 
 export interface SubscriptionSettings extends ServedLimits {

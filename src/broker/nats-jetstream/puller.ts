@@ -3,6 +3,7 @@ import type { Clock, Timer } from '../../core/clock.js';
 import type { Logger } from '../../core/logger.js';
 import type { Message } from '../../core/message.js';
 import type { NatsClient, NatsMessage, NatsSubscription } from '../../core/nats.js';
+import { quietly } from '../../core/quietly.js';
 import { readEnvelope } from '../envelope.js';
 import type { Handout } from '../handout.js';
 import type { Settings } from './settings.js';
@@ -24,6 +25,7 @@ const ACK = '+ACK';
 const NAK = '-NAK';
 const WORKING = '+WPI';
 const TERM = '+TERM';
+const NAK_LATER = '-NAK {"delay":1000000000}';
 
 /** An event that no handler could deal with, or that cannot be read. */
 export interface Grave {
@@ -87,7 +89,8 @@ export class Puller {
     if (this.#ended || this.#renewing || !client.up || batch <= 0) return;
     if (this.#asked > 0 && batch < settings.prefetch / 2) return;
     const options = { batch, expiresMs: EXPIRES_MS, heartbeatMs: HEARTBEAT_MS };
-    store.pull(this.#consumer, `${this.#inbox}.events`, options);
+    // Where the connection breaks just now, it is asked again when it is back.
+    quietly(() => store.pull(this.#consumer, `${this.#inbox}.events`, options));
     this.#asked += batch;
     this.#idle = false;
   }
@@ -186,44 +189,41 @@ export class Puller {
   }
 
   async #bury(grave: Grave, reply: string): Promise<void> {
+    let word = TERM;
     try {
       await this.#parts.bury(grave);
-      this.#settle(reply, TERM);
     } catch (error) {
       const { topic, attempt } = grave;
       this.#parts.logger.error('an event could not be buried, and comes again', { topic, attempt, error });
-      this.#settle(reply, `${NAK} ${JSON.stringify({ delay: 1_000_000_000 })}`);
+      word = NAK_LATER;
     }
+    this.#held.delete(reply);
+    this.#say(reply, word);
+    this.#askSoon();
   }
 
   /** Tells the server what became of an event. Throws `unavailable` without a connection: it comes again. */
   #settle(reply: string, word: string): void {
     this.#held.delete(reply);
-    try {
-      this.#parts.client.publish(reply, Buffer.from(word));
-    } finally {
-      // When the handout knows that it has room.
-      setImmediate(() => this.#askQuietly());
-    }
+    this.#askSoon();
+    this.#parts.client.publish(reply, Buffer.from(word));
   }
 
+  /** Tells the server something of an event that it does without, where it must. */
   #say(reply: string, word: string): void {
-    if (this.#parts.client.up) this.#parts.client.publish(reply, Buffer.from(word));
+    quietly(() => this.#parts.client.publish(reply, Buffer.from(word)));
   }
 
-  #askQuietly(): void {
-    try {
-      this.ask();
-    } catch (error) {
-      this.#parts.logger.debug('events could not be asked for', { error });
-    }
+  /** When the handout knows that it has room. */
+  #askSoon(): void {
+    setImmediate(() => this.ask());
   }
 
   /** Nothing was heard for a while, though something was asked for: it got lost. */
   #listen(): void {
     if (!this.#parts.client.up || this.#asked === 0) this.#silence = 0;
     else if (++this.#silence > MOST_SILENCE) void this.renew();
-    this.#askQuietly();
+    this.ask();
   }
 
   /**
@@ -232,8 +232,9 @@ export class Puller {
    */
   #stay(): void {
     const { client, store } = this.#parts;
+    const options = { batch: 1, expiresMs: 100, maxBytes: 1 };
     if (this.#idle && client.up && !this.#ended)
-      store.pull(this.#consumer, `${this.#inbox}.${STAYING}`, { batch: 1, expiresMs: 100, maxBytes: 1 });
+      quietly(() => store.pull(this.#consumer, `${this.#inbox}.${STAYING}`, options));
     this.#idle = true;
   }
 

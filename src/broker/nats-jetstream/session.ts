@@ -35,7 +35,7 @@ export class Session {
       up: () => {
         for (const puller of this.#pullers) void puller.renew();
       },
-      forbidden: (_, error) => this.#store?.interrupt(error),
+      forbidden: (subject, error) => this.#store?.interrupt(error, subject),
     });
   }
 

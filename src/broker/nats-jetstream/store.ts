@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { JetStreamApiError, JetStreamClient, JetStreamManager } from '@nats-io/jetstream';
+import type { NatsConnection } from '@nats-io/transport-node';
 import { OctavoError, type Code } from '../../core/error.js';
 import type { NatsClient } from '../../core/nats.js';
 import { peer } from '../../core/peer.js';
@@ -10,8 +11,15 @@ import type { Settings } from './settings.js';
 const STREAM_NOT_FOUND = 10_059;
 const CONSUMER_NOT_FOUND = 10_014;
 const NOT_ENABLED = [10_076, 10_039];
-/** The stream holds as much as it may, and so may the server. */
+/** The server, or the stream, holds as much as it may. */
 const FULL = [10_077, 10_047, 10_023, 10_054, 10_122];
+
+/** A question that was not answered yet. */
+interface Asked {
+  /** Where an event is published to; none of what else is asked. */
+  readonly subject: string | undefined;
+  readonly fail: (error: OctavoError) => void;
+}
 
 type Api = typeof import('@nats-io/jetstream');
 
@@ -22,8 +30,7 @@ export class Store {
   readonly #api: Api;
   readonly #manager: JetStreamManager;
   readonly #publisher: JetStreamClient;
-  /** What fails each question that was not answered yet. */
-  readonly #asked = new Set<(error: OctavoError) => void>();
+  readonly #asked = new Set<Asked>();
 
   private constructor(client: NatsClient, settings: Settings, api: Api, manager: JetStreamManager) {
     this.#client = client;
@@ -41,13 +48,18 @@ export class Store {
       () => import('@nats-io/jetstream'),
     );
     const { timeoutMs } = settings;
-    const manager = await api.jetstreamManager(client.library, { timeout: timeoutMs, checkAPI: false });
+    // It is the library's, which its type does not say.
+    const connection = client.library as NatsConnection;
+    const manager = await api.jetstreamManager(connection, { timeout: timeoutMs, checkAPI: false });
     return new Store(client, settings, api, manager);
   }
 
-  /** Whatever is asked just now fails: the connection is gone, and no answer comes. */
-  interrupt(error: OctavoError): void {
-    for (const fail of [...this.#asked]) fail(error);
+  /** What is asked just now fails, as no answer comes: all of it, or what was asked at one subject. */
+  interrupt(error: OctavoError, subject?: string): void {
+    const api = subject?.startsWith('$JS.API.') === true;
+    for (const asked of [...this.#asked])
+      if (subject === undefined || asked.subject === subject || (api && asked.subject === undefined))
+        asked.fail(error);
   }
 
   /** Makes the stream where it is not there. One that is there stays as it is. Rejects with `failed_precondition` where the server has no JetStream. */
@@ -62,9 +74,9 @@ export class Store {
           await this.#manager.streams.add({
             name: stream,
             subjects: [...subjects],
-            // What all who asked for it have dealt with goes; what is too much is refused, and nothing that waits is dropped for it.
-            retention: RetentionPolicy.Interest,
-            discard: DiscardPolicy.New,
+            // Not by interest: a server of 2.9 that was killed forgets, when it is back, what waits for a queue that is away.
+            retention: RetentionPolicy.Limits,
+            discard: DiscardPolicy.Old,
             storage: storage === 'file' ? StorageType.File : StorageType.Memory,
             num_replicas: replicas,
             max_age: nanos(maxAgeMs),
@@ -84,12 +96,12 @@ export class Store {
   /**
    * Publishes, and resolves when the stream has it. Of two with one id within `dedupeMs` the second is not kept.
    *
-   * Rejects with `resource_exhausted` when the stream is full.
+   * Rejects with `resource_exhausted` when the server has no room for it.
    */
   async publish(subject: string, data: Uint8Array, id: string | undefined): Promise<void> {
-    this.#client.checkSize(data.length + (id?.length ?? 0) + HEADER_ROOM);
+    this.#client.checkSize(data.length + HEADER_ROOM);
     const { timeoutMs } = this.#settings;
-    const options = { timeout: timeoutMs, ...(id !== undefined && { msgID: id }) };
+    const options = { timeout: timeoutMs, ...(id !== undefined && { msgID: headerOf(id) }) };
     const publish = (): Promise<unknown> => this.#publisher.publish(subject, data, options);
     await this.#asking(async () => {
       try {
@@ -100,7 +112,7 @@ export class Store {
         await this.ensure();
         await publish();
       }
-    });
+    }, subject);
   }
 
   /** The name of the consumer of a topic for a queue, or for one subscriber of its own name. */
@@ -114,20 +126,24 @@ export class Store {
   async ensureConsumer(name: string, topic: string, { durable = false }: SubscribeOptions): Promise<void> {
     const { stream, prefix, ackWaitMs, maxAckPending, inactiveMs } = this.#settings;
     const { consumers } = this.#manager;
+    const { AckPolicy, DeliverPolicy } = this.#api;
     await this.#asking(async () => {
       const there = await this.#found(CONSUMER_NOT_FOUND, () => consumers.info(stream, name));
-      if (there === undefined)
+      if (there === undefined) {
+        // A consumer of what is new would begin anew where the server is killed before it has written down where that was.
+        const { state } = await this.#manager.streams.info(stream);
         await consumers.add(stream, {
           durable_name: name,
           filter_subject: prefix + topic,
-          ack_policy: this.#api.AckPolicy.Explicit,
-          deliver_policy: this.#api.DeliverPolicy.New,
+          ack_policy: AckPolicy.Explicit,
+          deliver_policy: DeliverPolicy.StartSequence,
+          opt_start_seq: state.last_seq + 1,
           ack_wait: nanos(ackWaitMs),
           max_ack_pending: maxAckPending,
           max_deliver: -1,
           ...(!durable && { inactive_threshold: nanos(inactiveMs) }),
         });
-      else if (durable && (there.config.inactive_threshold ?? 0) > 0)
+      } else if (durable && (there.config.inactive_threshold ?? 0) > 0)
         await consumers.update(stream, name, { inactive_threshold: 0 });
     });
   }
@@ -160,13 +176,14 @@ export class Store {
   }
 
   /** Asks the server, which answers, or does not in time, or goes away. */
-  async #asking<T>(ask: () => Promise<T>): Promise<T> {
+  async #asking<T>(ask: () => Promise<T>, subject?: string): Promise<T> {
     // It would be kept, and not sent.
     void this.#client.library;
     let leave = (): void => {};
     const interrupted = new Promise<never>((_, reject) => {
-      this.#asked.add(reject);
-      leave = () => this.#asked.delete(reject);
+      const asked: Asked = { subject, fail: reject };
+      this.#asked.add(asked);
+      leave = () => this.#asked.delete(asked);
     });
     try {
       return await Promise.race([ask(), interrupted]);
@@ -195,7 +212,7 @@ export class Store {
     if (this.#isApiError(reason) && FULL.includes(reason.code))
       return told(
         'resource_exhausted',
-        `the stream "${this.#settings.stream}" takes no more (${reason.message}): let its queues catch up, remove those that nobody reads, or raise maxBytes`,
+        `the stream "${this.#settings.stream}" finds no room at ${this.#client.where} (${reason.message}): set a lower maxBytes, or give the server more`,
       );
     const { timeoutMs } = this.#settings;
     if (reason.name === 'TimeoutError')
@@ -214,8 +231,15 @@ export interface PullOptions {
   readonly maxBytes?: number;
 }
 
-/** Bytes of a NATS header beside what it says. */
-const HEADER_ROOM = 64;
+/** Bytes of a NATS header with an id. */
+const HEADER_ROOM = 256;
+/** An id that a header holds as it is. */
+const PLAIN = /^[!-~]{1,128}$/;
+
+/** An id as a header holds it, the same for the same one. */
+function headerOf(id: string): string {
+  return PLAIN.test(id) ? id : createHash('sha256').update(id).digest('base64url');
+}
 
 function nanos(ms: number): number {
   return ms * 1_000_000;

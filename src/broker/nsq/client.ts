@@ -1,24 +1,16 @@
 import type { ConnectionConfig, Reader, Writer } from 'nsqjs';
 import { parseAddress } from '../../core/address.js';
-import type { Clock } from '../../core/clock.js';
+import type { ClientParts, NsqTls } from './options.js';
 import { OctavoError } from '../../core/error.js';
-import type { Logger } from '../../core/logger.js';
 import { peer } from '../../core/peer.js';
-import { Certificates, type TlsOptions } from '../../core/tls.js';
+import { Certificates } from '../../core/tls.js';
 import { tlsFault } from '../../core/tls-fault.js';
-
-/** How a TLS connection is checked, and who we say that we are. The library cannot be told of another name than the host's. */
-export type NsqTls = Pick<TlsOptions, 'ca' | 'cert' | 'key' | 'passphrase' | 'verify'>;
+import { guard } from './guard.js';
 
 export interface ClientOptions {
   readonly secret: string | undefined;
   readonly tls: NsqTls | undefined;
   readonly messageTimeoutMs: number;
-}
-
-export interface ClientParts {
-  readonly clock: Clock;
-  readonly logger: Logger;
 }
 
 type Library = Pick<typeof import('nsqjs'), 'Reader' | 'Writer'>;
@@ -66,18 +58,30 @@ export class NsqClient {
 
   writer(address: string): Writer {
     const { host, port } = parseAddress(address);
-    return new this.#loaded.Writer(host, port, this.#config);
+    const writer = new this.#loaded.Writer(host, port, this.#config);
+    const connect = writer.connect.bind(writer);
+    writer.connect = () => {
+      connect();
+      guard(writer.conn);
+    };
+    return writer;
   }
 
   /** @param maxInFlight how many messages the server sends ahead of the word on them */
   reader(address: string, topic: string, channel: string, maxInFlight: number): Reader {
-    return new this.#loaded.Reader(topic, channel, {
+    const reader = new this.#loaded.Reader(topic, channel, {
       ...this.#config,
       nsqdTCPAddresses: [address],
       lookupdPollInterval: RECONNECT_S,
       maxInFlight,
       messageTimeout: this.#options.messageTimeoutMs,
     });
+    const register = reader.registerConnectionListeners.bind(reader);
+    reader.registerConnectionListeners = (connection) => {
+      guard(connection);
+      register(connection);
+    };
+    return reader;
   }
 
   get #loaded(): Library {

@@ -2,7 +2,8 @@ import type { Writer } from 'nsqjs';
 import type { Timer } from '../../core/clock.js';
 import { OctavoError } from '../../core/error.js';
 import { quietly } from '../../core/quietly.js';
-import { errorOf, RETRY_MS, type ClientParts, type NsqClient } from './client.js';
+import { errorOf, RETRY_MS, type NsqClient } from './client.js';
+import type { ClientParts } from './options.js';
 
 /** What is published to one nsqd: one connection after the other, as the library makes none again. */
 export class Link {

@@ -1,7 +1,7 @@
 import { OctavoError } from '../../core/error.js';
 import type { Timer } from '../../core/clock.js';
 import { within } from '../../core/within.js';
-import type { ClientParts } from './client.js';
+import type { ClientParts } from './options.js';
 
 /** How long an nsqlookupd may take for an answer. */
 const ANSWER_MS = 2_000;

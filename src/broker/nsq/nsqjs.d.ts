@@ -27,10 +27,19 @@ declare module 'nsqjs' {
     readonly lookupdPollInterval?: number;
   }
 
+  /** What stands between a reader or writer and its socket, which is opened in the turn after the one that it is made in. */
+  export interface Connection {
+    receiveData(bytes: Buffer): void;
+    readonly frameBuffer: { readonly buffer?: Buffer };
+    readonly statemachine: { goto(state: 'ERROR', error: Error): void };
+  }
+
   /** Emits `ready`, `closed` and `error`, the last one twice for one error. */
   export class Writer extends EventEmitter {
     constructor(host: string, port: number, config: ConnectionConfig);
     readonly ready: boolean;
+    /** Since `connect`. */
+    readonly conn: Connection;
     connect(): void;
     publish(topic: string, message: Buffer, done: (error: Error | null | undefined) => void): void;
     /** Throws in the turn of `connect`. */
@@ -43,6 +52,8 @@ declare module 'nsqjs' {
     connect(): void;
     /** Does nothing where there is a connection, or one is being made. */
     connectToNSQD(host: string, port: number): void;
+    /** Called with each connection before it is opened. */
+    registerConnectionListeners(connection: Connection): void;
     pause(): void;
     close(): void;
   }

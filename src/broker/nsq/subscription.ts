@@ -10,7 +10,8 @@ import type { DeliveryHandler, SubscribeOptions, Subscriber } from '../broker.js
 import { HEADER_LIMITS, readEnvelope } from '../envelope.js';
 import { Handout, type Incoming } from '../handout.js';
 import type { ServedLimits } from '../served.js';
-import { errorOf, RETRY_MS, type ClientParts, type NsqClient } from './client.js';
+import { errorOf, RETRY_MS, type NsqClient } from './client.js';
+import type { ClientParts } from './options.js';
 
 /** How long what was written last takes to be gone: the library does not wait for it when it closes. */
 const FLUSH_MS = 50;

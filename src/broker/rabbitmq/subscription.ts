@@ -1,7 +1,7 @@
-import type { AsyncMessage, Channel } from 'rabbitmq-client';
 import type { Clock } from '../../core/clock.js';
 import { OctavoError } from '../../core/error.js';
 import type { Logger } from '../../core/logger.js';
+import type { RabbitChannel, RabbitDelivery } from '../../core/rabbitmq-channel.js';
 import { bytesOf } from '../../core/rabbitmq-message.js';
 import type { RabbitClient } from '../../core/rabbitmq.js';
 import type { DeliveryHandler, SubscribeOptions } from '../broker.js';
@@ -9,6 +9,7 @@ import { Handout } from '../handout.js';
 import type { ServedLimits } from '../served.js';
 import { lastingExchange, queueOf, waitingRoom, type Topology } from './names.js';
 import type { Publisher } from './publisher.js';
+import { dropUnreadable } from './unreadable.js';
 import { againAfter, readEvent, type Received } from './wire.js';
 
 export interface SubscriptionInit {
@@ -18,7 +19,7 @@ export interface SubscriptionInit {
   readonly clock: Clock;
   readonly logger: Logger;
   /** Declares the exchanges. */
-  readonly exchanges: (channel: Channel) => Promise<void>;
+  readonly exchanges: (channel: RabbitChannel) => Promise<void>;
   /** Puts what was refused where it waits. */
   readonly waits: Publisher;
 }
@@ -28,21 +29,23 @@ const RETRY_MS = 500;
 
 /** What came, and was not acknowledged or refused yet. */
 interface Pending {
-  readonly came: AsyncMessage;
+  readonly came: RabbitDelivery;
   readonly received: Received;
-  readonly channel: Channel;
+  readonly channel: RabbitChannel;
 }
 
 /** One subscriber: a channel with one consumer, opened anew whenever it has closed. */
 export class Subscription {
   readonly topic: string;
   readonly options: SubscribeOptions;
+  /** Whether something may wait in its queue that cannot be read, and would break the connection again. */
+  suspect = false;
   readonly #init: SubscriptionInit;
   readonly #handout: Handout;
   /** What waits for room: no more than the prefetch, as the server sends no more. */
   #pending: Pending[] = [];
   #pumping = false;
-  #channel: Channel | undefined;
+  #channel: RabbitChannel | undefined;
   #queue = '';
   #consumer = '';
   /** What was handed out and is not settled, on the channel that is open. */
@@ -109,7 +112,7 @@ export class Subscription {
     this.#giveBack();
   }
 
-  async #consume(channel: Channel): Promise<void> {
+  async #consume(channel: RabbitChannel): Promise<void> {
     const { topology, limits, exchanges } = this.#init;
     await exchanges(channel);
     const { queue } = await channel.queueDeclare(queueOf(this.topic, this.options, topology));
@@ -117,15 +120,17 @@ export class Subscription {
     await channel.queueBind({ queue, exchange, routingKey: this.topic });
     await channel.basicQos({ prefetchCount: limits.prefetch });
     channel.once('basic.cancel', () => {
+      if (this.#ended) return;
       // Somebody has deleted the queue.
-      if (!this.#ended) void this.#init.client.close(channel);
+      void this.#init.client.close(channel);
+      this.#closed(channel);
     });
     this.#queue = queue;
     const { consumerTag } = await channel.basicConsume({ queue }, (came) => this.#came(channel, came));
     this.#consumer = consumerTag;
   }
 
-  #came(channel: Channel, came: AsyncMessage): void {
+  #came(channel: RabbitChannel, came: RabbitDelivery): void {
     if (this.#ended) return this.#tell(channel, came, { requeue: true });
     let received: Received;
     try {
@@ -166,7 +171,7 @@ export class Subscription {
     return offered;
   }
 
-  async #settle(channel: Channel, tell: () => void | Promise<void>): Promise<void> {
+  async #settle(channel: RabbitChannel, tell: () => void | Promise<void>): Promise<void> {
     try {
       await tell();
     } finally {
@@ -218,7 +223,7 @@ export class Subscription {
     for (const { channel, came } of this.#pending.splice(0)) this.#tell(channel, came, { requeue: true });
   }
 
-  #tell(channel: Channel, { deliveryTag }: AsyncMessage, { requeue }: { requeue: boolean }): void {
+  #tell(channel: RabbitChannel, { deliveryTag }: RabbitDelivery, { requeue }: { requeue: boolean }): void {
     // On one that has closed it was given back already.
     if (channel.active) channel.basicNack({ deliveryTag, requeue });
   }
@@ -228,7 +233,23 @@ export class Subscription {
     if (channel !== undefined && this.#unsettled === 0) await this.#init.client.close(channel);
   }
 
-  #closed(channel: Channel): void {
+  /** Takes away what cannot be read, where the queue may have it: one without a name is gone. */
+  async #clean(): Promise<void> {
+    const { client, topology, limits, logger } = this.#init;
+    const { queue, exclusive } = queueOf(this.topic, this.options, topology);
+    if (exclusive !== true) {
+      const events = await dropUnreadable(client, queue, limits.prefetch);
+      if (events > 0)
+        logger.error('events that cannot be read are dropped: their headers nest too deep', {
+          topic: this.topic,
+          queue,
+          events,
+        });
+    }
+    this.suspect = false;
+  }
+
+  #closed(channel: RabbitChannel): void {
     if (channel !== this.#channel) return;
     this.#channel = undefined;
     this.#unsettled = 0;
@@ -243,6 +264,7 @@ export class Subscription {
     this.#retrying = true;
     while (!this.#ended && client.up && this.#channel === undefined)
       try {
+        if (this.suspect) await this.#clean();
         await this.begin();
       } catch (error) {
         logger.warn('cannot subscribe again, and will try', { topic: this.topic, error });

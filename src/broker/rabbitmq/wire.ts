@@ -1,7 +1,7 @@
-import type { AsyncMessage } from 'rabbitmq-client';
 import { OctavoError } from '../../core/error.js';
 import type { Message } from '../../core/message.js';
 import { Metadata } from '../../core/metadata.js';
+import type { RabbitMessage, RabbitProperties } from '../../core/rabbitmq-channel.js';
 import { bytesOf, readTable, writeTable } from '../../core/rabbitmq-message.js';
 import { headerFault, HEADER_LIMITS } from '../envelope.js';
 
@@ -44,7 +44,7 @@ export interface Received {
  *
  * @throws `resource_exhausted` for a header over the limits
  */
-export function readEvent(came: AsyncMessage): Received {
+export function readEvent(came: RabbitMessage): Received {
   const { headers = {}, routingKey, contentType } = came;
   const topic = typeof headers[TOPIC] === 'string' ? headers[TOPIC] : routingKey;
   const header = new Metadata();
@@ -59,7 +59,11 @@ export function readEvent(came: AsyncMessage): Received {
 }
 
 /** The properties of a copy that comes again after a wait. */
-export function againAfter(came: AsyncMessage, { topic, attempt }: Received, delayMs: number): object {
+export function againAfter(
+  came: RabbitMessage,
+  { topic, attempt }: Received,
+  delayMs: number,
+): RabbitProperties {
   const { headers, contentType, contentEncoding, correlationId, messageId, timestamp, type, appId } = came;
   return {
     // Those of its earlier waits would grow with each; a quorum queue counts anew.
@@ -76,7 +80,7 @@ export function againAfter(came: AsyncMessage, { topic, attempt }: Received, del
   };
 }
 
-function own(headers: AsyncMessage['headers'] = {}): Record<string, unknown> {
+function own(headers: RabbitMessage['headers'] = {}): Record<string, unknown> {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => !name.startsWith('x-')));
 }
 

@@ -1,7 +1,8 @@
 import type { Redis } from 'ioredis';
 import type { Clock, Timer } from '../../core/clock.js';
 import type { Logger } from '../../core/logger.js';
-import { RedisLine, type RedisOptions } from '../../core/redis.js';
+import { RedisLine } from '../../core/redis.js';
+import type { RedisOptions } from '../../core/redis-options.js';
 import type { Handout } from '../handout.js';
 import { Acks } from './acks.js';
 import type { Entry } from './entry.js';

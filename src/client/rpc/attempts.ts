@@ -87,13 +87,14 @@ export class Attempts {
   async #again(call: ClientCall, error: OctavoError, history: History): Promise<void> {
     // What was never sent goes elsewhere at once, where there is an elsewhere.
     if (error.executed === false && error.retryable && (await this.#elsewhere(call, error, history))) return;
-    const { retry = this.#options.retry ?? worthwhile(call), retries = this.#options.retries ?? 0 } =
-      call.options;
+    const { options, tries = {} } = call;
+    const retry = options.retry ?? tries.retry ?? this.#options.retry ?? worthwhile(call);
+    const retries = options.retries ?? tries.retries ?? this.#options.retries ?? 0;
     if (!retry(error, history.size)) throw history.size > 1 && error.retryable ? history.error() : error;
     if (history.retried >= retries) throw history.error();
     if (!this.#budget.take(call.service)) throw history.error('the budget for retries is used up');
     history.retried++;
-    const { backoff = this.#options.backoff ?? jittered } = call.options;
+    const backoff = options.backoff ?? tries.backoff ?? this.#options.backoff ?? jittered;
     const ms = Math.max(backoff(history.retried), error.retryAfterMs ?? 0);
     if (ms >= call.context.remainingMs) throw history.error('there is no time for another');
     call.waitsFor('its next attempt');

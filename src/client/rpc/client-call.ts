@@ -4,7 +4,7 @@ import type { Deadlines, Expiring, Expiry } from '../../core/deadlines.js';
 import { OctavoError } from '../../core/error.js';
 import type { Metadata } from '../../core/metadata.js';
 import type { Method, StreamKind } from '../../schema/method.js';
-import type { Call } from '../../wrapper/wrapper.js';
+import type { Call, Tries } from '../../wrapper/wrapper.js';
 import type { CallOptions } from '../client.js';
 import type { History } from './history.js';
 
@@ -40,6 +40,7 @@ export class ClientCall implements Call, Expiring, Follower {
   readonly options: CallOptions;
   readonly idempotent: boolean;
   peer: Peer | undefined = undefined;
+  tries: Tries | undefined = undefined;
   /** The attempts that failed, where any did. */
   history: History | undefined = undefined;
   readonly #active: Crowd<ClientCall>;
@@ -115,6 +116,10 @@ export class ClientCall implements Call, Expiring, Follower {
   waitsFor(what: string, where = ''): void {
     this.#waitsFor = what;
     this.#waitsAt = where;
+  }
+
+  get attempt(): number | undefined {
+    return this.peer === undefined ? undefined : (this.history?.size ?? 0) + 1;
   }
 
   get metadata(): Metadata {

@@ -7,7 +7,7 @@ import { Pulse } from '../../core/pulse.js';
 import { quietly } from '../../core/quietly.js';
 import type { Socket } from '../../transport/transport.js';
 import type { ClientCall } from './client-call.js';
-import { errorOf, requestHeader, showMetadata, showTrailer } from './wire.js';
+import { errorOf, hasEnvelope, requestHeader, showMetadata, showTrailer } from './wire.js';
 
 export interface ExchangeInit {
   readonly call: ClientCall;
@@ -56,7 +56,7 @@ export class Exchange implements AsyncIterableIterator<unknown> {
    */
   async open(): Promise<void> {
     const { call, keepaliveMs } = this.#init;
-    await this.#send(EMPTY, [[mucp.KEEPALIVE, String(keepaliveMs)]]);
+    await this.#send(this.#opener(), [[mucp.KEEPALIVE, String(keepaliveMs)]]);
     this.#first = this.#receive();
     this.#known = this.#first.then(
       (message) => void (this.#octavo ??= message !== undefined && mucp.isOctavoReply(message.header)),
@@ -67,6 +67,14 @@ export class Exchange implements AsyncIterableIterator<unknown> {
     if (this.#over?.error !== undefined) throw this.#over.error;
     this.#opened = true;
     if (call.kind !== 'server') void this.#pump(call.request);
+  }
+
+  /** An envelope around an empty message where the codec has one, as go-micro's server wants to read it although it throws it away. */
+  #opener(): Uint8Array {
+    const { call, codec, id } = this.#init;
+    const { service, endpoint, method } = call;
+    if (method === undefined || !hasEnvelope(codec)) return EMPTY;
+    return codec.write({ kind: 'request', id, service, endpoint }, {}, method.request);
   }
 
   /** Waits for the greeting. What came instead of it is kept to be read. */

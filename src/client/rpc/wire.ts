@@ -1,7 +1,7 @@
 import { HeaderCodec, type Codec } from '../../codec/codec.js';
 import type { Codecs } from '../../codec/codecs.js';
 import { OctavoError } from '../../core/error.js';
-import type { Message } from '../../core/message.js';
+import { EMPTY, type Message } from '../../core/message.js';
 import { Metadata } from '../../core/metadata.js';
 import * as mucp from '../../core/mucp.js';
 import { readError } from '../../core/wire-error.js';
@@ -46,6 +46,15 @@ export function codecFor(codecs: Codecs, contentType: string): Codec {
     `no codec writes "${contentType}": there are ${codecs.contentTypes.join(', ')}`,
     { executed: false },
   );
+}
+
+/** Whether a codec says in the body which call it is of. One that does not says so of whatever bytes; others may refuse those that say nothing. */
+export function hasEnvelope(codec: Codec): boolean {
+  try {
+    return codec.readHeader(EMPTY, 'request') !== undefined;
+  } catch {
+    return true;
+  }
 }
 
 /** The error that a reply is; `undefined` for a reply that is none. */

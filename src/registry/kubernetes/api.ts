@@ -33,6 +33,8 @@ export interface Change {
 
 /** Objects of one answer; a longer list comes in several. */
 const PAGE = 1_000;
+/** How many answers a list may have. */
+const MOST_PAGES = 200;
 /** After how many seconds the server ends a watch, in order. */
 const WATCH_S = 30;
 /** What a watch that says nothing has on top of that, in milliseconds. */
@@ -91,7 +93,8 @@ export class KubernetesApi {
   async list({ path, selector }: Resource, limit?: number): Promise<Listed> {
     const items: unknown[] = [];
     const query = { labelSelector: selector, limit: String(limit ?? PAGE) };
-    for (let more: string | undefined; ;) {
+    let more: string | undefined;
+    for (let page = 0; page < MOST_PAGES; page++) {
       const params = new URLSearchParams(more === undefined ? query : { ...query, continue: more });
       const answer = await this.#http.ask({ path: `${path}?${params.toString()}` });
       if (answer.status !== 200) throw this.#refusal(answer);
@@ -102,6 +105,10 @@ export class KubernetesApi {
       if (more === undefined || limit !== undefined)
         return { items, version: typeof resourceVersion === 'string' ? resourceVersion : '' };
     }
+    throw new OctavoError(
+      'resource_exhausted',
+      `the Kubernetes API server at ${this.where} has a list of more than ${MOST_PAGES} pages`,
+    );
   }
 
   /** What changes from a version on, without an end. Whatever breaks it off is an error: there has to be a new list. */

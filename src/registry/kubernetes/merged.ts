@@ -10,6 +10,9 @@ interface Service {
   readonly slice: Map<string, NodeRecord>;
 }
 
+/** How many objects are looked at; those above it are not seen. */
+const MOST_OBJECTS = 200_000;
+
 /** What all objects together say: of a service that pods have registered, its Service's endpoints do not count. */
 export class Merged {
   readonly #services = new Map<string, Service>();
@@ -31,6 +34,7 @@ export class Merged {
   /** These are the nodes of an object; none of one that is gone. */
   set(source: Source, object: string, nodes: readonly NodeRecord[]): void {
     const key = `${source} ${object}`;
+    if (this.#objects.size >= MOST_OBJECTS && !this.#objects.has(key)) return;
     const before = this.#objects.get(key) ?? [];
     const names = new Set([...before, ...nodes].map(({ service }) => service.name));
     const counts = new Map([...names].map((name) => [name, this.#counts(name)]));

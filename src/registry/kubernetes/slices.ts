@@ -54,11 +54,11 @@ interface Port {
 function portOf(ports: unknown, name: string | undefined): Port | undefined {
   if (!Array.isArray(ports)) return undefined;
   for (const each of ports) {
-    if (!isObject(each) || typeof each['port'] !== 'number' || (each['protocol'] ?? 'TCP') !== 'TCP')
-      continue;
+    if (!isObject(each) || (each['protocol'] ?? 'TCP') !== 'TCP') continue;
+    const { port, appProtocol } = each;
+    if (typeof port !== 'number' || !Number.isInteger(port) || port < 1 || port > 65_535) continue;
     if (name !== undefined && each['name'] !== name) continue;
-    const { appProtocol } = each;
-    return { number: each['port'], protocol: typeof appProtocol === 'string' ? appProtocol : undefined };
+    return { number: port, protocol: typeof appProtocol === 'string' ? appProtocol : undefined };
   }
   return undefined;
 }

@@ -5,11 +5,13 @@ import { keyOf, recordOf, type Change, type Registered } from './packets.js';
 const UNSAID_TTL_MS = 90_000;
 /** How often a node is asked for that is silent, before it is taken for dead. */
 const MOST_ASKED = 6;
-/** How many nodes are followed. */
+/** How many nodes are followed, and how many bytes of what was heard of them. */
 const MOST_NODES = 100_000;
+const MOST_BYTES = 128 * 1024 * 1024;
 
 interface Followed {
   readonly registered: Registered;
+  readonly bytes: number;
   /** When it has been silent for too long. */
   due: number;
   asked: number;
@@ -23,6 +25,7 @@ export class Following {
   readonly service: string | undefined;
   readonly #view: NodeView;
   readonly #nodes = new Map<string, Followed>();
+  #bytes = 0;
 
   constructor(service: string | undefined, view: NodeView) {
     this.service = service;
@@ -30,10 +33,10 @@ export class Following {
   }
 
   /** Takes what was said, or answered, in the order that it came in. */
-  hear({ action, nodes }: Change, now: number): void {
+  hear({ action, nodes, bytes }: Change, now: number): void {
     for (const each of nodes) {
       if (this.service !== undefined && each.service.name !== this.service) continue;
-      if (action === 'put') this.#put(each, now);
+      if (action === 'put') this.#put(each, bytes / nodes.length, now);
       else this.#remove(each);
     }
   }
@@ -60,10 +63,13 @@ export class Following {
     return names;
   }
 
-  #put(registered: Registered, now: number): void {
+  #put(registered: Registered, bytes: number, now: number): void {
     const key = keyOf(registered);
-    if (this.#nodes.size >= MOST_NODES && !this.#nodes.has(key)) return;
-    this.#nodes.set(key, { registered, due: now + (registered.ttlMs ?? UNSAID_TTL_MS), asked: 0 });
+    const known = this.#nodes.get(key);
+    const more = bytes - (known?.bytes ?? 0);
+    if (more > 0 && (this.#nodes.size >= MOST_NODES || this.#bytes + more > MOST_BYTES)) return;
+    this.#bytes += more;
+    this.#nodes.set(key, { registered, bytes, due: now + (registered.ttlMs ?? UNSAID_TTL_MS), asked: 0 });
     if (this.#view.listed) this.#view.put(key, recordOf(registered));
   }
 
@@ -74,6 +80,7 @@ export class Following {
   }
 
   #lose(key: string): void {
+    this.#bytes -= this.#nodes.get(key)?.bytes ?? 0;
     this.#nodes.delete(key);
     if (this.#view.listed) this.#view.remove(key);
   }

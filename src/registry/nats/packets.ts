@@ -20,10 +20,14 @@ export function recordOf({ service, node }: NodeRecord): NodeRecord {
 export interface Change {
   readonly action: 'put' | 'delete';
   readonly nodes: readonly Registered[];
+  /** Of the message. */
+  readonly bytes: number;
 }
 
-/** Bytes of one message that is written, where its nodes can be divided: a server takes 1 MiB unless it is told otherwise. */
+/** Bytes of the nodes in one message that is written, where they can be divided. */
 const MOST_BYTES = 128 * 1024;
+/** Bytes of what stands around the nodes and the head of a service. */
+const ACTION_ROOM = 64;
 /** Bytes of one message that is read. */
 const LONGEST = 1024 * 1024;
 /** The longest time that is believed, in milliseconds; then the node is asked for. */
@@ -34,13 +38,17 @@ const LONGEST_TTL_MS = 3_600_000;
  *
  * An Octavo node says beside it for how long it is known, which go-micro passes over. Source: go-micro plugins v4 `registry/nats/nats.go`.
  */
-export function writeServices(nodes: Iterable<Registered>): Buffer[] {
-  return services(nodes).map((text) => Buffer.from(text));
+export function writeServices(nodes: Iterable<Registered>, maxPayload: number): Buffer[] {
+  return services(nodes, maxPayload).map((text) => Buffer.from(text));
 }
 
 /** What everybody is told when nodes come, change or are renewed, or go. */
-export function writeChange(action: 'create' | 'delete', nodes: Iterable<Registered>): Buffer[] {
-  return services(nodes).map((text) => Buffer.from(`{"Service":${text},"Action":"${action}"}`));
+export function writeChange(
+  action: 'create' | 'delete',
+  nodes: Iterable<Registered>,
+  maxPayload: number,
+): Buffer[] {
+  return services(nodes, maxPayload).map((text) => Buffer.from(`{"Service":${text},"Action":"${action}"}`));
 }
 
 /** Asks all for the nodes of a service, or for all that there are. */
@@ -50,9 +58,9 @@ export function writeQuestion(name: string | undefined): Buffer {
   return Buffer.from(JSON.stringify({ Service, Action: name === undefined ? 'list' : 'get' }));
 }
 
-/** An answer: the nodes of one version; none in anything else. */
-export function readAnswer(data: Uint8Array): readonly Registered[] {
-  return readNodes(parse(data));
+/** An answer: that these nodes of one version are there; none in anything else. */
+export function readAnswer(data: Uint8Array): Change {
+  return { action: 'put', nodes: readNodes(parse(data)), bytes: data.length };
 }
 
 /** What was told; `undefined` for anything else. */
@@ -62,10 +70,11 @@ export function readChange(data: Uint8Array): Change | undefined {
   const nodes = readNodes(value['Service']);
   if (nodes.length === 0) return undefined;
   const action = value['Action'];
-  if (action === 'delete') return { action, nodes };
+  const bytes = data.length;
+  if (action === 'delete') return { action, nodes, bytes };
   // go-micro lets its users call it any of these.
   return action === 'create' || action === 'update' || action === 'put'
-    ? { action: 'put', nodes }
+    ? { action: 'put', nodes, bytes }
     : undefined;
 }
 
@@ -79,16 +88,18 @@ export function readQuestion(data: Uint8Array): { readonly name: string | undefi
   return { name: service['name'] };
 }
 
-function services(nodes: Iterable<Registered>): string[] {
+/** @param maxPayload bytes of the largest message that the server takes */
+function services(nodes: Iterable<Registered>, maxPayload: number): string[] {
+  const most = Math.min(MOST_BYTES, maxPayload - ACTION_ROOM);
   const written: { readonly head: string; readonly nodes: string[]; bytes: number }[] = [];
   const open = new Map<string, (typeof written)[number]>();
   for (const { service, node, ttlMs } of nodes) {
     const { name, version, metadata, endpoints } = service;
     const head = JSON.stringify({ name, version, metadata, endpoints }).slice(0, -1);
     const text = JSON.stringify(ttlMs === undefined ? node : { ...node, ttlMs });
-    const bytes = Buffer.byteLength(text);
+    const bytes = Buffer.byteLength(text) + 1;
     const last = open.get(head);
-    if (last === undefined || last.bytes + bytes > MOST_BYTES) {
+    if (last === undefined || last.bytes + bytes > most) {
       const fresh = { head, nodes: [text], bytes: Buffer.byteLength(head) + bytes };
       open.set(head, fresh);
       written.push(fresh);

@@ -42,7 +42,7 @@ export class Presence {
   /** Puts nodes there, or renews them. They are there, and told of later, also where it rejects with `unavailable`. */
   async put(nodes: readonly Registered[]): Promise<void> {
     const { client, queryTopic } = this.#init;
-    const said = writeChange('create', nodes);
+    const said = writeChange('create', nodes, client.maxPayload);
     for (const { length } of said) client.checkSize(length);
     const moved = nodes.flatMap((node) => {
       this.#unsaid.delete(keyOf(node));
@@ -50,7 +50,7 @@ export class Presence {
     });
     this.#answering ??= client.subscribe(queryTopic, (message) => this.#answer(message));
     // In this order: whoever knows the node by its new version does not lose it with the old one.
-    await this.#tell([...said, ...writeChange('delete', moved)]);
+    await this.#tell([...said, ...writeChange('delete', moved, client.maxPayload)]);
   }
 
   /** Takes nodes away. They are gone, and told of later, also where it rejects with `unavailable`. */
@@ -61,7 +61,7 @@ export class Presence {
 
   /** The connection is there again: tells of everything that others may not have heard. */
   async announce(): Promise<void> {
-    await this.#tell(writeChange('create', this.#own.of(undefined)));
+    await this.#tell(writeChange('create', this.#own.of(undefined), this.#init.client.maxPayload));
     await this.#sayGoodbyes();
   }
 
@@ -86,7 +86,7 @@ export class Presence {
     const { client } = this.#init;
     const question = readQuestion(data);
     if (question === undefined || !isSubject(reply) || this.#answers > MOST_ANSWERS) return;
-    const answers = writeServices(this.#own.of(question.name));
+    const answers = writeServices(this.#own.of(question.name), client.maxPayload);
     const bytes = answers.reduce((sum, { length }) => sum + length, 0);
     if (bytes === 0) return;
     for (const answer of answers) client.publish(reply, answer);
@@ -110,12 +110,8 @@ export class Presence {
   /** Tells everybody of the nodes that went. Those that nobody could be told of are told of later. */
   async #sayGoodbyes(): Promise<void> {
     const nodes = [...this.#unsaid];
-    await this.#tell(
-      writeChange(
-        'delete',
-        nodes.map(([, node]) => node),
-      ),
-    );
+    const gone = nodes.map(([, node]) => node);
+    await this.#tell(writeChange('delete', gone, this.#init.client.maxPayload));
     for (const [key, node] of nodes) if (this.#unsaid.get(key) === node) this.#unsaid.delete(key);
     if (this.#own.size > 0) return;
     // Who asks is told at once that nobody answers.

@@ -2,18 +2,20 @@ import { randomUUID } from 'node:crypto';
 import type { Clock, Timer } from '../../core/clock.js';
 import type { OctavoError } from '../../core/error.js';
 import type { NatsClient, NatsMessage } from '../../core/nats.js';
-import { keyOf, readAnswer, writeQuestion, type Registered } from './packets.js';
+import { keyOf, readAnswer, writeQuestion, type Change, type Registered } from './packets.js';
 
 /** While answers come as close together as this, more are waited for, in milliseconds; at most as long again as for the first ones. */
 const QUIET_MS = 20;
-/** How many nodes one question hears of, and how many questions are open at once. */
+/** How many nodes one question hears of, bytes of what it hears, and how many questions are open at once. */
 const MOST_NODES = 100_000;
+const MOST_BYTES = 128 * 1024 * 1024;
 const MOST_QUESTIONS = 10_000;
 
 interface Question {
   readonly nodes: Map<string, Registered>;
   readonly begin: number;
   heardAt: number;
+  bytes: number;
   timer: Timer | undefined;
   readonly settle: (error?: OctavoError) => void;
 }
@@ -26,7 +28,7 @@ export interface QuestionsInit {
   /** After how many nodes no more are waited for. */
   readonly quorum: number;
   /** Told of all that answers. */
-  readonly onHeard: (nodes: readonly Registered[]) => void;
+  readonly onHeard: (answer: Change) => void;
 }
 
 /** Questions to everybody who has nodes. Nobody knows how many there are, so answers are waited for. */
@@ -53,6 +55,7 @@ export class Questions {
         nodes,
         begin: clock.now(),
         heardAt: 0,
+        bytes: 0,
         timer: undefined,
         settle: (error) => {
           question.timer?.cancel();
@@ -79,7 +82,10 @@ export class Questions {
     this.#init.onHeard(answer);
     if (question === undefined) return undefined;
     question.heardAt = this.#init.clock.now();
-    for (const node of answer) if (question.nodes.size < MOST_NODES) question.nodes.set(keyOf(node), node);
+    question.bytes += answer.bytes;
+    if (question.bytes > MOST_BYTES) return undefined;
+    for (const node of answer.nodes)
+      if (question.nodes.size < MOST_NODES) question.nodes.set(keyOf(node), node);
     if (question.nodes.size >= this.#init.quorum) question.settle();
     return undefined;
   }

@@ -6,6 +6,8 @@ import type { Watching } from './watched.js';
 
 /** How many nodes are read at once. */
 const AT_ONCE = 500;
+/** How many names of a folder are followed. */
+const MOST_NAMES = 100_000;
 
 /**
  * Keeps a view true over one connection. A watch of ZooKeeper's tells once that something has changed, and not what: it is set anew with
@@ -80,7 +82,7 @@ export class Follower {
     const { root } = this.#paths;
     const names = await this.#link.children(root, this.#watching(root));
     if (names === undefined && (await this.#link.exists(root, this.#watching(root)))) this.#changed.add(root);
-    const there = new Set((names ?? []).map((name) => `${root}/${name}`));
+    const there = new Set((names ?? []).slice(0, MOST_NAMES).map((name) => `${root}/${name}`));
     for (const folder of this.#folders.keys()) if (!there.has(folder)) this.#dropFolder(folder);
     for (const folder of there)
       if (!this.#folders.has(folder)) {
@@ -100,7 +102,7 @@ export class Follower {
       return [];
     }
     if (names === undefined) this.#changed.add(folder);
-    const there = new Set((names ?? []).map((name) => `${folder}/${name}`));
+    const there = new Set((names ?? []).slice(0, MOST_NAMES).map((name) => `${folder}/${name}`));
     for (const path of known) if (!there.has(path)) this.#lose(path);
     const come = [...there].filter((path) => !known.has(path));
     this.#folders.set(folder, there);

@@ -4,6 +4,7 @@ import type { Clock } from '../../core/clock.js';
 import { OctavoError } from '../../core/error.js';
 import { quietly } from '../../core/quietly.js';
 import type { Server } from './address.js';
+import type { Dialler, Inside } from './dialler.js';
 import { Watched, type Watching } from './watched.js';
 
 export type Library = typeof import('node-zookeeper-client');
@@ -18,6 +19,12 @@ export interface LinkOptions {
   readonly digest: string | undefined;
   /** How long one question may take, in milliseconds. */
   readonly timeoutMs: number;
+}
+
+export interface LinkParts {
+  readonly library: Library;
+  readonly clock: Clock;
+  readonly dialler: Dialler;
 }
 
 /** What the owner of a link is told. */
@@ -35,14 +42,6 @@ export interface Znode {
   readonly data: Buffer;
   /** The session that it lives as long as, in hex. */
   readonly owner: string;
-}
-
-/** The part of the client that its types do not show. */
-interface Inside {
-  readonly connectionManager: {
-    socket?: Socket | undefined;
-    servers: { readonly host: string; readonly port: number }[];
-  };
 }
 
 /** The longest wait between two attempts of the client to connect, in milliseconds; a random part of it is waited. */
@@ -69,7 +68,7 @@ export class Link {
   #attempt: Socket | undefined;
   #dropped = false;
 
-  constructor(library: Library, options: LinkOptions, clock: Clock, events: LinkEvents) {
+  constructor(options: LinkOptions, { library, clock, dialler }: LinkParts, events: LinkEvents) {
     const { servers, sessionTimeoutMs, digest, timeoutMs } = options;
     this.where = servers.map(({ shown }) => shown).join(', ');
     this.#library = library;
@@ -83,6 +82,7 @@ export class Link {
     });
     const inside = this.#inside;
     inside.servers = inside.servers.map(({ host }) => servers[Number(host)] ?? { host, port: 0 });
+    dialler.serve(inside);
     if (digest !== undefined) {
       const { ACL, Id, Permission } = library;
       this.#client.addAuthInfo('digest', Buffer.from(digest));
@@ -186,7 +186,7 @@ export class Link {
   /** Ends an attempt to connect that was there the last time too, and has no answer: the library would wait for ever. */
   nudge(): void {
     const { socket } = this.#inside;
-    if (socket !== undefined && socket === this.#attempt && !socket.connecting) socket.destroy();
+    if (socket === this.#attempt) socket?.destroy();
     this.#attempt = socket;
   }
 
@@ -213,9 +213,9 @@ export class Link {
     for (const fail of [...this.#waiting]) fail(this.#gone('the connection was given up'));
   }
 
-  get #inside(): Inside['connectionManager'] {
+  get #inside(): Inside {
     // The types hide it.
-    return (this.#client as unknown as Inside).connectionManager;
+    return (this.#client as unknown as { readonly connectionManager: Inside }).connectionManager;
   }
 
   /** Asks, and gives up after a time. Errors with these codes are answers. */

@@ -61,6 +61,8 @@ export class OwnNodes {
   remove(paths: readonly string[]): Promise<void> {
     for (const path of paths) this.#forget(path);
     return this.#inTurn(async () => {
+      // It may have been under way.
+      for (const path of paths) this.#forget(path);
       const link = this.#parts.link();
       await all(paths, async (path) => {
         await link.remove(path);

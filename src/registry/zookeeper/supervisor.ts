@@ -2,11 +2,13 @@ import type { Clock, Timer } from '../../core/clock.js';
 import { OctavoError } from '../../core/error.js';
 import type { Logger } from '../../core/logger.js';
 import { peer } from '../../core/peer.js';
+import type { Dialler } from './dialler.js';
 import { Link, type Library, type LinkOptions } from './link.js';
 
 export interface SupervisorParts {
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly dialler: Dialler;
 }
 
 export interface SupervisorOptions extends LinkOptions {
@@ -35,6 +37,10 @@ export class Supervisor {
   #connected: AbortController | undefined;
   /** Of a link that is not up: when it is replaced. Of one that is: when it is asked for a sign of life. */
   #timer: Timer | undefined;
+  /** Those who wait for a connection. */
+  readonly #hopeful = new Set<() => void>();
+  /** Counts starts and stops, so that a start notices that it was overtaken. */
+  #turn = 0;
   #starting: { resolve: () => void; reject: (error: OctavoError) => void } | undefined;
 
   /** @param onUp called with each session, and again when its connection was lost and is back: watches have to be set anew */
@@ -55,51 +61,88 @@ export class Supervisor {
     );
   }
 
+  /** Resolves once there is a connection, or by the signal. */
+  async soon(signal: AbortSignal): Promise<void> {
+    if (this.#connected !== undefined || signal.aborted) return;
+    await new Promise<void>((resolve) => {
+      const end = (): void => {
+        signal.removeEventListener('abort', end);
+        this.#hopeful.delete(end);
+        resolve();
+      };
+      signal.addEventListener('abort', end);
+      this.#hopeful.add(end);
+    });
+  }
+
   /** Aborts when the connection there is is lost. */
   get connected(): AbortSignal {
     return this.#connected?.signal ?? AbortSignal.abort();
   }
 
-  /** Rejects with `unavailable`, saying what was tried for how long, when there is no server. */
-  async start(): Promise<void> {
+  /**
+   * Rejects with `unavailable`, saying what was tried for how long, when there is no server, and with what `check` says of the first session.
+   */
+  async start(check: (link: Link) => Promise<void>): Promise<void> {
+    const turn = ++this.#turn;
+    try {
+      await this.#parts.dialler.start();
+      const library = await peer(
+        'the zookeeper registry',
+        'node-zookeeper-client',
+        () => import('node-zookeeper-client'),
+      );
+      this.#current(turn);
+      this.#library = library;
+      await this.#connect();
+      await check(this.link);
+      this.#current(turn);
+    } catch (error) {
+      if (turn === this.#turn) this.stop();
+      throw error;
+    }
+  }
+
+  stop(): void {
+    this.#turn++;
+    this.#starting?.reject(this.#stopped());
+    this.#drop();
+    this.#parts.dialler.stop();
+    this.#library = undefined;
+  }
+
+  async #connect(): Promise<void> {
     const { connectTimeoutMs } = this.#options;
-    const { clock } = this.#parts;
-    this.#library = await peer(
-      'the zookeeper registry',
-      'node-zookeeper-client',
-      () => import('node-zookeeper-client'),
-    );
-    const timer = clock.after(connectTimeoutMs, () =>
+    const { clock, dialler } = this.#parts;
+    const late = (): void =>
       this.#starting?.reject(
         new OctavoError(
           'unavailable',
-          `the zookeeper registry found no ZooKeeper server at ${this.#where} within ${connectTimeoutMs} ms: start one, or set addresses`,
+          `the zookeeper registry found no ZooKeeper server at ${this.#where} within ${connectTimeoutMs} ms: ${dialler.failure ?? 'no answer'}: start one, or set addresses`,
         ),
-      ),
-    );
+      );
+    const timer = clock.after(connectTimeoutMs, late);
     try {
       await new Promise<void>((resolve, reject) => {
         this.#starting = { resolve, reject };
         this.#make();
       });
-    } catch (error) {
-      this.stop();
-      throw error;
     } finally {
       timer.cancel();
       this.#starting = undefined;
     }
   }
 
-  stop(): void {
-    this.#starting?.reject(
-      new OctavoError(
-        'unavailable',
-        `the zookeeper registry was stopped while it connected to ${this.#where}`,
-      ),
+  /** @throws `unavailable` where this start was overtaken */
+  #current(turn: number): void {
+    if (turn !== this.#turn) throw this.#stopped();
+  }
+
+  #stopped(): OctavoError {
+    return new OctavoError(
+      'unavailable',
+      `the zookeeper registry was stopped while it connected to ${this.#where}`,
     );
-    this.#drop();
-    this.#library = undefined;
   }
 
   get #where(): string {
@@ -108,11 +151,15 @@ export class Supervisor {
 
   #make(): void {
     if (this.#library === undefined) return;
-    const link = new Link(this.#library, this.#options, this.#parts.clock, {
-      up: () => link === this.#link && this.#came(link),
-      down: () => link === this.#link && this.#went(link),
-      over: () => link === this.#link && this.#replace('its session has ended', AGAIN_MS),
-    });
+    const link = new Link(
+      this.#options,
+      { ...this.#parts, library: this.#library },
+      {
+        up: () => link === this.#link && this.#came(link),
+        down: () => link === this.#link && this.#went(link),
+        over: () => link === this.#link && this.#replace('its session has ended', AGAIN_MS),
+      },
+    );
     this.#link = link;
     this.#push(link, 'it could not connect');
     link.connect();
@@ -140,6 +187,7 @@ export class Supervisor {
     this.#beat(link);
     this.#starting?.resolve();
     this.#onUp(link);
+    for (const resolve of [...this.#hopeful]) resolve();
   }
 
   #went(link: Link): void {

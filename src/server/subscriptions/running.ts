@@ -9,6 +9,7 @@ import type { Message } from '../../core/message.js';
 import { Metadata } from '../../core/metadata.js';
 import { CONTENT_TYPE, userMetadata } from '../../core/mucp.js';
 import { schemaOf } from '../../schema/schema.js';
+import { attach } from '../../wrapper/attach.js';
 import { compose, type Next, type Wrapper } from '../../wrapper/wrapper.js';
 import { ServerCall } from '../server-call.js';
 import type { Subscription } from '../server.js';
@@ -48,6 +49,12 @@ export class Running {
         'failed_precondition',
         `${subscription.name} wants "${subscription.topic}" durable, which the ${broker.name} broker cannot give: use another broker, or leave it out`,
       );
+    const { name, options } = subscription;
+    attach([...wrappers, ...subscription.wrappers], {
+      around: 'subscriber',
+      name,
+      manual: options.ack === 'manual',
+    });
     this.subscription = subscription;
     this.#parts = parts;
     this.#run = compose([...wrappers, ...subscription.wrappers], async (call) => {
@@ -107,9 +114,13 @@ export class Running {
       id: header.get('Micro-Id') ?? '',
       ...acknowledgement,
     });
-    const call = new ServerCall({ kind: 'event', endpoint: topic, idempotent: false }, context, () =>
-      this.#decode(message),
-    );
+    const facts = {
+      kind: 'event',
+      endpoint: topic,
+      idempotent: false,
+      subscriber: this.subscription.name,
+    } as const;
+    const call = new ServerCall(facts, context, () => this.#decode(message));
     this.#inHand.add(context);
     try {
       await context.run(() => this.#run(call));

@@ -1,5 +1,5 @@
-import type { AsyncMessage, Channel } from 'rabbitmq-client';
 import { OctavoError } from '../../core/error.js';
+import type { RabbitChannel, RabbitMessage } from '../../core/rabbitmq-channel.js';
 import type { RabbitClient } from '../../core/rabbitmq.js';
 
 export interface EarInit {
@@ -10,7 +10,7 @@ export interface EarInit {
   readonly shared: boolean;
   /** The exchange through which go-micro's clients reach it. */
   readonly exchange?: string;
-  readonly deliver: (message: AsyncMessage) => void;
+  readonly deliver: (message: RabbitMessage) => void;
   /** Called when it has closed though nobody ended it. */
   readonly onClosed: () => void;
 }
@@ -22,7 +22,7 @@ const MOST_WAITING = 64 * 1024 * 1024;
 export class Ear {
   readonly queue: string;
   readonly #init: EarInit;
-  #channel: Channel | undefined;
+  #channel: RabbitChannel | undefined;
   #beginning: Promise<void> | undefined;
   #consumer = '';
   #ended = false;
@@ -45,7 +45,7 @@ export class Ear {
   async #begin(): Promise<void> {
     if (this.open || this.#ended) return;
     const { client, queue, onClosed } = this.#init;
-    let channel: Channel;
+    let channel: RabbitChannel;
     try {
       channel = await client.channel(
         `listen at ${queue}`,
@@ -66,25 +66,31 @@ export class Ear {
     const channel = this.#channel;
     if (channel?.active !== true || !client.up) return;
     if (shared) await client.cancel(channel, this.#consumer);
-    // One that goes with its consumer would take with it what it holds.
+    // With its consumer it would go, too, and what is on its way would be lost without a word.
     else await client.remove(channel, queue);
     await client.close(channel);
   }
 
-  async #consume(channel: Channel): Promise<void> {
-    const { client, queue, exchange, shared, deliver } = this.#init;
+  async #consume(channel: RabbitChannel): Promise<void> {
+    const { client, queue, exchange, shared, deliver, onClosed } = this.#init;
     await channel.queueDeclare(
       shared
         ? { queue, autoDelete: true }
         : {
             queue,
             exclusive: true,
+            autoDelete: true,
             arguments: { 'x-max-length-bytes': MOST_WAITING, 'x-overflow': 'reject-publish' },
           },
     );
     if (exchange !== undefined) await channel.queueBind({ exchange, queue, routingKey: queue });
-    // Somebody has deleted the queue.
-    channel.once('basic.cancel', () => this.#ended || void client.close(channel));
+    channel.once('basic.cancel', () => {
+      if (this.#ended) return;
+      // Somebody has deleted the queue.
+      if (this.#channel === channel) this.#channel = undefined;
+      void client.close(channel);
+      onClosed();
+    });
     const { consumerTag } = await channel.basicConsume({ queue, noAck: true, exclusive: !shared }, deliver);
     this.#consumer = consumerTag;
   }

@@ -1,7 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import type { AsyncMessage, Channel, Envelope, ReturnedMessage } from 'rabbitmq-client';
 import { OctavoError } from '../../core/error.js';
 import type { Message } from '../../core/message.js';
+import type {
+  RabbitChannel,
+  RabbitEnvelope,
+  RabbitMessage,
+  RabbitProperties,
+} from '../../core/rabbitmq-channel.js';
 import { writeTable } from '../../core/rabbitmq-message.js';
 import { RabbitClient, type RabbitOptions, type RabbitParts } from '../../core/rabbitmq.js';
 import type { Bus, BusEvents, BusInbox, HearOptions, Hearing, Parcel } from '../bus/bus.js';
@@ -12,10 +17,13 @@ import { isPlace, placeOf, RabbitParcel } from './rabbit-parcel.js';
 const EXCHANGE = 'micro';
 /** What a server takes in one message unless it is told otherwise (`max_message_size`). */
 const MOST_BYTES = 128 * 1024 * 1024;
+/** Bytes that wait for a server that reads no more, at most; what is as small as the signs of life between peers still joins them. */
+const MOST_UNSENT = 64 * 1024 * 1024;
+const SMALL = 256;
 /** For how long a stop waits until nothing is listened to any more. */
 const STOP_MS = 1_000;
 /** How long after a failed attempt to listen again the next one is made. */
-const RETRY_MS = 250;
+const RETRY_MS = 500;
 
 /**
  * A RabbitMQ server as a bus. Addresses are names of queues, which nobody else has.
@@ -32,11 +40,12 @@ export class RabbitBus implements Bus {
   readonly #inboxes = new Map<string, (parcel: Parcel, path: string) => void>();
   /** Queues are opened and closed one after the other, in the order in which that was asked for. */
   #last = Promise.resolve();
-  #sender: Channel | undefined;
+  #sender: RabbitChannel | undefined;
   #running = false;
   #ready = false;
   #opening = false;
   #mostBytes = MOST_BYTES;
+  #unsent = 0;
 
   constructor(options: RabbitOptions, parts: RabbitParts, events: BusEvents) {
     this.#parts = parts;
@@ -132,7 +141,7 @@ export class RabbitBus implements Bus {
 
   #listen(
     init: Pick<EarInit, 'queue' | 'exchange' | 'shared'>,
-    take: (came: AsyncMessage) => void,
+    take: (came: RabbitMessage) => void,
     refused?: (error: OctavoError) => void,
   ): Hearing {
     const ear = new Ear({
@@ -175,29 +184,38 @@ export class RabbitBus implements Bus {
     this.#last = this.#last.then(work);
   }
 
-  #send(to: string, properties: Envelope, body: Buffer, reply?: string): void {
+  #send(to: string, properties: RabbitProperties, body: Buffer, reply?: string): void {
     const sender = this.#channel();
     if (body.length > this.#mostBytes)
       throw new OctavoError(
         'resource_exhausted',
         `a message of ${body.length} bytes on the wire: the server at ${this.#client.where} takes ${this.#mostBytes} (its max_message_size)`,
       );
+    if (this.#unsent > MOST_UNSENT && body.length > SMALL)
+      throw new OctavoError(
+        'unavailable',
+        `${MOST_UNSENT} bytes wait for the RabbitMQ server at ${this.#client.where}, which reads no more`,
+        { executed: false },
+      );
     const { queue, id } = placeOf(to);
     const own = reply === undefined ? undefined : placeOf(reply);
-    const envelope: Envelope = { ...properties, routingKey: queue, mandatory: true };
-    if (own !== undefined) {
-      envelope.replyTo = own.queue;
-      if (own.id !== undefined) envelope.messageId = own.id;
-    }
-    // A go-micro server gives back the one that it got.
-    const correlation = id ?? own?.id;
-    if (correlation !== undefined) envelope.correlationId = correlation;
-    sender.basicPublish(envelope, body).catch(() => {
-      // The channel has closed, which is told to everybody.
-    });
+    // A go-micro server gives back the correlation that it got.
+    const correlationId = id ?? own?.id;
+    const envelope: RabbitEnvelope = {
+      ...properties,
+      routingKey: queue,
+      mandatory: true,
+      ...(correlationId !== undefined && { correlationId }),
+      ...(own !== undefined && { replyTo: own.queue }),
+      ...(own?.id !== undefined && { messageId: own.id }),
+    };
+    this.#unsent += body.length;
+    const sent = (): void => void (this.#unsent -= body.length);
+    // Where the channel has closed, that is told to everybody.
+    sender.basicPublish(envelope, body).then(sent, sent);
   }
 
-  #channel(): Channel {
+  #channel(): RabbitChannel {
     this.#client.check();
     if (this.#sender === undefined || !this.#ready)
       throw new OctavoError('unavailable', 'the rabbitmq transport is not connected yet', {
@@ -258,7 +276,7 @@ export class RabbitBus implements Bus {
     this.#events.down(error);
   }
 
-  #returned(message: ReturnedMessage): void {
+  #returned(message: RabbitMessage): void {
     const { replyTo = '', messageId = '' } = message;
     this.#inboxes.get(replyTo)?.(new RabbitParcel(message, true), messageId);
   }

@@ -1,6 +1,6 @@
-import type { AsyncMessage, ReturnedMessage } from 'rabbitmq-client';
 import { Metadata } from '../../core/metadata.js';
 import type { Message } from '../../core/message.js';
+import type { RabbitMessage } from '../../core/rabbitmq-channel.js';
 import { bytesOf, readTable } from '../../core/rabbitmq-message.js';
 import type { Parcel } from '../bus/bus.js';
 import { appendChecked } from '../bus/header.js';
@@ -33,9 +33,9 @@ export class RabbitParcel implements Parcel {
   readonly reply: string;
   readonly data: Uint8Array;
   readonly refused: boolean;
-  readonly #came: AsyncMessage | ReturnedMessage;
+  readonly #came: RabbitMessage;
 
-  constructor(came: AsyncMessage | ReturnedMessage, refused: boolean) {
+  constructor(came: RabbitMessage, refused: boolean) {
     // Octavo says where an answer goes in an id of its own, as the correlation says whom it is for.
     const { replyTo, messageId, correlationId } = came;
     const id = messageId ?? correlationId;

@@ -56,6 +56,9 @@ export const natsFrames = target({
   },
 });
 
+/** Bytes that a server takes. */
+const PAYLOAD = 1024 * 1024;
+
 const metadata = fc.dictionary(text, text, { maxKeys: 3, noNullPrototype: true });
 const registered = fc.record({
   service: fc.record({
@@ -75,7 +78,7 @@ export const natsChanges = target({
     fc.oneof(
       fc
         .tuple(fc.constantFrom('create', 'delete'), registered)
-        .map(([action, each]) => writeChange(action, [each])[0] ?? Buffer.alloc(0)),
+        .map(([action, each]) => writeChange(action, [each], PAYLOAD)[0] ?? Buffer.alloc(0)),
       fc.constantFrom(undefined, 'greeter').map(writeQuestion),
     ),
     ['null', '{}', '[', '"nodes":[1]', '"ttlMs":-1', '"Action":"put"', '"Service":null', '[['.repeat(400)],
@@ -85,7 +88,7 @@ export const natsChanges = target({
   holds({ change, question }) {
     if (question !== undefined) assert.deepEqual(readQuestion(writeQuestion(question.name)), question);
     if (change === undefined) return;
-    const said = writeChange(change.action === 'put' ? 'create' : 'delete', change.nodes);
+    const said = writeChange(change.action === 'put' ? 'create' : 'delete', change.nodes, PAYLOAD);
     const again = said.map(readChange);
     assert.deepEqual(
       again.flatMap((each) => each?.nodes ?? []),

@@ -91,6 +91,27 @@ for (const version of VERSIONS) {
       });
     }
 
+    for (const contentType of TYPES)
+      it(`${contentType}, on a stream: items both ways, and an error behind them`, async () => {
+        const endpoint = 'Greeter.Chat';
+        const send = (name: string, count = 0): Promise<unknown> =>
+          go.ask({ do: 'send', endpoint, request: { name, count } });
+        const receive = async (): Promise<string> =>
+          (await go.ask<{ text: string }>({ do: 'receive', endpoint })).text;
+        await go.ask({ do: 'open', service: 'greeter', endpoint, contentType });
+        await send('a', 2);
+        assert.deepEqual([await receive(), await receive()], ['a-0', 'a-1']);
+        await send('b', 1);
+        assert.equal(await receive(), 'b-0');
+        await send('fail');
+        await assert.rejects(receive(), (error) => error instanceof GoError && error.code === 404);
+        await go.ask({ do: 'close', endpoint });
+        await go.ask({ do: 'open', service: 'greeter', endpoint, contentType });
+        await send('end');
+        await assert.rejects(receive(), (error) => error instanceof GoError && error.message === 'EOF');
+        await go.ask({ do: 'close', endpoint });
+      });
+
     it(`${OCTETS}, whose bytes are left as they are`, async () => {
       const reply = await call<{ Data: string }>('Raw.Echo', {
         contentType: OCTETS,
@@ -165,6 +186,23 @@ for (const version of VERSIONS) {
         );
       });
     }
+
+    for (const contentType of TYPES)
+      it(`${contentType}, on a stream: items both ways, and an error behind them`, async () => {
+        const greeter = client.resolve(GreeterClient);
+        const seen: string[] = [];
+        const chat = async (...requests: readonly { name: string; count?: number }[]): Promise<void> => {
+          for await (const { text } of greeter.chat(requests, { contentType })) seen.push(text);
+        };
+        await chat({ name: 'a', count: 2 }, { name: 'b', count: 1 }, { name: 'end' });
+        assert.deepEqual(seen.splice(0), ['a-0', 'a-1', 'b-0']);
+        await assert.rejects(
+          chat({ name: 'c', count: 1 }, { name: 'fail' }),
+          (error) =>
+            error instanceof OctavoError && error.code === 'not_found' && error.message === 'no more',
+        );
+        assert.deepEqual(seen, ['c-0']);
+      });
 
     it(`${OCTETS}, whose bytes are left as they are`, async () => {
       const { data } = await client.resolve(RawClient).echo({ data: SOME }, { contentType: OCTETS });

@@ -120,7 +120,7 @@ func main() {
 	logger.DefaultLogger = logger.NewLogger(logger.WithLevel(logger.ErrorLevel), logger.WithOutput(os.Stderr))
 	address := os.Args[1]
 	os.Args = os.Args[:1]
-	found := natsregistry.NewRegistry(registry.Addrs(address))
+	found := natsregistry.NewRegistry(registry.Addrs(address), registry.Timeout(time.Second))
 	events := natsbroker.NewBroker(broker.Addrs(address))
 	if err := events.Connect(); err != nil {
 		say(map[string]interface{}{"event": "failed", "error": err.Error()})

@@ -1,0 +1,74 @@
+import { OctavoError } from '../core/error.js';
+import type { Call, Next, Reply } from './wrapper.js';
+
+/** Is told how a call ended, once, with its reply where that is one: a stream ends with its last item, or when its reader leaves or it is cancelled. */
+export interface Ending {
+  ended(error: OctavoError | undefined, reply?: Reply): void;
+  /** An item of the reply has come. */
+  item?(item: unknown): void;
+}
+
+/** Makes a call and tells how it ended. What is thrown is thrown on. */
+export async function untilEnd(call: Call, next: Next, ending: Ending): Promise<Reply> {
+  let reply: Reply;
+  try {
+    reply = await next(call);
+  } catch (reason) {
+    ending.ended(OctavoError.from(reason));
+    throw reason;
+  }
+  if (call.kind === 'unary' || call.kind === 'event' || !isAsyncIterable(reply.body)) {
+    ending.ended(undefined, reply);
+    return reply;
+  }
+  return { ...reply, body: new Watched(reply.body, call, ending) };
+}
+
+/** Whether a reply is a stream of items. */
+export function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
+  return typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
+}
+
+/** The items of a stream, whose end is told. */
+class Watched implements AsyncIterableIterator<unknown> {
+  readonly #inner: AsyncIterator<unknown>;
+  readonly #ending: Ending;
+  readonly #forget: () => void;
+  #over = false;
+
+  constructor(items: AsyncIterable<unknown>, { context }: Call, ending: Ending) {
+    this.#inner = items[Symbol.asyncIterator]();
+    this.#ending = ending;
+    // A stream that nobody reads ends too.
+    this.#forget = context.onCancel((reason) => this.#end(reason));
+  }
+
+  async next(): Promise<IteratorResult<unknown>> {
+    try {
+      const step = await this.#inner.next();
+      if (step.done === true) this.#end(undefined);
+      else this.#ending.item?.(step.value);
+      return step;
+    } catch (reason) {
+      this.#end(OctavoError.from(reason));
+      throw reason;
+    }
+  }
+
+  async return(): Promise<IteratorResult<unknown>> {
+    this.#end(undefined);
+    return (await this.#inner.return?.()) ?? { done: true, value: undefined };
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  #end(error: OctavoError | undefined): void {
+    if (this.#over) return;
+    this.#over = true;
+    // While it is made, the call may be cancelled already.
+    this.#forget?.();
+    this.#ending.ended(error);
+  }
+}

@@ -1,0 +1,295 @@
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { after, describe, it } from 'node:test';
+import { memory as memoryBroker } from '../../src/broker/memory.js';
+import { rpc as rpcClient } from '../../src/client/rpc.js';
+import { OctavoError } from '../../src/core/error.js';
+import { memory as memoryRegistry } from '../../src/registry/memory.js';
+import { rpc as rpcServer } from '../../src/server/rpc.js';
+import { createService } from '../../src/service/run.js';
+import { TestLogger } from '../../src/testing/test-logger.js';
+import { http } from '../../src/transport/http.js';
+import { memory as memoryTransport } from '../../src/transport/memory.js';
+import { tcp } from '../../src/transport/tcp.js';
+import { breaker } from '../../src/wrapper/breaker.js';
+import { bulkhead } from '../../src/wrapper/bulkhead.js';
+import { cache } from '../../src/wrapper/cache.js';
+import { dedupe } from '../../src/wrapper/dedupe.js';
+import { fallback } from '../../src/wrapper/fallback.js';
+import { log } from '../../src/wrapper/log.js';
+import { metrics, type Metrics } from '../../src/wrapper/metrics.js';
+import { ratelimit } from '../../src/wrapper/ratelimit.js';
+import { retry } from '../../src/wrapper/retry.js';
+import { shed } from '../../src/wrapper/shed.js';
+import { timeout } from '../../src/wrapper/timeout.js';
+import type { Call, Place, Wrapper } from '../../src/wrapper/wrapper.js';
+import { Ask, Probe, ProbeClient, Signal } from '../conformance/probe.js';
+
+// Puts each wrapper everywhere, shows what it does there, and holds the table in docs/wrappers.md to it.
+// With WRITE_DOCS=1 the table is written instead: `WRITE_DOCS=1 npm test -- wrapper/matrix && npx prettier --write docs/wrappers.md`.
+
+const PAGE = 'docs/wrappers.md';
+const BEGIN = '<!-- The table is written by test/wrapper/matrix.test.ts -->';
+const END = '<!-- The table ends here -->';
+
+const TRANSPORTS = { memory: memoryTransport, http: () => http(), tcp: () => tcp() };
+const PLACES = {
+  handler: 'handlers',
+  subscriber: 'subscribers',
+  call: 'a client’s calls',
+  attempt: 'each attempt',
+} as const satisfies Record<Place['around'], string>;
+const KINDS = ['unary', 'server', 'client', 'bidi', 'event'] as const;
+type Kind = (typeof KINDS)[number];
+
+/** Stands inside the wrapper that is tried, and does as it is told. */
+class Tap {
+  mode: 'pass' | 'fail' | 'hang' = 'pass';
+  seen = 0;
+  readonly hanging = new Signal<() => void>();
+
+  readonly wrapper: Wrapper = async (call, next) => {
+    this.seen++;
+    if (this.mode === 'fail') throw new OctavoError('unavailable', 'told to', { executed: false });
+    if (this.mode === 'hang')
+      await new Promise<void>((resolve, reject) => {
+        call.context.onCancel(reject);
+        this.hanging.fire(resolve);
+      });
+    return next(call);
+  };
+}
+
+interface Rig {
+  readonly tap: Tap;
+  readonly logs: TestLogger;
+  /** Makes a call and gives its code. @param other as another one beside the first */
+  readonly go: (other?: boolean) => Promise<string>;
+}
+
+/** Whether a wrapper did what it is for. */
+type Trial = (rig: Rig) => Promise<boolean>;
+
+/** Two at once: whether the second one is refused. */
+const crowded: Trial = async ({ tap, go }) => {
+  tap.mode = 'hang';
+  const first = go();
+  const release = await tap.hanging.next();
+  tap.mode = 'pass';
+  const second = await go(true);
+  release();
+  assert.equal(await first, 'ok');
+  return second === 'resource_exhausted';
+};
+
+/** Two after each other: what became of the second one, and whether it got through. */
+async function twice({ tap, go }: Rig): Promise<{ code: string; through: boolean }> {
+  await go();
+  const { seen } = tap;
+  const code = await go();
+  return { code, through: tap.seen > seen };
+}
+
+let measured: Metrics | undefined;
+
+const WRAPPERS: Readonly<Record<string, readonly [make: () => Wrapper | Promise<Wrapper>, trial: Trial]>> = {
+  timeout: [
+    () => timeout({ timeoutMs: 30 }),
+    async ({ tap, go }) => {
+      tap.mode = 'hang';
+      return (await go()) === 'deadline_exceeded';
+    },
+  ],
+  retry: [
+    () => retry({ retries: 5, backoff: () => 1, retry: () => true }),
+    async ({ go }) => (await go()) === 'ok',
+  ],
+  bulkhead: [() => bulkhead({ maxConcurrent: 1 }), crowded],
+  breaker: [
+    () => breaker({ failures: 1, by: 'endpoint' }),
+    async (rig) => {
+      rig.tap.mode = 'fail';
+      const { code, through } = await twice(rig);
+      return code === 'unavailable' && !through;
+    },
+  ],
+  fallback: [
+    () =>
+      fallback({ to: (_, { kind, side }) => (kind === 'unary' || side === 'server' ? { text: 'x' } : [{}]) }),
+    async ({ tap, go }) => {
+      tap.mode = 'fail';
+      return (await go()) === 'ok';
+    },
+  ],
+  cache: [() => cache(), async (rig) => !(await twice(rig)).through],
+  dedupe: [() => dedupe({ key: ({ endpoint }) => endpoint }), async (rig) => !(await twice(rig)).through],
+  ratelimit: [
+    () => ratelimit({ perSecond: 0.001, burst: 1, by: 'endpoint' }),
+    async (rig) => (await twice(rig)).code === 'resource_exhausted',
+  ],
+  shed: [() => shed({ initial: 1, min: 1, by: ({ kind }) => kind }), crowded],
+  log: [
+    () => log(),
+    async ({ go, logs }) => {
+      await go();
+      return logs.records.some(({ message }) => message === 'call' || message === 'event');
+    },
+  ],
+  metrics: [
+    async () => (measured = await metrics()),
+    async ({ go }) => {
+      const counted = async (): Promise<number> =>
+        [...((await measured?.text()) ?? '').matchAll(/^octavo_calls_total.* (\d+)$/gm)].reduce(
+          (sum, [, n]) => sum + Number(n),
+          0,
+        );
+      const before = await counted();
+      await go();
+      return (await counted()) > before;
+    },
+  ],
+};
+
+async function rigged<T>(
+  subject: Wrapper,
+  around: Place['around'],
+  transport: keyof typeof TRANSPORTS,
+  use: (rig: (kind: Kind) => Rig) => Promise<T>,
+): Promise<T> {
+  const tap = new Tap();
+  const logs = new TestLogger();
+  const outcomes: Record<string, Signal<string>> = { things: new Signal(), others: new Signal() };
+  const observe: Wrapper = async (call, next) => {
+    const outcome = await next(call).then(
+      () => 'ok',
+      (reason: unknown) => OctavoError.from(reason).code,
+    );
+    outcomes[call.endpoint]?.fire(outcome);
+    return { body: undefined };
+  };
+  const at = (place: Place['around']): Wrapper[] => (place === around ? [subject, tap.wrapper] : []);
+  // What is tried again is what failed at first: each call's first attempts.
+  const tries = new WeakMap<object, number>();
+  const shaky: Wrapper = async (call: Call, next) => {
+    const made = (tries.get(call.context) ?? 0) + 1;
+    tries.set(call.context, made);
+    if (made < 3) throw new OctavoError('unavailable', 'not yet', { executed: false });
+    return next(call);
+  };
+  const isRetry = subject.unfit?.({ around: 'handler', name: '' })?.startsWith('retry') === true;
+  const service = createService({
+    services: [Probe],
+    registry: memoryRegistry(),
+    broker: memoryBroker(),
+    transport: TRANSPORTS[transport](),
+    client: rpcClient({
+      wrappers: at('call'),
+      callWrappers: [...at('attempt'), ...(isRetry ? [shaky] : [])],
+      retries: 0,
+    }),
+    server: rpcServer({ wrappers: at('handler'), subscriberWrappers: [observe, ...at('subscriber')] }),
+    logger: () => logs,
+    env: {},
+  });
+  try {
+    await service.start();
+    if (around === 'subscriber') await service.subscribe('others', Ask, () => {});
+    const client = service.resolve(ProbeClient);
+    const asks = [{ count: 1 }, { count: 2 }];
+    const read = async (items: AsyncIterable<unknown>): Promise<void> => {
+      for await (const item of items) assert.ok(item !== undefined);
+    };
+    const calls: Record<Exclude<Kind, 'event'>, () => Promise<unknown>> = {
+      unary: () => client.again({}),
+      server: () => read(client.count({ count: 2 })),
+      client: () => client.sum(asks),
+      bidi: () => read(client.chat(asks)),
+    };
+    const publish = async (topic: string): Promise<string> => {
+      await service.client.publish({ topic, body: {}, type: Ask });
+      return outcomes[topic]?.next() ?? 'no such topic';
+    };
+    return await use((kind) => ({
+      tap,
+      logs,
+      go: (other = false) =>
+        kind === 'event'
+          ? publish(other ? 'others' : 'things')
+          : calls[kind]().then(
+              () => 'ok',
+              (reason: unknown) => OctavoError.from(reason).code,
+            ),
+    }));
+  } finally {
+    await service.stop();
+  }
+}
+
+/** What a wrapper does for each kind of call, at a place, on a transport. */
+async function tried(
+  name: string,
+  around: Place['around'],
+  transport: keyof typeof TRANSPORTS,
+): Promise<string[]> {
+  const [make, trial] = WRAPPERS[name] ?? assert.fail(name);
+  const kinds = KINDS.filter((kind) => (kind === 'event') === (around === 'subscriber'));
+  const cells = new Map<Kind, string>();
+  try {
+    await rigged(await make(), around, transport, async (rig) => {
+      for (const kind of kinds) {
+        const each = rig(kind);
+        const codes: string[] = [];
+        each.tap.mode = 'pass';
+        each.logs.records.length = 0;
+        const go: Rig['go'] = async (other) => {
+          const code = await each.go(other);
+          codes.push(code);
+          return code;
+        };
+        const done = await trial({ ...each, go });
+        if (!done) assert.deepEqual(new Set(codes), new Set(['ok']), `${name} ${around} ${kind}`);
+        cells.set(kind, done ? 'yes' : 'goes through');
+      }
+    });
+  } catch (reason) {
+    if (!(reason instanceof OctavoError) || reason.code !== 'failed_precondition') throw reason;
+    for (const kind of kinds) cells.set(kind, 'no');
+  }
+  return KINDS.map((kind) => cells.get(kind) ?? '');
+}
+
+function rows(text: string): string[][] {
+  return text
+    .split('\n')
+    .filter((line) => line.startsWith('|') && !/^\|[ |-]*$/.test(line))
+    .map((line) =>
+      line
+        .split('|')
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    );
+}
+
+describe('every wrapper everywhere', () => {
+  const table: string[][] = [['wrapper', 'around', ...KINDS]];
+  for (const name of Object.keys(WRAPPERS))
+    it(`${name} does the same on every transport`, async () => {
+      for (const [around, label] of Object.entries(PLACES) as [Place['around'], string][]) {
+        const cells = await tried(name, around, 'memory');
+        table.push([`\`${name}\``, label, ...cells]);
+        if (around === 'subscriber') continue; // Events go through a broker.
+        for (const transport of ['http', 'tcp'] as const)
+          assert.deepEqual(await tried(name, around, transport), cells, `${around} on ${transport}`);
+      }
+    });
+
+  after(() => {
+    const page = readFileSync(PAGE, 'utf8');
+    const [before = '', rest = ''] = page.split(BEGIN);
+    const [written = '', behind = ''] = rest.split(END);
+    if (process.env['WRITE_DOCS'] === undefined) return assert.deepEqual(rows(written), table);
+    const [head = [], ...body] = table;
+    const lines = [head, head.map(() => '---'), ...body].map((cells) => `| ${cells.join(' | ')} |`);
+    writeFileSync(PAGE, `${before}${BEGIN}\n\n${lines.join('\n')}\n\n${END}${behind}`);
+  });
+});
