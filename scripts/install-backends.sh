@@ -16,6 +16,7 @@ BACKENDS=(
   "nats-registry nats-server"
   "rabbitmq rabbitmq-server"
   "redis redis-server"
+  "grpc go"
   "kafka kafka-java"
   "nsq nsqd"
   "etcd etcd"
@@ -32,6 +33,8 @@ nats-jetstream() { nats; }
 nats-registry() { nats; }
 rabbitmq() { debian rabbitmq-server; }
 redis() { debian redis-server; }
+# It has no server of its own: its tests build a peer on go-micro.
+grpc() { debian golang-go; }
 etcd() { debian etcd-server; }
 etcd-v2() { etcd; }
 consul() {

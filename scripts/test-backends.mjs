@@ -15,6 +15,7 @@ const SERVERS = {
   kafka: 'kafka-java',
   nsq: 'nsqd',
   redis: 'redis-server',
+  grpc: 'go',
   etcd: 'etcd',
   'etcd-v2': 'etcd',
   consul: 'consul',

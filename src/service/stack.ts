@@ -80,6 +80,7 @@ const TRANSPORTS = {
   http: async () => (await import('../transport/http.js')).http(),
   memory: async () => (await import('../transport/memory.js')).memory(),
   tcp: async () => (await import('../transport/tcp.js')).tcp(),
+  grpc: async () => (await import('../transport/grpc.js')).grpc(),
   nats: async (addresses) => (await import('../transport/nats.js')).nats({ ...(addresses && { addresses }) }),
   udp: async () => (await import('../transport/udp.js')).udp(),
   rabbitmq: async (addresses) =>

@@ -9,6 +9,7 @@ import {
   timeouts,
   wireErrors,
 } from './targets/core.js';
+import { grpcMessages } from './targets/grpc.js';
 import { httpMessages, httpWriting } from './targets/http.js';
 import { mdnsPackets, mdnsPayloads } from './targets/mdns.js';
 import { natsEnvelopes, natsFrames, natsChanges } from './targets/nats.js';
@@ -28,6 +29,7 @@ export const targets: readonly Target[] = [
   tcpFrames,
   tcpHeaders,
   tcpConnections,
+  grpcMessages,
   udpDatagrams,
   mdnsPackets,
   mdnsPayloads,

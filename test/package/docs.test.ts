@@ -88,6 +88,7 @@ describe('the pages', () => {
     ['src/transport/transport.ts', 'TransportOptions'],
     ['src/transport/http.ts', 'HttpTransportOptions'],
     ['src/transport/tcp.ts', 'TcpTransportOptions'],
+    ['src/transport/grpc.ts', 'GrpcTransportOptions'],
     ['src/transport/udp.ts', 'UdpTransportOptions'],
     ['src/transport/memory.ts', 'MemoryTransportOptions'],
     ['src/transport/nats.ts', 'NatsTransportOptions'],

@@ -1,5 +1,6 @@
 import { describe, test } from 'node:test';
 import { http } from '../../src/transport/http.js';
+import { grpc } from '../../src/transport/grpc.js';
 import { memory } from '../../src/transport/memory.js';
 import { tcp } from '../../src/transport/tcp.js';
 import { clientSuite, type CallSubject } from '../conformance/client.js';
@@ -19,7 +20,7 @@ const OTHERS = [
   'application/grpc+proto',
   'application/grpc+json',
 ];
-const TRANSPORTS = { http: http(), memory: memory(), tcp: tcp() };
+const TRANSPORTS = { grpc: grpc(), http: http(), memory: memory(), tcp: tcp() };
 
 for (const [name, transport] of Object.entries(TRANSPORTS))
   for (const contentType of name === 'http' ? [...TYPES, ...OTHERS] : TYPES) {

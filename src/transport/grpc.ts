@@ -1,0 +1,130 @@
+import { createServer } from 'node:net';
+import { parseAddress } from '../core/address.js';
+import { bind } from '../core/bind.js';
+import { Clock } from '../core/clock.js';
+import { OctavoError } from '../core/error.js';
+import { noteExposure } from '../core/exposure.js';
+import type { MaybePromise } from '../core/lifecycle.js';
+import { Logger } from '../core/logger.js';
+import type { Provider } from '../core/provider.js';
+import { Refusals } from '../core/refusals.js';
+import { Certificates, shownTls, type TlsOptions } from '../core/tls.js';
+import { Dialler } from './grpc/dialler.js';
+import { Door } from './grpc/door.js';
+import {
+  MESSAGE_LIMITS,
+  Transport,
+  type DialOptions,
+  type Listener,
+  type Socket,
+  type TransportOptions,
+} from './transport.js';
+
+export interface GrpcTransportOptions extends TransportOptions {
+  /** How many connections to one address are used at once, before any of them is full. @defaultValue `1` */
+  readonly connections?: number;
+  /** How much of one stream the other end may send before it is read, in bytes; one message may be longer. @defaultValue 256 KiB */
+  readonly windowBytes?: number;
+  /** How many calls and streams the other end may have open on one connection. @defaultValue `1_024` */
+  readonly maxStreams?: number;
+  /** How many connections one listener holds open; more are closed as they come. @defaultValue `10_000` */
+  readonly maxConnections?: number;
+  /** For how long a new connection may take to speak HTTP/2, and a new stream to send its first message, in milliseconds; `0` is for ever. @defaultValue `10_000` */
+  readonly headerTimeoutMs?: number;
+  /** After which silence the other end of a connection is taken for dead, in milliseconds; `0` is never. @defaultValue `30_000` */
+  readonly keepaliveMs?: number;
+  /** For how long a listener keeps a connection that carries nothing at least, in milliseconds; `0` is for ever. @defaultValue `120_000` */
+  readonly idleMs?: number;
+  /** Speaks TLS, and nothing else, with everybody: `{ ca }` to call, `{ cert, key }` to be called. @defaultValue plain text */
+  readonly tls?: TlsOptions;
+}
+
+export interface GrpcTransportParts {
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+const DEFAULTS = {
+  ...MESSAGE_LIMITS,
+  timeoutMs: 60_000,
+  connections: 1,
+  windowBytes: 256 * 1024,
+  maxStreams: 1_024,
+  maxConnections: 10_000,
+  headerTimeoutMs: 10_000,
+  keepaliveMs: 30_000,
+  idleMs: 120_000,
+};
+
+/** go-micro's grpc transport: each call or stream is a stream of HTTP/2, and many share a connection. It is no gRPC server of endpoints. */
+export class GrpcTransport extends Transport {
+  readonly name = 'grpc';
+  readonly streams = true;
+  readonly options: GrpcTransportOptions;
+  readonly #settings: typeof DEFAULTS;
+  readonly #parts: GrpcTransportParts;
+  readonly #refusals: Refusals;
+  readonly #certificates: Certificates | undefined;
+  readonly #dialler: Dialler;
+  readonly #doors = new Set<Door>();
+
+  constructor(options: GrpcTransportOptions, parts: GrpcTransportParts) {
+    super();
+    const { tls, ...others } = options;
+    this.options = tls === undefined ? options : { ...others, tls: shownTls(tls) };
+    this.#settings = { ...DEFAULTS, ...others };
+    this.#certificates = tls && new Certificates('the grpc transport', tls, parts);
+    this.#parts = parts;
+    this.#refusals = new Refusals(parts.clock, parts.logger);
+    this.#dialler = new Dialler(parts.clock, this.#settings, this.#certificates);
+  }
+
+  /** Reads certificates, where there are any. Connections are opened one by one, by `dial` and `listen`. */
+  start(): MaybePromise<void> {
+    return this.#certificates?.start();
+  }
+
+  async stop(): Promise<void> {
+    this.#dialler.destroy();
+    const doors = [...this.#doors];
+    this.#doors.clear();
+    await Promise.all(doors.map((door) => door.cut()));
+    this.#certificates?.stop();
+  }
+
+  dial(address: string, options: DialOptions = {}): MaybePromise<Socket> {
+    if (options.secure === true && this.#certificates === undefined) throw wantsTls(address);
+    return this.#dialler.dial(address, options);
+  }
+
+  async listen(address: string, accept: (socket: Socket) => void): Promise<Listener> {
+    const { maxConnections } = this.#settings;
+    const { clock, logger } = this.#parts;
+    const certificates = this.#certificates;
+    await certificates?.forServer();
+    const server = createServer();
+    server.maxConnections = maxConnections;
+    server.on('drop', (dropped) =>
+      this.#refusals.note(
+        dropped?.remoteAddress ?? '',
+        new OctavoError('resource_exhausted', `${maxConnections} connections are open (maxConnections)`),
+      ),
+    );
+    await bind(server, parseAddress(address), address);
+    const door = new Door(server, this.#settings, { clock, refusals: this.#refusals, accept, certificates });
+    this.#doors.add(door);
+    if (certificates === undefined) noteExposure('the grpc transport', door.address, logger);
+    return door;
+  }
+}
+
+/** Speaks go-micro's grpc transport. */
+export function grpc(options: GrpcTransportOptions = {}): Provider<Transport> {
+  return (resolve) => new GrpcTransport(options, { clock: resolve(Clock), logger: resolve(Logger) });
+}
+
+/** What is not dialled in plain text. */
+function wantsTls(address: string): OctavoError {
+  const what = `${address} takes TLS only, as its node says: give the grpc transport the option tls`;
+  return new OctavoError('unavailable', what, { executed: false });
+}

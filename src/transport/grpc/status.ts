@@ -1,0 +1,49 @@
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2';
+import { CODES, OctavoError, type Code } from '../../core/error.js';
+
+/** How gRPC says that a stream has ended in order. */
+export const OK: OutgoingHttpHeaders = { 'grpc-status': '0' };
+
+/** Says beside gRPC's status that nothing of the stream reached a handler. */
+const EXECUTED = 'octavo-executed';
+/** Characters of a message that travel. */
+const LONGEST = 1_024;
+
+/** An error as the end of a stream. */
+export function writeStatus({ code, message, executed }: OctavoError): OutgoingHttpHeaders {
+  return {
+    'grpc-status': String(CODES[code].grpc),
+    'grpc-message': encodeURIComponent(Buffer.from(message.slice(0, LONGEST)).toString()),
+    ...(executed === false && { [EXECUTED]: 'false' }),
+  };
+}
+
+/**
+ * The error that a stream has ended with; `undefined` for an orderly end.
+ *
+ * @param remote who says so
+ */
+export function readStatus(headers: IncomingHttpHeaders, remote: string): OctavoError | undefined {
+  const status = headers['grpc-status'];
+  if (status === '0') return undefined;
+  const said = headers['grpc-message'];
+  const text = typeof said === 'string' ? decoded(said) : '';
+  const executed = headers[EXECUTED] === 'false' ? ({ executed: false } as const) : {};
+  const [code] = Object.entries(CODES).find(([, { grpc }]) => String(grpc) === status) ?? [];
+  if (code === undefined)
+    return new OctavoError('unavailable', `${remote} ended the stream without a status of gRPC`);
+  // The names of the table are codes.
+  return new OctavoError(
+    code as Code,
+    text === '' ? `${remote} ended the stream with the status ${String(status)}` : text,
+    executed,
+  );
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text.slice(0, 9 * LONGEST));
+  } catch {
+    return text;
+  }
+}
