@@ -27,7 +27,7 @@ const COMBINATIONS: readonly Combination[] = [
   ['consul', 'redis', 'http', 'blacklist'],
   ['zookeeper', 'redis-streams', 'rabbitmq', 'shard'],
   ['kubernetes', 'rabbitmq', 'tcp', 'label'],
-  ['nats', 'kafka', 'http'],
+  ['nats', 'kafka', 'grpc'],
   ['multi', 'nsq', 'tcp'],
   ['nats', 'nats', 'nats'],
   ['etcd', 'rabbitmq', 'rabbitmq'],
