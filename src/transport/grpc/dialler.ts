@@ -10,7 +10,7 @@ import { tlsFault } from '../../core/tls-fault.js';
 import type { DialOptions, Socket } from '../transport.js';
 import { Line, type LineOptions, type Opened } from './line.js';
 import { Rounds } from './rounds.js';
-import { settingsOf } from './protocol.js';
+import { BOUNDS, settingsOf } from './protocol.js';
 
 /** Opens connections, and has many calls share them. */
 export class Dialler {
@@ -71,7 +71,7 @@ export class Dialler {
     const http2 = connectHttp2(`${scheme}://${host}`, {
       createConnection: () => tcp,
       settings: settingsOf({ ...this.#options, maxStreams: 0 }),
-      maxHeaderListPairs: 64,
+      ...BOUNDS,
     });
     return { http2, tcp };
   }

@@ -15,7 +15,7 @@ import type { Refusals } from '../../core/refusals.js';
 import type { Certificates, PeerCertificate } from '../../core/tls.js';
 import type { Listener, Socket } from '../transport.js';
 import { AcceptedWire } from './accepted.js';
-import { PATH, settingsOf, TYPE } from './protocol.js';
+import { BOUNDS, PATH, settingsOf, TYPE } from './protocol.js';
 import { Rounds } from './rounds.js';
 import { Session, type SessionOptions } from './session.js';
 import { writeStatus } from './status.js';
@@ -42,8 +42,6 @@ interface Whom {
 
 /** How long the other end has to close a connection after it was told to, in milliseconds. */
 const FAREWELL_MS = 1_000;
-/** Megabytes that wait to leave on one connection before Node takes no more streams there. */
-const MOST_WAITING_MB = 64;
 
 /** An open door, and the connections that came through it. */
 export class Door implements Listener {
@@ -141,8 +139,7 @@ export class Door implements Listener {
     tcp.setNoDelay(true);
     const http2 = performServerHandshake(tcp, {
       settings: settingsOf(this.#options),
-      maxSessionMemory: MOST_WAITING_MB,
-      maxHeaderListPairs: 64,
+      ...BOUNDS,
     });
     const source = tcp.remoteAddress ?? '';
     const session = new Session(http2, {

@@ -25,3 +25,6 @@ export function settingsOf({ windowBytes, maxStreams }: Taken): {
     enablePush: false,
   };
 }
+
+/** Bounds of Node's own for one connection: megabytes that wait to leave, of which each stream has a part of a message at most, and headers of HTTP/2. */
+export const BOUNDS = { maxSessionMemory: 128, maxHeaderListPairs: 64 } as const;

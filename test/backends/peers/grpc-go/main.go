@@ -64,14 +64,6 @@ func (Greeter) Bad(_ context.Context, request *Request, _ *Response) error {
 	return errors.BadRequest("greeter.bad", "bad <%s> é", request.Name)
 }
 
-// Wait ends when its caller has left, and tells.
-func (Greeter) Wait(ctx context.Context, _ *Request, _ *Response) error {
-	say(map[string]interface{}{"event": "waiting"})
-	<-ctx.Done()
-	say(map[string]interface{}{"event": "left"})
-	return ctx.Err()
-}
-
 // Stream answers each request n times, until its caller ends.
 func (Greeter) Stream(_ context.Context, stream server.Stream) error {
 	for {
