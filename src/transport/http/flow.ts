@@ -151,7 +151,7 @@ export class Flow {
     this.#held = false;
     if (this.#deaf) return;
     if (!this.#resting) this.#tcp.resume();
-    this.#parse(() => this.#reader.resume());
+    this.#parse(undefined);
   }
 
   /** Writes what is left and closes. What still comes is thrown away, so that the other end is not cut off while it reads. */
@@ -199,7 +199,7 @@ export class Flow {
   }
 
   #read(bytes: Buffer): void {
-    if (!this.#deaf) this.#parse(() => this.#reader.feed(bytes, this.#clock.now()));
+    if (!this.#deaf) this.#parse(bytes);
     if (this.#full) this.#tcp.pause();
     this.#readSinceRest += bytes.length;
     if (this.#readSinceRest >= TURN_BYTES && !this.#resting) this.#rest();
@@ -221,9 +221,11 @@ export class Flow {
     });
   }
 
-  #parse(parse: () => void): void {
+  /** Reads on: what came, or what was held back. */
+  #parse(bytes: Buffer | undefined): void {
     try {
-      parse();
+      if (bytes === undefined) this.#reader.resume();
+      else this.#reader.feed(bytes, this.#clock.now());
     } catch (reason) {
       this.#deaf = true;
       this.#settled();

@@ -8,5 +8,9 @@ const WEIGHT = 4 * 1024;
 
 /** The messages of one call or stream that wait for their reader. `onDrain` is called when there is room again. */
 export function streamInbox(onDrain: () => void): Inbox<Message> {
-  return new Inbox<Message>(ROOM, onDrain, undefined, ({ body }) => WEIGHT + body.length);
+  return new Inbox<Message>(ROOM, onDrain, undefined, weigh);
+}
+
+function weigh({ body }: Message): number {
+  return WEIGHT + body.length;
 }
