@@ -30,6 +30,9 @@ import {
 
 export type { NsqTls } from './nsq/options.js';
 
+/** Bytes of the largest event that an nsqd takes unless it is told otherwise. */
+const USUAL_MAX_BYTES = 1024 * 1024;
+
 export interface NsqBrokerOptions extends ServedBrokerOptions {
   /** The nsqds, `host:port`: each publish goes to one, a subscription to all. @defaultValue `['127.0.0.1:4150']`, and none with lookups */
   readonly addresses?: readonly string[];
@@ -125,7 +128,13 @@ export class NsqBroker extends Broker {
     checkBody(topic, message, maxMessageBytes);
     const maxBodyBytes = Math.ceil((maxMessageBytes * 4) / 3) + 2 * HEADER_LIMITS.maxHeaderBytes;
     const body = writeEnvelope(topic, message, { ...HEADER_LIMITS, maxBodyBytes });
-    await this.#publishes.run(topic, signal, async () => this.#link().publish(topic, body));
+    await this.#publishes.run(topic, signal, async () => {
+      try {
+        return await this.#link().publish(topic, body);
+      } catch (reason) {
+        throw body.length > USUAL_MAX_BYTES ? maybeTooLarge(OctavoError.from(reason)) : reason;
+      }
+    });
   }
 
   async subscribe(
@@ -270,4 +279,15 @@ function checkName(what: string, name: string): void {
     'invalid_argument',
     `"${name}" is no ${what} of NSQ's: use letters, digits, ".", "_" and "-", at most 64`,
   );
+}
+
+/** An nsqd says no to what is over its limit and closes: where it closed while that was still being sent, its word may not have arrived. */
+function maybeTooLarge(error: OctavoError): OctavoError {
+  if (error.code !== 'unavailable') return error;
+  const { code, message, executed } = error;
+  const hint = 'an nsqd closes on an event that is over its max-msg-size, too, which is 1 MiB unless set';
+  return new OctavoError(code, `${message} (${hint})`, {
+    cause: error,
+    ...(executed === false && { executed }),
+  });
 }

@@ -116,7 +116,8 @@ describe('what an nsqd holds together', { concurrency: true }, () => {
       await broker.subscribe('t', got.handler, { queue: 'q' });
       const large = { ...event(''), body: Buffer.alloc(2 * 1024 * 1024) };
       const { code, message } = await failure(() => broker.publish('t', large));
-      assert.equal(code, 'resource_exhausted');
+      // The nsqd closes behind its word, which may get lost while the rest of the event is on its way.
+      assert.match(code, /^(?:resource_exhausted|unavailable)$/);
       assert.match(message, /max-msg-size/);
       await publishUntilConfirmed(broker, 't', 'next');
       await got.has('next');
