@@ -15,6 +15,7 @@ BACKENDS=(
   "nats-jetstream nats-server"
   "nats-registry nats-server"
   "rabbitmq rabbitmq-server"
+  "rabbitmq-broker rabbitmq-server"
   "redis redis-server"
   "grpc go"
   "kafka kafka-java"
@@ -32,6 +33,7 @@ nats-broker() { nats; }
 nats-jetstream() { nats; }
 nats-registry() { nats; }
 rabbitmq() { debian rabbitmq-server; }
+rabbitmq-broker() { rabbitmq; }
 redis() { debian redis-server; }
 # It has no server of its own: its tests build a peer on go-micro.
 grpc() { debian golang-go; }

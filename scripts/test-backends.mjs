@@ -12,6 +12,7 @@ const SERVERS = {
   'nats-jetstream': 'nats-server',
   'nats-registry': 'nats-server',
   rabbitmq: 'rabbitmq-server',
+  'rabbitmq-broker': 'rabbitmq-server',
   kafka: 'kafka-java',
   nsq: 'nsqd',
   redis: 'redis-server',
