@@ -19,7 +19,7 @@ export function redisFault(owner: RedisOwner, reason: unknown): OctavoError {
   if (reason instanceof OctavoError) return reason;
   const { who, where } = owner;
   const text = messageOf(reason);
-  const cause = { cause: reason };
+  const cause = { cause: bare(reason) };
   if (!isReply(reason) || LATER.test(text)) return noServer(owner, text);
   if (STRANGER.test(text))
     return new OctavoError(
@@ -57,6 +57,16 @@ export function whyNot({ where, secure }: RedisOwner, cause: unknown): string {
 /** Whether a server said so, and not the connection. */
 export function isReply(reason: unknown): boolean {
   return reason instanceof Error && reason.name === 'ReplyError';
+}
+
+/** An error as a cause: the library's own have the command in them, with all that was sent, which may be a password. */
+export function bare(reason: unknown): unknown {
+  if (!(reason instanceof Error) || reason instanceof OctavoError) return reason;
+  const error: NodeJS.ErrnoException = new Error(reason.message);
+  error.name = reason.name;
+  const { code } = reason as NodeJS.ErrnoException; // as those of the system have it
+  if (code !== undefined) error.code = code;
+  return error;
 }
 
 export function messageOf(reason: unknown): string {

@@ -5,7 +5,7 @@ import { OctavoError } from './error.js';
 import { peer } from './peer.js';
 import { connectorTo } from './redis-connector.js';
 import { parseRedis, shownRedis, type RedisAddress } from './redis-address.js';
-import { isReply, messageOf, noServer, redisFault, whyNot, type RedisOwner } from './redis-fault.js';
+import { bare, isReply, messageOf, noServer, redisFault, whyNot, type RedisOwner } from './redis-fault.js';
 import { Certificates, checkOf } from './tls.js';
 
 /** What the owner of a connection is told. */
@@ -88,7 +88,7 @@ export class RedisLine {
           throw new OctavoError(
             'unavailable',
             `${this.#owner.who} found no Redis server at ${this.where} within ${ms} ms: ${whyNot(this.#owner, cause)}`,
-            { cause },
+            { cause: bare(cause) },
           );
         await this.#pause();
       }

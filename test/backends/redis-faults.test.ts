@@ -4,6 +4,8 @@ import { inspect } from 'node:util';
 import { OctavoError } from '../../src/core/error.js';
 import { event, failure, RedisBench, Seen, surely, timed } from '../support/redis-bench.js';
 
+const WRONG = 'mistyped-pass';
+
 const SECRET = 'hunter2@/:';
 
 describe('the start of the redis brokers', () => {
@@ -62,13 +64,16 @@ describe('the start of the redis brokers', () => {
   it('fails at once for a wrong password, or none, and says that word', () =>
     RedisBench.with(
       async (bench) => {
-        for (const options of [{ pass: 'wrong' }, { user: 'nobody', pass: SECRET }, {}])
+        for (const options of [{ pass: WRONG }, { user: 'nobody', pass: SECRET }, {}])
           for (const broker of bench.both(options)) {
             let error = await failure(() => broker.publish('topic', event('x')));
             const ms = await timed(async () => (error = await failure(() => broker.start())));
             assert.ok(ms < 1_000, `${ms} ms`);
             assert.equal(error.code, 'unauthenticated', inspect(error));
             assert.match(error.message, /wrong user or password/);
+            // Whoever mistyped it would read the right one out of it.
+            const shown = inspect(error, { depth: 10 });
+            assert.ok(!shown.includes(WRONG) && !shown.includes(SECRET), shown);
           }
       },
       { config: [`requirepass "${SECRET}"`] },
