@@ -9,7 +9,7 @@ import { Logger } from '../core/logger.js';
 import type { Provider } from '../core/provider.js';
 import { Refusals } from '../core/refusals.js';
 import { Certificates, shownTls, type TlsOptions } from '../core/tls.js';
-import { Dialler } from './grpc/dialler.js';
+import { newDialler } from './grpc/dialler.js';
 import { Door } from './grpc/door.js';
 import {
   MESSAGE_LIMITS,
@@ -65,7 +65,7 @@ export class GrpcTransport extends Transport {
   readonly #parts: GrpcTransportParts;
   readonly #refusals: Refusals;
   readonly #certificates: Certificates | undefined;
-  readonly #dialler: Dialler;
+  readonly #dialler: ReturnType<typeof newDialler>;
   readonly #doors = new Set<Door>();
 
   constructor(options: GrpcTransportOptions, parts: GrpcTransportParts) {
@@ -76,7 +76,7 @@ export class GrpcTransport extends Transport {
     this.#certificates = tls && new Certificates('the grpc transport', tls, parts);
     this.#parts = parts;
     this.#refusals = new Refusals(parts.clock, parts.logger);
-    this.#dialler = new Dialler(parts.clock, this.#settings, this.#certificates);
+    this.#dialler = newDialler(parts.clock, this.#settings, this.#certificates);
   }
 
   /** Reads certificates, where there are any. Connections are opened one by one, by `dial` and `listen`. */

@@ -9,7 +9,7 @@ import { Logger } from '../core/logger.js';
 import type { Provider } from '../core/provider.js';
 import { Refusals } from '../core/refusals.js';
 import { Certificates, shownTls, type TlsOptions } from '../core/tls.js';
-import { Dialler } from './tcp/dialler.js';
+import { newDialler } from './tcp/dialler.js';
 import { Door } from './tcp/door.js';
 import {
   MESSAGE_LIMITS,
@@ -69,7 +69,7 @@ export class TcpTransport extends Transport {
   readonly #parts: TcpTransportParts;
   readonly #refusals: Refusals;
   readonly #certificates: Certificates | undefined;
-  readonly #dialler: Dialler;
+  readonly #dialler: ReturnType<typeof newDialler>;
   readonly #doors = new Set<Door>();
 
   constructor(options: TcpTransportOptions, parts: TcpTransportParts) {
@@ -80,7 +80,7 @@ export class TcpTransport extends Transport {
     this.#certificates = tls && new Certificates('the tcp transport', tls, parts);
     this.#parts = parts;
     this.#refusals = new Refusals(parts.clock, parts.logger);
-    this.#dialler = new Dialler(parts.clock, this.#settings, this.#certificates);
+    this.#dialler = newDialler(parts.clock, this.#settings, this.#certificates);
   }
 
   /** Reads certificates, where there are any. Connections are opened one by one, by `dial` and `listen`. */

@@ -16,8 +16,8 @@ import type { Certificates, PeerCertificate } from '../../core/tls.js';
 import type { Listener, Socket } from '../transport.js';
 import { AcceptedWire } from './accepted.js';
 import { BOUNDS, PATH, settingsOf, TYPE } from './protocol.js';
-import { Rounds } from './rounds.js';
-import { Session, type SessionOptions } from './session.js';
+import { Rounds } from '../multiplexed/rounds.js';
+import { lookEvery, Session, type SessionOptions } from './session.js';
 import { writeStatus } from './status.js';
 
 export interface DoorOptions extends SessionOptions {
@@ -50,7 +50,7 @@ export class Door implements Listener {
   readonly #server: Server;
   readonly #options: DoorOptions;
   readonly #parts: DoorParts;
-  readonly #rounds: Rounds;
+  readonly #rounds: Rounds<Session>;
   readonly #handshakes: Handshakes | undefined;
   readonly #idleSince = new WeakMap<Session, number>();
   /** What closes a connection whose other end does not, after a farewell. */
@@ -66,7 +66,7 @@ export class Door implements Listener {
     this.#server = server;
     this.#options = options;
     this.#parts = parts;
-    this.#rounds = new Rounds(parts.clock, options, (session, now) => this.#sweep(session, now));
+    this.#rounds = new Rounds(parts.clock, lookEvery(options), (session, now) => this.#sweep(session, now));
     this.#handshakes = parts.certificates && this.#newHandshakes(parts.certificates);
     this.secure = this.#handshakes !== undefined;
     server.on('connection', (tcp: TcpSocket) => {
@@ -81,7 +81,7 @@ export class Door implements Listener {
     if (this.#server.listening) this.#server.close();
     // Nothing was sent on what is not open yet.
     this.#handshakes?.destroy();
-    for (const session of [...this.#rounds.sessions]) this.#part(session);
+    for (const session of [...this.#rounds.connections]) this.#part(session);
     if (this.#idle === 0) return;
     const { clock } = this.#parts;
     await new Promise<void>((resolve) => {
@@ -102,7 +102,7 @@ export class Door implements Listener {
   async cut(): Promise<void> {
     const gone = new Promise((resolve) => this.#server.once('close', resolve));
     if (this.#server.listening) this.#server.close();
-    else if (this.#rounds.sessions.size === 0) return;
+    else if (this.#rounds.connections.size === 0) return;
     this.#handshakes?.destroy();
     this.#rounds.destroy(new OctavoError('unavailable', 'the grpc transport was stopped'));
     await gone;
@@ -111,7 +111,7 @@ export class Door implements Listener {
   /** How many connections carry nothing. */
   get #idle(): number {
     let count = 0;
-    for (const { size } of this.#rounds.sessions) if (size === 0) count++;
+    for (const { size } of this.#rounds.connections) if (size === 0) count++;
     return count;
   }
 

@@ -97,6 +97,22 @@ export class Connection {
     if (!this.#accepts) tcp.write(writePreface(options));
   }
 
+  /** How many calls and streams there are, and how many there have been. */
+  get size(): number {
+    return this.streams.size;
+  }
+  get count(): number {
+    return this.streams.count;
+  }
+
+  /** Whether one can be opened here now, and whether none can be any more. */
+  get free(): boolean {
+    return this.streams.free;
+  }
+  get over(): boolean {
+    return this.streams.over;
+  }
+
   /** Whether the process may end while this connection is open. */
   set background(background: boolean) {
     if (background) this.#tcp.unref();

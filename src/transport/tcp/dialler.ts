@@ -2,65 +2,38 @@ import { connect, type Socket as TcpSocket } from 'node:net';
 import { connect as connectTls, type SecureContext } from 'node:tls';
 import { parseAddress } from '../../core/address.js';
 import type { Clock } from '../../core/clock.js';
-import { OctavoError } from '../../core/error.js';
-import { isPromise, type MaybePromise } from '../../core/lifecycle.js';
 import { checkOf, type Certificates, type TlsPolicy } from '../../core/tls.js';
-import { tlsFault } from '../../core/tls-fault.js';
-import type { DialOptions, Socket } from '../transport.js';
-import { Line, type LineOptions } from './line.js';
-import { Rounds } from './rounds.js';
+import { Dialler } from '../multiplexed/dialler.js';
+import { Connection, type ConnectionOptions } from './connection.js';
+import { lookEvery } from './vigil.js';
+
+export interface DiallerOptions extends ConnectionOptions {
+  /** How many connections carry calls before any is full. */
+  readonly connections: number;
+}
 
 /** Opens connections, and has many calls share them. */
-export class Dialler {
-  readonly #clock: Clock;
-  readonly #options: LineOptions;
-  readonly #certificates: Certificates | undefined;
-  readonly #lines = new Map<string, Line>();
-  readonly #rounds: Rounds;
-
-  constructor(clock: Clock, options: LineOptions, certificates: Certificates | undefined) {
-    this.#clock = clock;
-    this.#options = options;
-    this.#certificates = certificates;
-    this.#rounds = new Rounds(clock, options);
-  }
-
-  dial(address: string, options: DialOptions): MaybePromise<Socket> {
-    const { cancellation } = options;
-    if (cancellation?.cancelled !== undefined) throw cancellation.cancelled;
-    return (this.#lines.get(address) ?? this.#line(address)).dial(options);
-  }
-
-  /** Cuts what is open. */
-  destroy(): void {
-    for (const line of [...this.#lines.values()]) line.stop();
-    this.#rounds.destroy(new OctavoError('unavailable', 'the tcp transport was stopped'));
-    this.#lines.clear();
-  }
-
-  #line(address: string): Line {
-    const line = new Line(address, this.#options, {
-      clock: this.#clock,
-      rounds: this.#rounds,
-      connect: () => this.#connect(address),
-      explain: (error) => (this.#certificates === undefined ? undefined : tlsFault(address, error)),
-      onEmpty: () => {
-        if (this.#lines.get(address) === line) this.#lines.delete(address);
-      },
-    });
-    this.#lines.set(address, line);
-    return line;
-  }
-
-  #connect(address: string): MaybePromise<TcpSocket> {
-    const certificates = this.#certificates;
-    if (certificates === undefined) return open(address);
-    const context = certificates.forClient();
-    const { policy } = certificates;
-    return isPromise(context)
-      ? context.then((it) => open(address, it, policy))
-      : open(address, context, policy);
-  }
+export function newDialler(
+  clock: Clock,
+  options: DiallerOptions,
+  certificates: Certificates | undefined,
+): Dialler<Connection, TcpSocket> {
+  return new Dialler<Connection, TcpSocket>({
+    who: 'the tcp transport',
+    clock,
+    certificates,
+    connections: options.connections,
+    lookEveryMs: lookEvery(options),
+    open,
+    begin: (tcp, dialled, events) =>
+      new Connection(tcp, clock, options, {
+        ...events,
+        dialled,
+        accept: (stream) => stream.close(),
+        refused: () => {},
+      }),
+    socket: (connection) => connection.streams.open(),
+  });
 }
 
 /** Begins to open a TCP connection, and TLS on it where there are certificates. This is the one place where one is made. */

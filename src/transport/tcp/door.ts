@@ -7,7 +7,8 @@ import type { Refusals } from '../../core/refusals.js';
 import type { Certificates } from '../../core/tls.js';
 import type { Listener, Socket } from '../transport.js';
 import { Connection, FAREWELL_MS, type ConnectionOptions, type ConnectionOwner } from './connection.js';
-import { Rounds } from './rounds.js';
+import { Rounds } from '../multiplexed/rounds.js';
+import { lookEvery } from './vigil.js';
 
 export interface DoorOptions extends ConnectionOptions {
   /** For how long a connection that carries nothing is kept at least, in milliseconds; `0` is for ever. */
@@ -29,7 +30,7 @@ export class Door implements Listener {
   readonly #server: Server;
   readonly #options: DoorOptions;
   readonly #parts: DoorParts;
-  readonly #rounds: Rounds;
+  readonly #rounds: Rounds<Connection>;
   readonly #handshakes: Handshakes | undefined;
   readonly #idleSince = new WeakMap<Connection, number>();
   /** Told when a connection has closed. */
@@ -43,7 +44,9 @@ export class Door implements Listener {
     this.#server = server;
     this.#options = options;
     this.#parts = parts;
-    this.#rounds = new Rounds(parts.clock, options, (connection, now) => this.#sweep(connection, now));
+    this.#rounds = new Rounds(parts.clock, lookEvery(options), (connection, now) =>
+      this.#sweep(connection, now),
+    );
     this.#handshakes = parts.certificates && this.#newHandshakes(parts.certificates);
     this.secure = this.#handshakes !== undefined;
     server.on('connection', (tcp: TcpSocket) => {

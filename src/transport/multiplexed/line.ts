@@ -1,32 +1,50 @@
-import type { ClientHttp2Session } from 'node:http2';
-import type { Socket as TcpSocket } from 'node:net';
 import type { Clock, Timer } from '../../core/clock.js';
 import { OctavoError } from '../../core/error.js';
 import { isPromise, type MaybePromise } from '../../core/lifecycle.js';
 import { POOL, type DialOptions, type PoolOptions, type Socket } from '../transport.js';
-import { DialledSocket } from './dialled.js';
-import type { Rounds } from './rounds.js';
-import { Session, type SessionOptions } from './session.js';
 
-/** What the lines of one transport have in common. */
-export interface LineOptions extends SessionOptions {
+/** A connection that carries many calls and streams. */
+export interface Multiplexed {
+  /** How many calls and streams there are on it. */
+  readonly size: number;
+  /** How many there have been; how many there had been when its {@link Line} looked last. */
+  readonly count: number;
+  seen: number;
+  /** Whether one can be opened now. */
+  readonly free: boolean;
+  /** Whether none can be opened any more. */
+  readonly over: boolean;
+  /** Whether the process may end while it is open. */
+  set background(background: boolean);
+  /** Writes what is left, and closes. */
+  end(): void;
+  destroy(): void;
+}
+
+/** What a line is told of a connection. */
+export interface LineEvents {
+  /** Its other end has said who it is: calls and streams can be opened. */
+  opened(): void;
+  /** A call or stream is over, or no more can be opened. */
+  changed(): void;
+  /** It is closed, with an error where that was not in order. */
+  closed(error: OctavoError | undefined): void;
+}
+
+/** How the connections of one transport are made. `Opened` is what they stand on. */
+export interface LineParts<C extends Multiplexed, Opened> {
+  /** What errors call the transport: `the tcp transport`. */
+  readonly who: string;
+  readonly clock: Clock;
   /** How many connections carry calls before any is full. */
   readonly connections: number;
-}
-
-/** A connection that is being opened, and what is under it. */
-export interface Opened {
-  readonly http2: ClientHttp2Session;
-  readonly tcp: TcpSocket;
-}
-
-export interface LineParts {
-  readonly clock: Clock;
-  /** Begins to open a connection of HTTP/2, with TLS under it where there is any. */
+  /** Begins to open what a connection stands on, with TLS where there is any. */
   readonly connect: () => MaybePromise<Opened>;
+  readonly begin: (opened: Opened, events: LineEvents) => C;
+  /** A call or stream on a connection that is free. */
+  readonly socket: (connection: C) => Socket;
   /** What is wrong, and what to do about it, where it has to do with TLS. */
   readonly explain: (error: Error) => string | undefined;
-  readonly rounds: Rounds;
   /** There is nothing left to remember of this address. */
   readonly onEmpty: () => void;
 }
@@ -38,27 +56,25 @@ interface Waiting {
 }
 
 /** A connection that is being opened: at first there may be certificates to read. */
-interface Opening {
-  session?: Session;
+interface Opening<C> {
+  connection?: C;
 }
 
 /** The connections to one address: as few as there may be, since each carries many streams. One is opened at a time, for all who wait. */
-export class Line {
+export class Line<C extends Multiplexed, Opened> {
   readonly #address: string;
-  readonly #options: LineOptions;
-  readonly #parts: LineParts;
-  readonly #sessions: Session[] = [];
+  readonly #parts: LineParts<C, Opened>;
+  readonly #connections: C[] = [];
   readonly #waiting = new Set<Waiting>();
   /** Another connection, until its other end has said who it is. */
-  #opening: Opening | undefined;
+  #opening: Opening<C> | undefined;
   /** What was said last of the pool, and what that comes to. */
   #given: PoolOptions | undefined;
   #pool: Required<PoolOptions> = POOL;
   #idle: Timer | undefined;
 
-  constructor(address: string, options: LineOptions, parts: LineParts) {
+  constructor(address: string, parts: LineParts<C, Opened>) {
     this.#address = address;
-    this.#options = options;
     this.#parts = parts;
   }
 
@@ -75,20 +91,20 @@ export class Line {
   /** Lets nobody wait any longer. */
   stop(): void {
     this.#idle?.cancel();
-    const stopped = `the grpc transport was stopped while a call waited for ${this.#address}`;
+    const stopped = `${this.#parts.who} was stopped while a call waited for ${this.#address}`;
     this.#fail(new OctavoError('unavailable', stopped, { executed: false }));
     this.#giveUp();
   }
 
-  #stream(): DialledSocket | undefined {
-    let best: Session | undefined;
-    for (const each of this.#sessions)
+  #stream(): Socket | undefined {
+    let best: C | undefined;
+    for (const each of this.#connections)
       if (each.free && (best === undefined || each.size < best.size)) best = each;
     if (best === undefined) return undefined;
     if (best.size === 0) best.background = false;
     // The call need not wait for it.
-    else if (this.#sessions.length < this.#options.connections) this.#openMore();
-    return new DialledSocket(best);
+    else if (this.#connections.length < this.#parts.connections) this.#openMore();
+    return this.#parts.socket(best);
   }
 
   #wait({ timeoutMs = 5_000, cancellation }: DialOptions): MaybePromise<Socket> {
@@ -129,7 +145,7 @@ export class Line {
   /** Opens another connection if there may be one. Returns whether one is being opened. */
   #openMore(): boolean {
     if (this.#opening !== undefined) return true;
-    if (this.#sessions.length >= this.#pool.maxConnections) return false;
+    if (this.#connections.length >= this.#pool.maxConnections) return false;
     const opening = {};
     const opened = this.#connect();
     this.#opening = opening;
@@ -151,42 +167,32 @@ export class Line {
     }
   }
 
-  #begin(opening: Opening, { http2, tcp }: Opened): void {
-    const { clock, rounds } = this.#parts;
-    const session = new Session(http2, {
-      clock,
-      options: this.#options,
-      tcp,
-      dialled: this.#address,
-      opened: () => this.#opened(session),
-      changed: () => this.#changed(session),
-      refused: () => {},
-      closed: (error) => {
-        rounds.delete(session);
-        this.#closed(session, error);
-      },
+  #begin(opening: Opening<C>, opened: Opened): void {
+    const connection = this.#parts.begin(opened, {
+      opened: () => this.#opened(connection),
+      changed: () => this.#changed(connection),
+      closed: (error) => this.#closed(connection, error),
     });
-    rounds.add(session);
     // It was given up meanwhile.
     if (this.#opening !== opening) {
-      session.destroy();
+      connection.destroy();
       return this.#forgetEmpty();
     }
-    opening.session = session;
+    opening.connection = connection;
   }
 
   /** Opens no further what nobody waits for. */
   #giveUp(): void {
     const opening = this.#opening;
     this.#opening = undefined;
-    opening?.session?.destroy();
+    opening?.connection?.destroy();
   }
 
-  #opened(session: Session): void {
+  #opened(connection: C): void {
     this.#opening = undefined;
-    this.#sessions.push(session);
+    this.#connections.push(connection);
     this.#serve();
-    if (session.size === 0) this.#rest(session);
+    if (connection.size === 0) this.#rest(connection);
   }
 
   /** Lets those in who wait, as long as there is room. */
@@ -195,23 +201,23 @@ export class Line {
     if (this.#waiting.size > 0) this.#openMore();
   }
 
-  #changed(session: Session): void {
-    if (session.over) {
-      this.#remove(session);
-      if (session.size === 0) session.end();
-    } else if (session.size === 0) this.#rest(session);
+  #changed(connection: C): void {
+    if (connection.over) {
+      this.#remove(connection);
+      if (connection.size === 0) connection.end();
+    } else if (connection.size === 0) this.#rest(connection);
     if (this.#waiting.size > 0) this.#serve();
   }
 
-  #closed(session: Session, error: OctavoError | undefined): void {
+  #closed(connection: C, error: OctavoError | undefined): void {
     const opening = this.#opening;
-    if (opening?.session === session) this.#unopened(opening, error);
-    this.#remove(session);
+    if (opening?.connection === connection) this.#unopened(opening, error);
+    this.#remove(connection);
     if (this.#waiting.size > 0) this.#serve();
   }
 
   /** A connection could not be opened, which fails all who wait for it. */
-  #unopened(opening: Opening, error: OctavoError | undefined): void {
+  #unopened(opening: Opening<C>, error: OctavoError | undefined): void {
     if (this.#opening !== opening) return;
     this.#opening = undefined;
     const cause = error?.cause instanceof Error ? error.cause : error;
@@ -223,14 +229,14 @@ export class Line {
     this.#fail(new OctavoError('unavailable', what, { cause, executed: false }));
   }
 
-  #remove(session: Session): void {
-    const at = this.#sessions.indexOf(session);
-    if (at >= 0) this.#sessions.splice(at, 1);
+  #remove(connection: C): void {
+    const at = this.#connections.indexOf(connection);
+    if (at >= 0) this.#connections.splice(at, 1);
     this.#forgetEmpty();
   }
 
   #forgetEmpty(): void {
-    if (this.#sessions.length > 0 || this.#opening !== undefined || this.#waiting.size > 0) return;
+    if (this.#connections.length > 0 || this.#opening !== undefined || this.#waiting.size > 0) return;
     this.#idle?.cancel();
     this.#idle = undefined;
     this.#parts.onEmpty();
@@ -241,21 +247,21 @@ export class Line {
   }
 
   /** Nothing goes on there: the process may end, and after a while the connection does. */
-  #rest(session: Session): void {
+  #rest(connection: C): void {
     const { size, ttlMs } = this.#pool;
-    if (this.#sessions.length > size) return session.end();
-    session.background = true;
+    if (this.#connections.length > size) return connection.end();
+    connection.background = true;
     this.#idle ??= this.#parts.clock.after(ttlMs, () => this.#endIdle(), { background: true });
   }
 
   /** Closes what has carried nothing since the last time. */
   #endIdle(): void {
     this.#idle = undefined;
-    for (const session of [...this.#sessions]) {
-      if (session.size === 0 && session.seen === session.count) session.end();
-      else session.seen = session.count;
+    for (const connection of [...this.#connections]) {
+      if (connection.size === 0 && connection.seen === connection.count) connection.end();
+      else connection.seen = connection.count;
     }
-    if (this.#sessions.length > 0)
+    if (this.#connections.length > 0)
       this.#idle = this.#parts.clock.after(this.#pool.ttlMs, () => this.#endIdle(), { background: true });
   }
 }
