@@ -4,10 +4,11 @@ import type { Metadata } from '../core/metadata.js';
 import type { Token } from '../core/provider.js';
 import type { Method, StreamKind } from '../schema/method.js';
 
-/** What a wrapper sees of a call: unary or stream, on the way out or in, or an event. */
+/** What a wrapper sees of a call: unary or stream, on the way out or in, or an event that is published or delivered. */
 export interface Call {
   readonly side: 'client' | 'server';
   readonly kind: StreamKind | 'event';
+  /** The service that is called, or that a subscriber is of; nothing for an event that is published, which is to nobody. */
   readonly service: string;
   /** `Greeter.Hello`, or the topic. */
   readonly endpoint: string;
@@ -29,6 +30,8 @@ export interface Call {
   readonly method?: Method;
   /** Which subscriber an event is for: `Greeter.OnGreeting`. */
   readonly subscriber?: string;
+  /** What carries an event: the broker's name. */
+  readonly broker?: string;
   /** How the client's loop tries this call: a client's wrapper may set it. What the caller gave for the one call goes before it. */
   tries?: Tries;
 }
@@ -63,8 +66,8 @@ export interface Wrapper {
 
 /** Where a wrapper is attached. */
 export interface Place {
-  /** Around a client's calls, each attempt of one, handlers, or subscribers. */
-  readonly around: 'call' | 'attempt' | 'handler' | 'subscriber';
+  /** Around a client's calls, each attempt of one, what it publishes, handlers, or subscribers. */
+  readonly around: 'call' | 'attempt' | 'publish' | 'handler' | 'subscriber';
   /** Whom errors name: `Greeter.Hello`, or the whole client or server. */
   readonly name: string;
   /** The one endpoint that it is attached to; nothing where it stands around several. */
