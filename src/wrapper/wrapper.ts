@@ -1,7 +1,7 @@
 import type { Context, Peer } from '../core/context.js';
 import type { OctavoError } from '../core/error.js';
 import type { Metadata } from '../core/metadata.js';
-import type { Token } from '../core/provider.js';
+import type { Resolve, Token } from '../core/provider.js';
 import type { Method, StreamKind } from '../schema/method.js';
 
 /** What a wrapper sees of a call: unary or stream, on the way out or in, or an event that is published or delivered. */
@@ -62,6 +62,18 @@ export interface Wrapper {
   (call: Call, next: Next): Promise<Reply>;
   /** Why it cannot stand at a place, with the remedy: asked where it is attached, which then fails with `failed_precondition`. */
   readonly unfit?: (place: Place) => string | undefined;
+  /** What it has counted, which the services of the app show as `/metrics`. */
+  readonly exposes?: Exposes;
+}
+
+/** Metrics of a wrapper, and of the parts of the apps that it stands in. */
+export interface Exposes {
+  /** What the names of its metrics begin with: in one app no two have the same. */
+  readonly prefix: string;
+  /** Everything, in the text format of Prometheus 0.0.4. */
+  text(): Promise<string>;
+  /** Shows the parts of an app too, until what it returns is called. */
+  watch(resolve: Resolve): () => void;
 }
 
 /** Where a wrapper is attached. */
@@ -81,6 +93,8 @@ export interface WrapperObject {
   handle(call: Call, next: Next): Promise<Reply>;
   /** As {@link Wrapper.unfit}. */
   unfit?(place: Place): string | undefined;
+  /** As {@link Wrapper.exposes}. */
+  readonly exposes?: Exposes;
 }
 
 /** What `@Wrap` takes. */
