@@ -21,6 +21,7 @@ BACKENDS=(
   "grpc-interop grpc-interop-client"
   "grpc-python grpc-python"
   "grpc-micro go"
+  "grpcurl grpcurl"
   "kafka kafka-java"
   "nsq nsqd"
   "etcd etcd"
@@ -63,6 +64,11 @@ grpc-python() {
   chmod +x "$BIN/grpc-python"
 }
 
+grpcurl() {
+  go_build "module grpcurlb
+go 1.24
+require github.com/fullstorydev/grpcurl v1.9.3" github.com/fullstorydev/grpcurl/cmd/grpcurl
+}
 etcd() { debian etcd-server; }
 etcd-v2() { etcd; }
 consul() {

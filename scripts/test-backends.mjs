@@ -20,6 +20,7 @@ const SERVERS = {
   'grpc-interop': ['grpc-interop-client', 'grpc-interop-server'],
   'grpc-python': 'grpc-python',
   'grpc-micro': 'go',
+  grpcurl: 'grpcurl',
   etcd: 'etcd',
   'etcd-v2': 'etcd',
   consul: 'consul',
