@@ -18,6 +18,7 @@ BACKENDS=(
   "rabbitmq-broker rabbitmq-server"
   "redis redis-server"
   "grpc go"
+  "grpcurl grpcurl"
   "kafka kafka-java"
   "nsq nsqd"
   "etcd etcd"
@@ -37,6 +38,11 @@ rabbitmq-broker() { rabbitmq; }
 redis() { debian redis-server; }
 # It has no server of its own: its tests build a peer on go-micro.
 grpc() { debian golang-go; }
+grpcurl() {
+  go_build "module grpcurlb
+go 1.24
+require github.com/fullstorydev/grpcurl v1.9.3" github.com/fullstorydev/grpcurl/cmd/grpcurl
+}
 etcd() { debian etcd-server; }
 etcd-v2() { etcd; }
 consul() {

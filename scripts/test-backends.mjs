@@ -17,6 +17,7 @@ const SERVERS = {
   nsq: 'nsqd',
   redis: 'redis-server',
   grpc: 'go',
+  grpcurl: 'grpcurl',
   etcd: 'etcd',
   'etcd-v2': 'etcd',
   consul: 'consul',

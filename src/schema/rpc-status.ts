@@ -1,5 +1,6 @@
 import { CODES, FIELD_VIOLATIONS, OctavoError, RETRY_AFTER } from '../core/error.js';
-import type { Code, ErrorDetail, ErrorOptions, FieldViolation } from '../core/error.js';
+import type { ErrorDetail, ErrorOptions, FieldViolation } from '../core/error.js';
+import { codeOf } from '../core/grpc-status.js';
 import { Any, packedName } from './any.js';
 import { declareField, declareMessage } from './declaration.js';
 import { Duration } from './duration.js';
@@ -96,13 +97,6 @@ export function detailJson(any: Any): JsonValue {
 /** Whether it says what is Octavo's own. */
 function isInfo(any: Any): boolean {
   return any.is(ErrorInfo) && any.unpack(ErrorInfo).domain === DOMAIN;
-}
-
-/** Our name of one of gRPC's numbers. */
-export function codeOf(grpc: number): Code {
-  // Every code is in its own table.
-  const names = Object.keys(CODES) as Code[];
-  return names.find((name) => CODES[name].grpc === grpc) ?? 'unknown';
 }
 
 function infoOf({ code, executed, retryable, id }: OctavoError): Any[] {

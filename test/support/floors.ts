@@ -68,7 +68,7 @@ const SHARED = new Set([
 ]);
 
 /** The same, where it takes more than a file. */
-const SHARED_FOLDERS = ['src/client/calling/', 'src/transport/bus/', 'src/transport/multiplexed/'];
+const SHARED_FOLDERS = ['src/client/calling/', 'src/transport/bus/'];
 
 /** What several providers on one backend share: files of the lowest floor, and the package that each may load. */
 const BACKENDS: Readonly<Record<string, string>> = {
