@@ -1,3 +1,4 @@
+import type { Access } from './access.js';
 import type { MessageType } from './message-type.js';
 
 /** Which side of a call is a stream: neither, the reply, the request, or both. */
@@ -31,4 +32,6 @@ export interface Method {
   readonly request: MessageType;
   readonly reply: MessageType;
   readonly options: MethodOptions;
+  /** Who may call it, as `@Allow` and `@Public` say; a wrapper such as `jwt` holds calls to it. */
+  readonly access?: Access | undefined;
 }

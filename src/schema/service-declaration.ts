@@ -1,4 +1,5 @@
 import { OctavoError } from '../core/error.js';
+import { accessOf, checkAccess, type AccessFacts } from './access.js';
 import type { MessageType } from './message-type.js';
 import type { Method, MethodOptions } from './method.js';
 
@@ -50,6 +51,7 @@ interface Facts {
   readonly handlers: HandlerFacts[];
   readonly subscriptions: SubscribeFacts[];
   readonly wraps: WrapFacts[];
+  readonly accesses: AccessFacts[];
 }
 
 const declared = new WeakMap<ServiceClass, Facts>();
@@ -57,7 +59,8 @@ const declared = new WeakMap<ServiceClass, Facts>();
 /** The facts that decorators recorded on exactly this class, to add to. */
 export function factsOf(type: ServiceClass): Facts {
   let facts = declared.get(type);
-  if (facts === undefined) declared.set(type, (facts = { handlers: [], subscriptions: [], wraps: [] }));
+  if (facts === undefined)
+    declared.set(type, (facts = { handlers: [], subscriptions: [], wraps: [], accesses: [] }));
   return facts;
 }
 
@@ -74,6 +77,8 @@ export interface ServiceDeclaration {
   readonly methods: readonly Method[];
   readonly subscriptions: readonly SubscribeFacts[];
   readonly wraps: readonly WrapFacts[];
+  /** From the contract and the base class down. */
+  readonly accesses: readonly AccessFacts[];
 }
 
 const resolved = new WeakMap<ServiceClass, ServiceDeclaration>();
@@ -110,6 +115,17 @@ function resolve(type: ServiceClass): ServiceDeclaration {
   const endpoint = service.endpoint ?? basis?.endpoint ?? type.name;
   const name = service.name ?? basis?.name ?? endpoint.toLowerCase();
   const pack = service.package ?? basis?.package ?? name.replaceAll(/[^\w.]/g, '_');
+  const own = facts.flatMap((each) => each.accesses);
+  const accesses = [...(basis?.accesses ?? []), ...own];
+  const found = methods(
+    type,
+    { endpoint, package: pack },
+    facts.flatMap((each) => each.handlers),
+    basis,
+  ).map((method) => {
+    const access = accessOf(accesses, method.property);
+    return access === undefined ? method : { ...method, access };
+  });
   const declaration = {
     type,
     name,
@@ -117,21 +133,16 @@ function resolve(type: ServiceClass): ServiceDeclaration {
     package: pack,
     endpoint,
     metadata: { ...basis?.metadata, ...service.metadata },
-    methods: timed(
-      methods(
-        type,
-        { endpoint, package: pack },
-        facts.flatMap((each) => each.handlers),
-        basis,
-      ),
-      service.timeoutMs,
-    ),
+    methods: timed(found, service.timeoutMs),
     subscriptions: last(
       facts.flatMap((each) => each.subscriptions),
       ({ property, topic }) => `${property} ${topic}`,
     ),
     wraps: facts.flatMap((each) => each.wraps),
+    accesses,
   };
+  const { methods: all, subscriptions } = declaration;
+  checkAccess(type.name, own, new Set([...all, ...subscriptions].map(({ property }) => property)));
   check(declaration);
   return declaration;
 }

@@ -2,6 +2,7 @@ import type { Context, EventContext } from '../core/context.js';
 import type { Lifecycle } from '../core/lifecycle.js';
 import type { Subscriber } from '../broker/broker.js';
 import type { Node } from '../registry/registry.js';
+import type { Access } from '../schema/access.js';
 import type { Method } from '../schema/method.js';
 import type { MessageType } from '../schema/message-type.js';
 import type { Wrapper } from '../wrapper/wrapper.js';
@@ -45,6 +46,8 @@ export interface Subscription {
   readonly handler: (event: unknown, context: EventContext) => unknown;
   readonly options: SubscriptionOptions;
   readonly wrappers: readonly Wrapper[];
+  /** Whose events it takes, as `@Allow` and `@Public` say. */
+  readonly access?: Access | undefined;
 }
 
 /** A listener for probes alone. */

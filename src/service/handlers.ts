@@ -1,6 +1,7 @@
 import { OctavoError } from '../core/error.js';
 import type { Resolve, Token } from '../core/provider.js';
 import { isInjectable } from '../core/dependencies.js';
+import { accessOf } from '../schema/access.js';
 import type { ServiceDeclaration, SubscribeFacts } from '../schema/service-declaration.js';
 import type { Endpoint, Subscription, SubscriptionOptions } from '../server/server.js';
 import type { Place, Wrapper, WrapperLike, WrapperObject } from '../wrapper/wrapper.js';
@@ -39,6 +40,7 @@ export function handlersOf(
       name: `${declaration.endpoint}.${property.charAt(0).toUpperCase()}${property.slice(1)}`,
       handler: (event, context) => run.call(instance, event, context),
       wrappers: wrappers(property),
+      access: accessOf(declaration.accesses, property),
     };
   });
   return { endpoints, subscriptions };
@@ -58,7 +60,7 @@ function wrapper(each: WrapperLike, resolve: Resolve): Wrapper {
   if (!isClass(each)) return each;
   const object = resolve(each);
   const around: Wrapper = (call, next) => object.handle(call, next);
-  return Object.assign(around, { unfit: (place: Place) => object.unfit?.(place) });
+  return Object.assign(around, { unfit: (place: Place) => object.unfit?.(place), guards: object.guards });
 }
 
 /** A wrapper is a plain function; one that is a class has `handle`, or is marked for the container. */

@@ -2,6 +2,7 @@ import type { Context, Peer } from '../core/context.js';
 import type { OctavoError } from '../core/error.js';
 import type { Metadata } from '../core/metadata.js';
 import type { Token } from '../core/provider.js';
+import type { Access } from '../schema/access.js';
 import type { Method, StreamKind } from '../schema/method.js';
 
 /** What a wrapper sees of a call: unary or stream, on the way out or in, or an event. */
@@ -29,6 +30,8 @@ export interface Call {
   readonly method?: Method;
   /** Which subscriber an event is for: `Greeter.OnGreeting`. */
   readonly subscriber?: string;
+  /** Who may do this, as `@Allow` and `@Public` say of the handler or subscriber; nothing where they say nothing, and on a client. */
+  readonly access?: Access | undefined;
   /** How the client's loop tries this call: a client's wrapper may set it. What the caller gave for the one call goes before it. */
   tries?: Tries;
 }
@@ -38,6 +41,8 @@ export interface Tries {
   readonly retries?: number;
   readonly backoff?: (retry: number) => number;
   readonly retry?: (error: OctavoError, attempt: number) => boolean;
+  /** Is told of a failed attempt before anything else is decided: `true` where what was wrong is mended, so that the call is sent again, once, within the budget. */
+  readonly mend?: (error: OctavoError) => Promise<boolean>;
 }
 
 /** What comes back: the reply, or its items as an async iterable; nothing for an event. */
@@ -59,6 +64,8 @@ export interface Wrapper {
   (call: Call, next: Next): Promise<Reply>;
   /** Why it cannot stand at a place, with the remedy: asked where it is attached, which then fails with `failed_precondition`. */
   readonly unfit?: (place: Place) => string | undefined;
+  /** Whether it holds calls to what `@Allow` says: where nobody does, the start fails. */
+  readonly guards?: boolean | undefined;
 }
 
 /** Where a wrapper is attached. */
@@ -78,6 +85,8 @@ export interface WrapperObject {
   handle(call: Call, next: Next): Promise<Reply>;
   /** As {@link Wrapper.unfit}. */
   unfit?(place: Place): string | undefined;
+  /** As {@link Wrapper.guards}. */
+  readonly guards?: boolean;
 }
 
 /** What `@Wrap` takes. */

@@ -9,7 +9,7 @@ import type { Message } from '../../core/message.js';
 import { Metadata } from '../../core/metadata.js';
 import { CONTENT_TYPE, userMetadata } from '../../core/mucp.js';
 import { schemaOf } from '../../schema/schema.js';
-import { attach } from '../../wrapper/attach.js';
+import { attach, checkGuarded } from '../../wrapper/attach.js';
 import { compose, type Next, type Wrapper } from '../../wrapper/wrapper.js';
 import { ServerCall } from '../server-call.js';
 import type { Subscription } from '../server.js';
@@ -49,15 +49,13 @@ export class Running {
         'failed_precondition',
         `${subscription.name} wants "${subscription.topic}" durable, which the ${broker.name} broker cannot give: use another broker, or leave it out`,
       );
-    const { name, options } = subscription;
-    attach([...wrappers, ...subscription.wrappers], {
-      around: 'subscriber',
-      name,
-      manual: options.ack === 'manual',
-    });
+    const { name, options, access } = subscription;
+    const all = [...wrappers, ...subscription.wrappers];
+    attach(all, { around: 'subscriber', name, manual: options.ack === 'manual' });
+    checkGuarded(all, { name, access });
     this.subscription = subscription;
     this.#parts = parts;
-    this.#run = compose([...wrappers, ...subscription.wrappers], async (call) => {
+    this.#run = compose(all, async (call) => {
       // The context of an event is made below, and is one.
       await subscription.handler(call.request, call.context as EventContext);
       return { body: undefined };
@@ -119,6 +117,7 @@ export class Running {
       endpoint: topic,
       idempotent: false,
       subscriber: this.subscription.name,
+      access: this.subscription.access,
     } as const;
     const call = new ServerCall(facts, context, () => this.#decode(message));
     this.#inHand.add(context);
