@@ -1,6 +1,7 @@
 import type { Context } from '../../core/context.js';
 import { OctavoError } from '../../core/error.js';
 import { isPromise } from '../../core/lifecycle.js';
+import { untilEnd } from '../ending.js';
 import type { Call, Next, Place, Reply, Wrapper } from '../wrapper.js';
 import { checkToken, Tokens, type JwtClientOptions } from './tokens.js';
 
@@ -22,8 +23,18 @@ const attached = new WeakMap<Context, Attached>();
  */
 export function jwtClient(options: JwtClientOptions): Wrapper {
   const { token } = options;
-  if (typeof token === 'string') checkToken(token);
+  if (typeof token !== 'function') checkToken(token);
   const tokens = new Tokens(options);
+
+  /** Puts a new token in the place of one that was refused. Once for each call. */
+  const replace = async ({ code }: OctavoError, call: Call, mine: Attached): Promise<boolean> => {
+    if (code !== 'unauthenticated' || mine.mended) return false;
+    mine.mended = true;
+    const fresh = await tokens.instead(mine.value.slice(BEARER.length), call.context);
+    if (fresh === undefined) return false;
+    put(fresh, call, mine);
+    return true;
+  };
 
   const send = (call: Call, next: Next, value: string): Promise<Reply> => {
     const { context, metadata } = call;
@@ -31,24 +42,18 @@ export function jwtClient(options: JwtClientOptions): Wrapper {
     // It was given meanwhile, by a wrapper inside; or before, by the caller.
     if (metadata.has('authorization') && metadata.get('authorization') !== ours?.value) return next(call);
     const mine: Attached = ours ?? { value: '', mended: false };
-    const put = (text: string): void => {
-      mine.value = `Bearer ${text}`;
-      metadata.set('authorization', mine.value);
-    };
     attached.set(context, mine);
-    put(value);
+    put(value, call, mine);
     call.tries = {
       ...call.tries,
-      mend: async (error) => {
-        if (error.code !== 'unauthenticated' || mine.mended) return false;
-        mine.mended = true;
-        const fresh = await tokens.instead(mine.value.slice('Bearer '.length), context);
-        if (fresh === undefined) return false;
-        put(fresh);
-        return error.executed === false || call.idempotent;
-      },
+      mend: async (error) =>
+        (await replace(error, call, mine)) && (error.executed === false || call.idempotent),
     };
-    return next(call);
+    if (call.kind === 'unary') return next(call);
+    // An open stream is not opened again; the next one has another token.
+    return untilEnd(call, next, {
+      ended: (error) => void (error && replace(error, call, mine)),
+    });
   };
 
   const wrapper: Wrapper = (call, next) => {
@@ -58,6 +63,13 @@ export function jwtClient(options: JwtClientOptions): Wrapper {
     return isPromise(value) ? value.then((it) => send(call, next, it)) : send(call, next, value);
   };
   return Object.assign(wrapper, { unfit });
+}
+
+const BEARER = 'Bearer ';
+
+function put(token: string, { metadata }: Call, mine: Attached): void {
+  mine.value = `${BEARER}${token}`;
+  metadata.set('authorization', mine.value);
 }
 
 const HANDLER = 'jwtClient sends a token with calls: put it on a client, and jwt() on a server';

@@ -36,6 +36,8 @@ export class Tokens {
   readonly #outside = new AsyncResource('octavo.jwt');
   #held: Held | undefined;
   #asking: Promise<string> | undefined;
+  /** When a token may be replaced again because it was refused. */
+  #nextAt = 0;
   #failed: { readonly until: number; readonly error: OctavoError } | undefined;
 
   constructor(options: JwtClientOptions) {
@@ -62,8 +64,10 @@ export class Tokens {
     const held = this.#held;
     if (typeof token === 'string' || held === undefined) return undefined;
     if (held.token !== refused) return held.token;
-    // It is new, and refused all the same.
-    if (this.#asking === undefined && teller.clock.now() < held.since + cooldownMs) return undefined;
+    const now = teller.clock.now();
+    // One was had in the place of a refused one just now, and is refused all the same.
+    if (this.#asking === undefined && now < this.#nextAt) return undefined;
+    this.#nextAt = now + cooldownMs;
     try {
       const fresh = await this.#ask(teller);
       return fresh === refused ? undefined : fresh;
