@@ -99,6 +99,13 @@ export function isService(type: ServiceClass): boolean {
   return lineage(type).some((each) => declared.get(each)?.service !== undefined);
 }
 
+/** The wrappers of a class that is no service, such as a client: those of what it extends are outside of its own. */
+export function wrapsOf(type: ServiceClass): readonly WrapFacts[] {
+  return lineage(type)
+    .reverse()
+    .flatMap((each) => declared.get(each)?.wraps ?? []);
+}
+
 const NAME = /^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$/;
 const PROTO_NAME = /^[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*$/;
 const ENDPOINT = /^[A-Za-z_]\w*$/;
