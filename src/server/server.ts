@@ -19,7 +19,7 @@ export interface Endpoint {
 export interface SubscriptionRetry {
   /** How many deliveries there are in all. @defaultValue `5` */
   readonly attempts?: number;
-  /** How long to wait before a delivery, in milliseconds, counted from 1 for the second one. @defaultValue 100 ms doubled for each, at most 10 s, with full jitter */
+  /** How long to wait before a delivery, in milliseconds, counted from 1 for the second one; longer, up to a minute, where what was thrown says so (`retry_after`). @defaultValue 100 ms doubled for each, at most 10 s, with full jitter */
   readonly backoff?: (retry: number) => number;
 }
 

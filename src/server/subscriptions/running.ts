@@ -31,6 +31,9 @@ export interface Acknowledgement {
 /** Put behind a topic's name to name the topic of what nobody could deal with. */
 const DEAD = '.dead';
 
+/** The longest wait that an error may ask for (`retry_after`), in milliseconds: an event in hand keeps others from its place. */
+const LONGEST_MS = 60_000;
+
 /** A subscription at work: what becomes of each event that the broker delivers. */
 export class Running {
   readonly subscription: Subscription;
@@ -157,7 +160,7 @@ export class Running {
         if (ack !== 'manual') verdict.acknowledge();
       } catch (thrown) {
         reason = thrown;
-        if (!verdict.fail()) this.#lost(thrown, attempt);
+        if (!verdict.fail(thrown)) this.#lost(thrown, attempt);
       }
       const { threw, delayMs } = verdict.close();
       if (delayMs === undefined) return;
@@ -253,10 +256,11 @@ class Verdict implements Acknowledgement {
   };
 
   /** The handler threw. Returns whether that counts. */
-  fail(): boolean {
+  fail(thrown: unknown): boolean {
     if (this.#settled) return false;
     this.#threw = true;
-    this.refuse({});
+    const asked = thrown instanceof OctavoError ? (thrown.retryAfterMs ?? 0) : 0;
+    this.refuse({ delayMs: Math.max(this.#backoff(), Math.min(asked, LONGEST_MS)) });
     return true;
   }
 
