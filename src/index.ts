@@ -29,6 +29,7 @@ export type { PeerCertificate, Pem, TlsOptions } from './core/tls.js';
 export { SystemClock } from './core/system-clock.js';
 export { unimplemented } from './core/unimplemented.js';
 export * from './registry/registry.js';
+export type { Access } from './schema/access.js';
 export { Any, type Packable } from './schema/any.js';
 export type { AnyOf } from './schema/any-of.js';
 export { Duration } from './schema/duration.js';

@@ -2,6 +2,7 @@ import type { Context, Peer } from '../core/context.js';
 import type { OctavoError } from '../core/error.js';
 import type { Metadata } from '../core/metadata.js';
 import type { Resolve, Token } from '../core/provider.js';
+import type { Access } from '../schema/access.js';
 import type { Method, StreamKind } from '../schema/method.js';
 
 /** What a wrapper sees of a call: unary or stream, on the way out or in, or an event that is published or delivered. */
@@ -32,6 +33,8 @@ export interface Call {
   readonly subscriber?: string;
   /** What carries an event: the broker's name. */
   readonly broker?: string;
+  /** Who may do this, as `@Allow` and `@Public` say of the handler or subscriber; nothing where they say nothing, and on a client. */
+  readonly access?: Access | undefined;
   /** How the client's loop tries this call: a client's wrapper may set it. What the caller gave for the one call goes before it. */
   tries?: Tries;
 }
@@ -41,6 +44,8 @@ export interface Tries {
   readonly retries?: number;
   readonly backoff?: (retry: number) => number;
   readonly retry?: (error: OctavoError, attempt: number) => boolean;
+  /** Is told of a failed attempt before anything else is decided: `true` where what was wrong is mended, so that the call is sent again, once, within the budget. */
+  readonly mend?: (error: OctavoError) => Promise<boolean>;
 }
 
 /** What comes back: the reply, or its items as an async iterable; nothing for an event. */
@@ -64,6 +69,8 @@ export interface Wrapper {
   readonly unfit?: (place: Place) => string | undefined;
   /** What it has counted, which the services of the app show as `/metrics`. */
   readonly exposes?: Exposes;
+  /** Whether it holds calls to what `@Allow` says: where nobody does, the start fails. */
+  readonly guards?: boolean | undefined;
 }
 
 /** Metrics of a wrapper, and of the parts of the apps that it stands in. */
@@ -95,6 +102,8 @@ export interface WrapperObject {
   unfit?(place: Place): string | undefined;
   /** As {@link Wrapper.exposes}. */
   readonly exposes?: Exposes;
+  /** As {@link Wrapper.guards}. */
+  readonly guards?: boolean;
 }
 
 /** What `@Wrap` takes. */
