@@ -69,6 +69,18 @@ export interface ListenOptions {
   readonly probes?: Probes;
 }
 
+/** How many connections there are now, for transports that keep any. */
+export interface TransportStats {
+  /** Those that were dialled. */
+  readonly open: number;
+  /** Those of them that carry nothing. */
+  readonly idle: number;
+  /** How many dials wait for one. */
+  readonly waiting: number;
+  /** Those that others have dialled. */
+  readonly accepted: number;
+}
+
 /** Takes one message of a socket, or what there is instead; once, and without throwing. */
 export interface Receiver {
   /** @param message `undefined` after the orderly end */
@@ -161,6 +173,9 @@ export abstract class Transport implements Lifecycle {
     accept: (socket: Socket) => void,
     options?: ListenOptions,
   ): Promise<Listener>;
+
+  /** What connections it has, where it keeps any: metrics show it. */
+  stats?(): TransportStats;
 
   abstract start(): MaybePromise<void>;
 

@@ -30,6 +30,7 @@ const SHARED = new Set([
   'src/broker/served.ts',
   'src/broker/traffic.ts',
   'src/transport/limits.ts',
+  'src/transport/pool-stats.ts',
   'src/registry/cache.ts',
   'src/registry/followed-nodes.ts',
   'src/registry/node-record.ts',

@@ -5,6 +5,7 @@ import { OctavoError } from '../../core/error.js';
 import { isPromise, type MaybePromise } from '../../core/lifecycle.js';
 import type { Certificates, TlsPolicy } from '../../core/tls.js';
 import { tlsFault } from '../../core/tls-fault.js';
+import { inAll, type PoolStats } from '../pool-stats.js';
 import type { DialOptions, Socket } from '../transport.js';
 import { Line, type LineEvents, type Multiplexed } from './line.js';
 import { Rounds, type Swept } from './rounds.js';
@@ -41,6 +42,10 @@ export class Dialler<C extends Multiplexed & Swept, Opened = TcpSocket> {
     const { cancellation } = options;
     if (cancellation?.cancelled !== undefined) throw cancellation.cancelled;
     return (this.#lines.get(address) ?? this.#line(address)).dial(options);
+  }
+
+  get stats(): PoolStats {
+    return inAll(this.#lines.values());
   }
 
   /** Cuts what is open. */

@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '../../core/clock.js';
 import { OctavoError } from '../../core/error.js';
 import { isPromise, type MaybePromise } from '../../core/lifecycle.js';
+import type { PoolStats } from '../pool-stats.js';
 import { POOL, type DialOptions, type PoolOptions, type Socket } from '../transport.js';
 
 /** A connection that carries many calls and streams. */
@@ -76,6 +77,11 @@ export class Line<C extends Multiplexed, Opened> {
   constructor(address: string, parts: LineParts<C, Opened>) {
     this.#address = address;
     this.#parts = parts;
+  }
+
+  get stats(): PoolStats {
+    const idle = this.#connections.filter(({ size }) => size === 0).length;
+    return { open: this.#connections.length, idle, waiting: this.#waiting.size };
   }
 
   /** A stream on a connection, at once where there is one with room. */
