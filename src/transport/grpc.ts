@@ -17,6 +17,7 @@ import {
   type Listener,
   type Socket,
   type TransportOptions,
+  type TransportStats,
 } from './transport.js';
 
 export interface GrpcTransportOptions extends TransportOptions {
@@ -95,6 +96,11 @@ export class GrpcTransport extends Transport {
     this.#doors.clear();
     await Promise.all(doors.map((door) => door.cut()));
     this.#certificates?.stop();
+  }
+
+  override stats(): TransportStats {
+    const accepted = [...this.#doors].reduce((sum, { connections }) => sum + connections, 0);
+    return { ...this.#dialler.stats, accepted };
   }
 
   dial(address: string, options: DialOptions = {}): MaybePromise<Socket> {

@@ -6,11 +6,12 @@ import type { Place, Wrapper, WrapperLike, WrapperObject } from './wrapper.js';
 export function wrapperOf(each: WrapperLike, resolve: Resolve): Wrapper {
   if (!isWrapperClass(each)) return each;
   const object = resolve(each);
-  const { exposes, guards } = object;
+  const { exposes, joins, guards } = object;
   const around: Wrapper = (call, next) => object.handle(call, next);
   return Object.assign(around, {
     unfit: (place: Place) => object.unfit?.(place),
     ...(exposes && { exposes }),
+    ...(joins && { joins }),
     ...(guards !== undefined && { guards }),
   });
 }

@@ -1,5 +1,6 @@
 import type { Context, Peer } from '../core/context.js';
 import type { OctavoError } from '../core/error.js';
+import type { Lifecycle } from '../core/lifecycle.js';
 import type { Metadata } from '../core/metadata.js';
 import type { Resolve, Token } from '../core/provider.js';
 import type { Access } from '../schema/access.js';
@@ -71,16 +72,16 @@ export interface Wrapper {
   readonly exposes?: Exposes;
   /** Whether it holds calls to what `@Allow` says: where nobody does, the start fails. */
   readonly guards?: boolean | undefined;
+  /** Gives what is to be open while an app runs that it is attached in: started before the app serves, stopped after. The same function is asked once. */
+  readonly joins?: (resolve: Resolve) => Lifecycle;
 }
 
-/** Metrics of a wrapper, and of the parts of the apps that it stands in. */
+/** Metrics of a wrapper. */
 export interface Exposes {
   /** What the names of its metrics begin with: in one app no two have the same. */
   readonly prefix: string;
   /** Everything, in the text format of Prometheus 0.0.4. */
   text(): Promise<string>;
-  /** Shows the parts of an app too, until what it returns is called. */
-  watch(resolve: Resolve): () => void;
 }
 
 /** Where a wrapper is attached. */
@@ -104,6 +105,8 @@ export interface WrapperObject {
   readonly exposes?: Exposes;
   /** As {@link Wrapper.guards}. */
   readonly guards?: boolean;
+  /** As {@link Wrapper.joins}. */
+  readonly joins?: (resolve: Resolve) => Lifecycle;
 }
 
 /** What `@Wrap` takes. */

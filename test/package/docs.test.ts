@@ -150,6 +150,7 @@ describe('the pages', () => {
     ['cache', 'CacheOptions'],
     ['dedupe', 'DedupeOptions'],
     ['ratelimit', 'RateLimitOptions'],
+    ['redis-store', 'RedisStoreOptions'],
     ['shed', 'ShedOptions'],
     ['log', 'LogOptions'],
     ['metrics', 'MetricsOptions'],
