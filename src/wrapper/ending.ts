@@ -1,3 +1,4 @@
+import type { Context } from '../core/context.js';
 import { OctavoError } from '../core/error.js';
 import type { Call, Next, Reply } from './wrapper.js';
 
@@ -34,11 +35,13 @@ class Watched implements AsyncIterableIterator<unknown> {
   readonly #inner: AsyncIterator<unknown>;
   readonly #ending: Ending;
   readonly #forget: () => void;
+  readonly #context: Context;
   #over = false;
 
   constructor(items: AsyncIterable<unknown>, { context }: Call, ending: Ending) {
     this.#inner = items[Symbol.asyncIterator]();
     this.#ending = ending;
+    this.#context = context;
     // A stream that nobody reads ends too.
     this.#forget = context.onCancel((reason) => this.#end(reason));
   }
@@ -56,7 +59,8 @@ class Watched implements AsyncIterableIterator<unknown> {
   }
 
   async return(): Promise<IteratorResult<unknown>> {
-    this.#end(undefined);
+    // Whoever runs a handler leaves its stream when the call is cancelled, and may do so before that is told here.
+    this.#end(this.#context.cancelled);
     return (await this.#inner.return?.()) ?? { done: true, value: undefined };
   }
 

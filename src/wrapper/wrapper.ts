@@ -62,6 +62,22 @@ export interface Wrapper {
   (call: Call, next: Next): Promise<Reply>;
   /** Why it cannot stand at a place, with the remedy: asked where it is attached, which then fails with `failed_precondition`. */
   readonly unfit?: (place: Place) => string | undefined;
+  /** The spans of a trace that it remembers, oldest first: what `Debug.Trace` shows. */
+  readonly spans?: () => readonly SpanRecord[];
+}
+
+/** A span that has ended. */
+export interface SpanRecord {
+  /** The ids of its trace, its own and its parent's, in hexadecimal; the parent's is empty where there is none. */
+  readonly trace: string;
+  readonly id: string;
+  readonly parent: string;
+  readonly name: string;
+  readonly side: Call['side'];
+  /** Milliseconds since the epoch, with a fraction. */
+  readonly startedAt: number;
+  readonly ms: number;
+  readonly facts: Readonly<Record<string, string>>;
 }
 
 /** Where a wrapper is attached. */
