@@ -22,9 +22,9 @@ export interface Call {
   readonly request: unknown;
   /** Whether the endpoint says that doing it twice is doing it once. */
   readonly idempotent: boolean;
-  /** Where this attempt goes: only in a client's `callWrappers`. */
+  /** Where this attempt goes: in a client's `callWrappers`; when a call has ended, where the last one went. */
   readonly peer?: Peer;
-  /** Counts the attempts of this call, from 1: only in a client's `callWrappers`. */
+  /** Counts the attempts of this call, from 1: in a client's `callWrappers`, and around the whole call when it has ended. */
   readonly attempt?: number;
   /** The endpoint as its contract has it; nothing for an event, and for a call that no contract types. */
   readonly method?: Method;

@@ -134,8 +134,7 @@ export class Tracing {
     const code = error?.code ?? 'ok';
     const { attributes, failed } = outcomeOf(code, place);
     span.setAttributes(attributes);
-    const attempts = place === 'call' ? attemptsOf(call, error) : undefined;
-    if (attempts !== undefined) span.setAttribute('octavo.attempts', attempts);
+    if (place === 'call' && call.attempt !== undefined) span.setAttribute('octavo.attempts', call.attempt);
     if (failed && error !== undefined) {
       span.setStatus({ code: SpanStatusCode.ERROR, message: error.message });
       // Where it was thrown, the text of what was caught says more.
@@ -162,13 +161,6 @@ interface Recorded {
   readonly span: Api.Span;
   readonly name: string;
   readonly parent: Api.SpanContext | undefined;
-}
-
-/** How many attempts a call was; `undefined` where nobody can say, as it was cancelled in one or between two. */
-function attemptsOf({ attempt, context }: Call, error: OctavoError | undefined): number | undefined {
-  if (attempt === undefined || error === undefined) return attempt;
-  // Those that failed are counted, and the next one is not made.
-  return context.cancelled === undefined ? attempt - 1 : undefined;
 }
 
 type Runner = <T>(run: () => T) => T;
