@@ -122,7 +122,8 @@ export class Context implements Cancellation {
 
   /** A logger that adds service and endpoint to each record. */
   get log(): Logger {
-    return (this.#log ??= this.#logger.child({ service: this.service, endpoint: this.endpoint }));
+    const { service, endpoint } = this;
+    return (this.#log ??= this.#logger.child({ ...(service !== '' && { service }), endpoint }));
   }
 
   /** What goes back beside the reply. The header leaves with the first message of the reply, the trailer with the last. */

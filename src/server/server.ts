@@ -82,7 +82,7 @@ export interface ServerOptions {
   readonly wrappers?: readonly Wrapper[];
   /** Stand around every subscriber, outside the subscriber's own. */
   readonly subscriberWrappers?: readonly Wrapper[];
-  /** What answers `Debug.*`; `false` for nothing. @defaultValue `Debug.Health`, `Debug.Stats` and `Debug.Log` */
+  /** What answers `Debug.*`; `false` for nothing. @defaultValue `Debug.Health`, `Debug.Stats` and `Debug.Log`, and `Debug.Trace` where the trace wrapper stands */
   readonly debug?: false | readonly Endpoint[];
   /** Opens `/health`, `/ready` and `/metrics` at an address of their own, for transports that show none. @defaultValue none */
   readonly admin?: AdminOptions;

@@ -24,9 +24,9 @@ export interface Call {
   readonly request: unknown;
   /** Whether the endpoint says that doing it twice is doing it once. */
   readonly idempotent: boolean;
-  /** Where this attempt goes: only in a client's `callWrappers`. */
+  /** Where this attempt goes: in a client's `callWrappers`; when a call has ended, where the last one went. */
   readonly peer?: Peer;
-  /** Counts the attempts of this call, from 1: only in a client's `callWrappers`. */
+  /** Counts the attempts of this call, from 1: in a client's `callWrappers`, and around the whole call when it has ended. */
   readonly attempt?: number;
   /** The endpoint as its contract has it; nothing for an event, and for a call that no contract types. */
   readonly method?: Method;
@@ -74,6 +74,8 @@ export interface Wrapper {
   readonly guards?: boolean | undefined;
   /** Gives what is to be open while an app runs that it is attached in: started before the app serves, stopped after. The same function is asked once. */
   readonly joins?: (resolve: Resolve) => Lifecycle;
+  /** The spans of a trace that it remembers, oldest first: what `Debug.Trace` shows. */
+  readonly spans?: () => readonly SpanRecord[];
 }
 
 /** Metrics of a wrapper. */
@@ -82,6 +84,20 @@ export interface Exposes {
   readonly prefix: string;
   /** Everything, in the text format of Prometheus 0.0.4. */
   text(): Promise<string>;
+}
+
+/** A span that has ended. */
+export interface SpanRecord {
+  /** The ids of its trace, its own and its parent's, in hexadecimal; the parent's is empty where there is none. */
+  readonly trace: string;
+  readonly id: string;
+  readonly parent: string;
+  readonly name: string;
+  readonly side: Call['side'];
+  /** Milliseconds since the epoch, with a fraction. */
+  readonly startedAt: number;
+  readonly ms: number;
+  readonly facts: Readonly<Record<string, string>>;
 }
 
 /** Where a wrapper is attached. */

@@ -67,6 +67,7 @@ const SHARED = new Set([
   'src/server/subscriptions.ts',
   'src/server/server-defaults.ts',
   'src/server/debug.ts',
+  'src/server/debug-trace.ts',
   'src/server/admin.ts',
 ]);
 

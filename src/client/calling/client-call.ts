@@ -40,6 +40,7 @@ export class ClientCall implements Call, Expiring, Follower {
   readonly options: CallOptions;
   readonly idempotent: boolean;
   peer: Peer | undefined = undefined;
+  attempt: number | undefined = undefined;
   tries: Tries | undefined = undefined;
   /** The attempts that failed, where any did. */
   history: History | undefined = undefined;
@@ -116,10 +117,6 @@ export class ClientCall implements Call, Expiring, Follower {
   waitsFor(what: string, where = ''): void {
     this.#waitsFor = what;
     this.#waitsAt = where;
-  }
-
-  get attempt(): number | undefined {
-    return this.peer === undefined ? undefined : (this.history?.size ?? 0) + 1;
   }
 
   get metadata(): Metadata {
