@@ -25,7 +25,7 @@ export * from './core/logger.js';
 export { EMPTY } from './core/message.js';
 export { Metadata, type MetadataInit, type MetadataValue } from './core/metadata.js';
 export * from './core/provider.js';
-export type { PeerCertificate, Pem, TlsOptions } from './core/tls.js';
+export type { DialTls, PeerCertificate, Pem, Tls, TlsOptions } from './core/tls.js';
 export { SystemClock } from './core/system-clock.js';
 export { unimplemented } from './core/unimplemented.js';
 export * from './registry/registry.js';
