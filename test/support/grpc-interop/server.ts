@@ -1,7 +1,7 @@
 import { Service, type HandlersOf } from '../../../decorators/service.js';
 import type { Context } from '../../../src/core/context.js';
 import { OctavoError } from '../../../src/core/error.js';
-import { codeOf } from '../../../src/schema/rpc-status.js';
+import { codeOf } from '../../../src/core/grpc-status.js';
 import {
   payloadOf,
   TestService,
