@@ -64,7 +64,7 @@ export class ReplyWire extends Wire<GrpcFrame> {
   }
 
   protected override ended(error: OctavoError | undefined): void {
-    const { rstCode = NGHTTP2_NO_ERROR } = this.stream;
+    const rstCode = this.stream.rstCode ?? NGHTTP2_NO_ERROR;
     const { http2, remote } = this.session;
     const reset =
       error !== undefined &&

@@ -99,7 +99,7 @@ export class Unary implements ReplyOwner, Follower {
     const wire = this.#opener.open(slot, this.#call, this.#node, this);
     this.#wire = wire;
     this.#call.context.follow(this);
-    wire.write(message.head, message.body);
+    void wire.write(message.head, message.body);
     wire.halfClose();
     this.arrived();
   }
