@@ -126,7 +126,10 @@ function staticIn(env: Environment): { domain?: string; port?: number } {
   return { ...(domain !== undefined && { domain }), ...(port !== undefined && { port }) };
 }
 
-const CLIENTS: Record<string, Loader<Client>> = { rpc: async () => (await import('../client/rpc.js')).rpc() };
+const CLIENTS: Record<string, Loader<Client>> = {
+  rpc: async () => (await import('../client/rpc.js')).rpc(),
+  grpc: async () => (await import('../client/grpc.js')).grpc(),
+};
 const SERVERS: Record<string, Loader<Server>> = { rpc: async () => (await import('../server/rpc.js')).rpc() };
 
 /** Puts what all services of an app share into its container, and tells how the rest is made. */
