@@ -1,5 +1,5 @@
 import { CODES, FIELD_VIOLATIONS, OctavoError, RETRY_AFTER } from '../core/error.js';
-import type { ErrorDetail, ErrorOptions, FieldViolation } from '../core/error.js';
+import type { Code, ErrorDetail, ErrorOptions, FieldViolation } from '../core/error.js';
 import { codeOf } from '../core/grpc-status.js';
 import { Any, packedName } from './any.js';
 import { declareField, declareMessage } from './declaration.js';
