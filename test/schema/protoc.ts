@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
@@ -36,6 +36,13 @@ export class Protoc {
   /** The text format of a message's bytes. */
   decode(type: string, bytes: Uint8Array): string {
     return this.#run([`--decode=${type}`], bytes).toString();
+  }
+
+  /** The FileDescriptorSet of the files and of all that they import. */
+  descriptors(): Buffer {
+    const path = join(this.#folder, 'descriptors.bin');
+    this.#run(['--include_imports', `--descriptor_set_out=${path}`], '');
+    return readFileSync(path);
   }
 
   close(): void {
