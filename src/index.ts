@@ -33,7 +33,7 @@ export type { AnyOf } from './schema/any-of.js';
 export { Duration } from './schema/duration.js';
 export { Empty } from './schema/empty.js';
 export type { Init, MessageType, Ref } from './schema/message-type.js';
-export type { Method, MethodOptions, StreamKind } from './schema/method.js';
+export type { HttpRoute, HttpVerb, Method, MethodOptions, StreamKind } from './schema/method.js';
 export { protoEnum, type EnumValue } from './schema/proto-enum.js';
 export {
   schemaOf,

@@ -51,6 +51,7 @@ const SHARED = new Set([
   'src/wrapper/bounded.ts',
   'src/wrapper/ending.ts',
   'src/wrapper/named-by.ts',
+  'src/client/calling-client.ts',
   'src/client/client-defaults.ts',
   'src/server/dispatcher.ts',
   'src/server/dispatching-server.ts',
@@ -67,7 +68,7 @@ const SHARED = new Set([
 ]);
 
 /** The same, where it takes more than a file. */
-const SHARED_FOLDERS = ['src/transport/bus/'];
+const SHARED_FOLDERS = ['src/client/calling/', 'src/transport/bus/'];
 
 /** What several providers on one backend share: files of the lowest floor, and the package that each may load. */
 const BACKENDS: Readonly<Record<string, string>> = {

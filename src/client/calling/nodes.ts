@@ -12,7 +12,7 @@ const ASK_AGAIN_MS = 100;
 const NONE: ReadonlySet<string> = new Set();
 const NOTHING = Object.freeze({});
 
-/** Finds the node for each attempt of a call: among those that speak mucp on this transport, or where the call says. */
+/** Finds the node for each attempt of a call: among those that the client can speak to, or where the call says. */
 export class Nodes {
   readonly #selector: Selector;
   readonly #clock: Clock;
@@ -20,10 +20,11 @@ export class Nodes {
   readonly #reachable: readonly [Filter];
   #turn = 0;
 
-  constructor(selector: Selector, clock: Clock, transport: string) {
+  /** @param speaks whether the client can speak to a node */
+  constructor(selector: Selector, clock: Clock, speaks: (node: Node) => boolean) {
     this.#selector = selector;
     this.#clock = clock;
-    this.#reachable = [speaks(transport)];
+    this.#reachable = [keeping(speaks)];
   }
 
   /** A node, at once where the registry remembers some. */
@@ -92,10 +93,7 @@ function listed(address: string | readonly string[]): readonly string[] {
   return typeof address === 'string' ? [address] : address;
 }
 
-/** Keeps the nodes that speak mucp on this transport. Nodes that do not say what they speak are old, and speak it. */
-function speaks(transport: string): Filter {
-  return keeping(
-    ({ metadata }) =>
-      (metadata['protocol'] ?? 'mucp') === 'mucp' && (metadata['transport'] ?? transport) === transport,
-  );
+/** Whether a node says that it is go-micro's. */
+export function isGoMicro({ metadata }: Node): boolean {
+  return metadata['protocol'] !== undefined && metadata['octavo'] === undefined;
 }

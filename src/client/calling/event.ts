@@ -5,7 +5,7 @@ import type { Message } from '../../core/message.js';
 import * as mucp from '../../core/mucp.js';
 import type { PublishCallOptions, PublishRequest } from '../client.js';
 import { outgoingMetadata } from './caller.js';
-import { codecFor } from './wire.js';
+import { codecFor } from './codec-for.js';
 
 /** The message of an event, with a new id. Inside a handler it is a part of the trace around it. */
 export function eventMessage(

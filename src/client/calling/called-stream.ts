@@ -4,7 +4,7 @@ import type { Reply } from '../../wrapper/wrapper.js';
 import type { ClientStream, StreamRequest } from '../client.js';
 import type { Outbox } from './outbox.js';
 
-export interface RpcStreamInit {
+export interface CalledStreamInit {
   readonly context: Context;
   readonly request: StreamRequest;
   /** What `send` fills, where the request has no body of its own. */
@@ -13,14 +13,14 @@ export interface RpcStreamInit {
 }
 
 /** A stream in its caller's hands. */
-export class RpcStream implements ClientStream {
+export class CalledStream implements ClientStream {
   readonly context: Context;
   readonly request: StreamRequest;
   readonly #outbox: Outbox<unknown> | undefined;
   readonly #replies: Promise<AsyncIterator<unknown>>;
   #error: OctavoError | undefined;
 
-  constructor({ context, request, outbox, reply }: RpcStreamInit) {
+  constructor({ context, request, outbox, reply }: CalledStreamInit) {
     this.context = context;
     this.request = request;
     this.#outbox = outbox;
