@@ -12,6 +12,7 @@ export {
   EventContext,
   type NackOptions,
   type Peer,
+  type CertificatePrincipal,
   type Principal,
   type ReplyMetadata,
 } from './core/context.js';

@@ -5,6 +5,7 @@ import type { Token } from '../core/provider.js';
 import { AppService, type ServicePlan } from './app-service.js';
 import { Container } from './container.js';
 import { Environment } from './env.js';
+import { Exposition } from './exposition.js';
 import type { Host } from './host.js';
 import type { AppOptions } from './service.js';
 import { stack } from './stack.js';
@@ -17,6 +18,7 @@ export class App implements Host {
   readonly #overrides: ReadonlyMap<Token<unknown>, unknown>;
   readonly #onStopped: (() => void)[] = [];
   #container: Container | undefined;
+  #exposition: Exposition | undefined;
   /** The last start or stop that was asked for, over or not. */
   #turn: Promise<void> = Promise.resolve();
 
@@ -91,6 +93,7 @@ export class App implements Host {
     for (const service of this.services)
       service.assemble(container, client, this.#servers(service, server), environment);
     checkServers(this.services);
+    this.#expose(container);
     this.#checkOverrides(container);
     return { container, logger };
   }
@@ -109,6 +112,7 @@ export class App implements Host {
       const { logger } = this;
       for (const service of this.services.toReversed()) await service.close(logger);
       await container.stop(logger);
+      this.#exposition?.end();
       this.#container = undefined;
     }
     for (const listener of this.#onStopped.splice(0)) listener();
@@ -122,6 +126,15 @@ export class App implements Host {
     const { server } = this.options;
     if (server === undefined) return service.serves ? [fallback] : [];
     return typeof server === 'function' ? [server] : server;
+  }
+
+  /** Has every server show what the wrappers of all count. */
+  #expose({ resolve }: Container): void {
+    const wrappers = this.services.flatMap((service) => service.wrappers);
+    const exposition = new Exposition(wrappers, resolve);
+    this.#exposition = exposition;
+    if (exposition.empty) return;
+    for (const { servers } of this.services) for (const server of servers) server.expose?.(exposition.page);
   }
 
   #checkOverrides(container: Container): void {

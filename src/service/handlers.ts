@@ -57,8 +57,12 @@ function methodOf({ type, endpoint }: ServiceDeclaration, instance: object, prop
 function wrapper(each: WrapperLike, resolve: Resolve): Wrapper {
   if (!isClass(each)) return each;
   const object = resolve(each);
+  const { exposes } = object;
   const around: Wrapper = (call, next) => object.handle(call, next);
-  return Object.assign(around, { unfit: (place: Place) => object.unfit?.(place) });
+  return Object.assign(around, {
+    unfit: (place: Place) => object.unfit?.(place),
+    ...(exposes && { exposes }),
+  });
 }
 
 /** A wrapper is a plain function; one that is a class has `handle`, or is marked for the container. */

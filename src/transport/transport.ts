@@ -3,9 +3,11 @@ import type { OctavoError } from '../core/error.js';
 import type { Lifecycle, MaybePromise } from '../core/lifecycle.js';
 import type { Message } from '../core/message.js';
 import type { PoolOptions } from '../core/pool.js';
+import type { Probes } from '../core/probes.js';
 import type { PeerCertificate } from '../core/tls.js';
 
 export { POOL, type PoolOptions } from '../core/pool.js';
+export type { Probes } from '../core/probes.js';
 
 /** Bounds that hold in both directions, checked before memory is taken. Over one of them is `resource_exhausted`. */
 export interface MessageLimits {
@@ -44,16 +46,8 @@ export interface DialOptions {
   readonly secure?: boolean;
 }
 
-/** What a listener shows to those who look after the process. */
-export interface Probes {
-  /** Whether the process is of any use: false asks for a restart. */
-  healthy(): boolean;
-  /** Whether calls may be sent here: false during start and drain. */
-  ready(): boolean;
-}
-
 export interface ListenOptions {
-  /** Shown as `/health` and `/ready` where the transport can show anything. */
+  /** Shown as `/health`, `/ready` and `/metrics` where the transport can show anything. */
   readonly probes?: Probes;
 }
 

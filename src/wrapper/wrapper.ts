@@ -1,13 +1,14 @@
 import type { Context, Peer } from '../core/context.js';
 import type { OctavoError } from '../core/error.js';
 import type { Metadata } from '../core/metadata.js';
-import type { Token } from '../core/provider.js';
+import type { Resolve, Token } from '../core/provider.js';
 import type { Method, StreamKind } from '../schema/method.js';
 
-/** What a wrapper sees of a call: unary or stream, on the way out or in, or an event. */
+/** What a wrapper sees of a call: unary or stream, on the way out or in, or an event that is published or delivered. */
 export interface Call {
   readonly side: 'client' | 'server';
   readonly kind: StreamKind | 'event';
+  /** The service that is called, or that a subscriber is of; nothing for an event that is published, which is to nobody. */
   readonly service: string;
   /** `Greeter.Hello`, or the topic. */
   readonly endpoint: string;
@@ -29,6 +30,8 @@ export interface Call {
   readonly method?: Method;
   /** Which subscriber an event is for: `Greeter.OnGreeting`. */
   readonly subscriber?: string;
+  /** What carries an event: the broker's name. */
+  readonly broker?: string;
   /** How the client's loop tries this call: a client's wrapper may set it. What the caller gave for the one call goes before it. */
   tries?: Tries;
 }
@@ -59,12 +62,24 @@ export interface Wrapper {
   (call: Call, next: Next): Promise<Reply>;
   /** Why it cannot stand at a place, with the remedy: asked where it is attached, which then fails with `failed_precondition`. */
   readonly unfit?: (place: Place) => string | undefined;
+  /** What it has counted, which the services of the app show as `/metrics`. */
+  readonly exposes?: Exposes;
+}
+
+/** Metrics of a wrapper, and of the parts of the apps that it stands in. */
+export interface Exposes {
+  /** What the names of its metrics begin with: in one app no two have the same. */
+  readonly prefix: string;
+  /** Everything, in the text format of Prometheus 0.0.4. */
+  text(): Promise<string>;
+  /** Shows the parts of an app too, until what it returns is called. */
+  watch(resolve: Resolve): () => void;
 }
 
 /** Where a wrapper is attached. */
 export interface Place {
-  /** Around a client's calls, each attempt of one, handlers, or subscribers. */
-  readonly around: 'call' | 'attempt' | 'handler' | 'subscriber';
+  /** Around a client's calls, each attempt of one, what it publishes, handlers, or subscribers. */
+  readonly around: 'call' | 'attempt' | 'publish' | 'handler' | 'subscriber';
   /** Whom errors name: `Greeter.Hello`, or the whole client or server. */
   readonly name: string;
   /** The one endpoint that it is attached to; nothing where it stands around several. */
@@ -78,6 +93,8 @@ export interface WrapperObject {
   handle(call: Call, next: Next): Promise<Reply>;
   /** As {@link Wrapper.unfit}. */
   unfit?(place: Place): string | undefined;
+  /** As {@link Wrapper.exposes}. */
+  readonly exposes?: Exposes;
 }
 
 /** What `@Wrap` takes. */

@@ -28,6 +28,13 @@ export class Protoc {
     this.#run(['--descriptor_set_out=/dev/null'], '');
   }
 
+  /** The files, and all that they import, as the bytes of a FileDescriptorSet. */
+  descriptors(): Buffer {
+    const out = join(this.#folder, 'descriptors');
+    this.#run(['--include_imports', `--descriptor_set_out=${out}`], '');
+    return readFileSync(out);
+  }
+
   /** The bytes of a message in text format. */
   encode(type: string, text: string): Buffer {
     return this.#run([`--encode=${type}`], text);
@@ -36,13 +43,6 @@ export class Protoc {
   /** The text format of a message's bytes. */
   decode(type: string, bytes: Uint8Array): string {
     return this.#run([`--decode=${type}`], bytes).toString();
-  }
-
-  /** The FileDescriptorSet of the files and of all that they import. */
-  descriptors(): Buffer {
-    const path = join(this.#folder, 'descriptors.bin');
-    this.#run(['--include_imports', `--descriptor_set_out=${path}`], '');
-    return readFileSync(path);
   }
 
   close(): void {

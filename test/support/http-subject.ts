@@ -8,7 +8,7 @@ import { TestLogger } from '../../src/testing/test-logger.js';
 import { memory as memoryTransport } from '../../src/transport/memory.js';
 import type { CallSubject } from '../conformance/client.js';
 import { Probe } from '../conformance/probe.js';
-import { ConnectPeer } from './connect-peer.js';
+import { ConnectServer } from './connect-server.js';
 
 /**
  * The http client, and the probe service behind a real server of Connect-ES. The service has an rpc server too, which gets its events, and
@@ -25,7 +25,7 @@ export function connectSubject(options: HttpClientOptions, version: '1.1' | '2')
     logger: () => new TestLogger(),
     env: {},
   });
-  let peer: ConnectPeer | undefined;
+  let peer: ConnectServer | undefined;
   return {
     get client() {
       return service.client;
@@ -41,7 +41,7 @@ export function connectSubject(options: HttpClientOptions, version: '1.1' | '2')
     async start() {
       await service.start();
       // Calls without a contract name the service's package as go-micro does.
-      peer = await ConnectPeer.start(Probe, () => service.resolve(Probe), version, ['conformance', 'probe']);
+      peer = await ConnectServer.start(Probe, () => service.resolve(Probe), version, ['conformance', 'probe']);
       const node = { id: 'connect', address: peer.address, metadata: { protocol: 'http' } };
       await service
         .resolve(Registry)

@@ -38,6 +38,7 @@ const PLACES = {
   subscriber: 'subscribers',
   call: 'a client’s calls',
   attempt: 'each attempt',
+  publish: 'published events',
 } as const satisfies Record<Place['around'], string>;
 const KINDS = ['unary', 'server', 'client', 'bidi', 'event'] as const;
 type Kind = (typeof KINDS)[number];
@@ -185,6 +186,7 @@ async function rigged<T>(
     client: rpcClient({
       wrappers: at('call'),
       callWrappers: [...at('attempt'), ...(isRetry ? [shaky] : [])],
+      publishWrappers: at('publish'),
       retries: 0,
     }),
     server: rpcServer({ wrappers: at('handler'), subscriberWrappers: [observe, ...at('subscriber')] }),
@@ -205,20 +207,22 @@ async function rigged<T>(
       client: () => client.sum(asks),
       bidi: () => read(client.chat(asks)),
     };
+    const codeOf = (call: Promise<unknown>): Promise<string> =>
+      call.then(
+        () => 'ok',
+        (reason: unknown) => OctavoError.from(reason).code,
+      );
     const publish = async (topic: string): Promise<string> => {
-      await service.client.publish({ topic, body: {}, type: Ask });
+      const published = service.client.publish({ topic, body: {}, type: Ask });
+      if (around === 'publish') return codeOf(published);
+      await published;
       return outcomes[topic]?.next() ?? 'no such topic';
     };
     return await use((kind) => ({
       tap,
       logs,
       go: (other = false) =>
-        kind === 'event'
-          ? publish(other ? 'others' : 'things')
-          : calls[kind]().then(
-              () => 'ok',
-              (reason: unknown) => OctavoError.from(reason).code,
-            ),
+        kind === 'event' ? publish(other ? 'others' : 'things') : codeOf(calls[kind]()),
     }));
   } finally {
     await service.stop();
@@ -232,7 +236,7 @@ async function tried(
   transport: keyof typeof TRANSPORTS,
 ): Promise<string[]> {
   const [make, trial] = WRAPPERS[name] ?? assert.fail(name);
-  const kinds = KINDS.filter((kind) => (kind === 'event') === (around === 'subscriber'));
+  const kinds = KINDS.filter((kind) => (kind === 'event') === isOfEvents(around));
   const cells = new Map<Kind, string>();
   try {
     await rigged(await make(), around, transport, async (rig) => {
@@ -258,6 +262,10 @@ async function tried(
   return KINDS.map((kind) => cells.get(kind) ?? '');
 }
 
+function isOfEvents(around: Place['around']): boolean {
+  return around === 'subscriber' || around === 'publish';
+}
+
 function rows(text: string): string[][] {
   return text
     .split('\n')
@@ -277,7 +285,7 @@ describe('every wrapper everywhere', () => {
       for (const [around, label] of Object.entries(PLACES) as [Place['around'], string][]) {
         const cells = await tried(name, around, 'memory');
         table.push([`\`${name}\``, label, ...cells]);
-        if (around === 'subscriber') continue; // Events go through a broker.
+        if (isOfEvents(around)) continue; // Events go through a broker.
         for (const transport of ['http', 'tcp'] as const)
           assert.deepEqual(await tried(name, around, transport), cells, `${around} on ${transport}`);
       }

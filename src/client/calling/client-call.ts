@@ -135,7 +135,8 @@ export class ClientCall implements Call, Expiring, Follower {
   }
 }
 
-function aborted(reason: unknown): OctavoError {
+/** What the reason of an `AbortSignal` says. */
+export function aborted(reason: unknown): OctavoError {
   if (reason instanceof OctavoError) return reason;
   if (reason instanceof Error && reason.name === 'TimeoutError')
     return new OctavoError('deadline_exceeded', reason.message, { cause: reason });
