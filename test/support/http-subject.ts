@@ -1,13 +1,15 @@
 import { memory as memoryBroker } from '../../src/broker/memory.js';
-import { http, type HttpClientOptions } from '../../src/client/http.js';
+import { http as httpClient, type HttpClientOptions } from '../../src/client/http.js';
 import { memory as memoryRegistry } from '../../src/registry/memory.js';
 import { Registry } from '../../src/registry/registry.js';
+import { http as httpServer, type HttpServerOptions } from '../../src/server/http.js';
 import { rpc } from '../../src/server/rpc.js';
 import { createService } from '../../src/service/run.js';
 import { TestLogger } from '../../src/testing/test-logger.js';
 import { memory as memoryTransport } from '../../src/transport/memory.js';
 import type { CallSubject } from '../conformance/client.js';
 import { Probe } from '../conformance/probe.js';
+import type { ServerSubject } from '../conformance/server.js';
 import { ConnectServer } from './connect-server.js';
 
 /**
@@ -20,7 +22,7 @@ export function connectSubject(options: HttpClientOptions, version: '1.1' | '2')
     transport: memoryTransport(),
     registry: memoryRegistry(),
     broker: memoryBroker(),
-    client: http(options),
+    client: httpClient(options),
     server: rpc(),
     logger: () => new TestLogger(),
     env: {},
@@ -41,7 +43,10 @@ export function connectSubject(options: HttpClientOptions, version: '1.1' | '2')
     async start() {
       await service.start();
       // Calls without a contract name the service's package as go-micro does.
-      peer = await ConnectServer.start(Probe, () => service.resolve(Probe), version, ['conformance', 'probe']);
+      peer = await ConnectServer.start(Probe, () => service.resolve(Probe), version, [
+        'conformance',
+        'probe',
+      ]);
       const node = { id: 'connect', address: peer.address, metadata: { protocol: 'http' } };
       await service
         .resolve(Registry)
@@ -51,5 +56,43 @@ export function connectSubject(options: HttpClientOptions, version: '1.1' | '2')
       await service.stop();
       await peer?.stop();
     },
+  };
+}
+
+/** The probe service and a client of it, by the http server and client. */
+export function httpSubject(client: HttpClientOptions = {}, server: HttpServerOptions = {}): ServerSubject {
+  const logs = new TestLogger();
+  const service = createService({
+    services: [Probe],
+    transport: memoryTransport(),
+    registry: memoryRegistry(),
+    broker: memoryBroker(),
+    client: httpClient(client),
+    server: httpServer(server),
+    logger: () => logs,
+    env: {},
+  });
+  return {
+    get client() {
+      return service.client;
+    },
+    get server() {
+      return service.server;
+    },
+    get probe() {
+      return service.resolve(Probe);
+    },
+    get address() {
+      return service.server.node?.address ?? '';
+    },
+    nobody: '127.0.0.1:1',
+    another: (more) => httpSubject(client, { ...server, ...more }),
+    logs,
+    async nodes() {
+      const found = await service.resolve(Registry).getService('probe');
+      return found.flatMap(({ nodes }) => nodes).length;
+    },
+    start: () => service.start(),
+    stop: () => service.stop(),
   };
 }
