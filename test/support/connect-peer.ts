@@ -14,7 +14,7 @@ export interface Foreign {
 
 /** What a foreign call may be told. */
 export interface ForeignOptions {
-  readonly headers?: HeadersInit;
+  readonly headers?: Record<string, string>;
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
   readonly onHeader?: (headers: Headers) => void;
