@@ -29,7 +29,12 @@ const SERVERS = {
   multi: ['zookeeper-server', 'etcd'],
 };
 /** And what takes all of them. */
-const COMMANDS = { ...SERVERS, samples: Object.values(SERVERS).flat() };
+const COMMANDS = {
+  ...SERVERS,
+  samples: Object.values(SERVERS).flat(),
+  connect: 'protoc',
+  browser: ['chromium', 'protoc'],
+};
 
 const args = process.argv.slice(2);
 const flags = args.filter((arg) => arg.startsWith('-'));

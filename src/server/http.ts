@@ -90,6 +90,7 @@ export class HttpServer extends DispatchingServer {
     this.#calls = calls;
     const site = await openSite(address, {
       ...this.#http,
+      service: this.service,
       dispatcher,
       calls,
       callers,

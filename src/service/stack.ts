@@ -107,7 +107,10 @@ function staticIn(env: Environment): { domain?: string; port?: number } {
   return { ...(domain !== undefined && { domain }), ...(port !== undefined && { port }) };
 }
 
-const CLIENTS: Record<string, Loader<Client>> = { rpc: async () => (await import('../client/rpc.js')).rpc() };
+const CLIENTS: Record<string, Loader<Client>> = {
+  rpc: async () => (await import('../client/rpc.js')).rpc(),
+  http: async () => (await import('../client/http.js')).http(),
+};
 const SERVERS: Record<string, Loader<Server>> = {
   rpc: async () => (await import('../server/rpc.js')).rpc(),
   http: async () => (await import('../server/http.js')).http(),

@@ -29,9 +29,9 @@ export interface ForeignClient {
   bidi(method: string, requests: AsyncIterable<Foreign>, options?: ForeignOptions): AsyncIterable<Foreign>;
 }
 
-/** The service of a class as protoc and `@bufbuild/protobuf` know it, from the `.proto` that Octavo prints. */
-export function descriptorOf(type: ServiceClass): DescService {
-  const { package: name, endpoint, methods } = declarationOf(type);
+/** The service of a class as protoc and `@bufbuild/protobuf` know it, from the `.proto` that Octavo prints; it may be put into another package. */
+export function descriptorOf(type: ServiceClass, name = declarationOf(type).package): DescService {
+  const { endpoint, methods } = declarationOf(type);
   const service = `${name}.${endpoint}`;
   const printed = methods.map((method) => ({
     name: method.endpoint.slice(method.endpoint.indexOf('.') + 1),

@@ -9,6 +9,8 @@ import type { Exchange } from './exchange.js';
 
 /** What routes are made from. */
 export interface RoutesParts {
+  /** Whose endpoints they are. */
+  readonly service: string;
   readonly dispatcher: Dispatcher;
   readonly calls: Calls;
   readonly probes: Probes;
@@ -18,12 +20,11 @@ export interface RoutesParts {
 const MOST_NAMED = 20;
 /** What an endpoint may be asked by that does not take it. */
 const OTHERS = ['HEAD', 'PUT', 'PATCH', 'DELETE'];
-const PATH = /^\/(?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*\/[A-Za-z_]\w*$/;
+const PATH = /^\/(?:[A-Za-z_]\w*\.)*([A-Za-z_]\w*\/[A-Za-z_]\w*)$/;
 
 /** Gives every endpoint its path, by which Connect and gRPC-Web call it; and shows how the service is. */
-export function mountCalls(app: FastifyInstance, { dispatcher, calls, probes }: RoutesParts): void {
-  for (const { method } of dispatcher.endpoints) {
-    const url = pathOf(method);
+export function mountCalls(app: FastifyInstance, { service, dispatcher, calls, probes }: RoutesParts): void {
+  for (const { method, url } of dispatcher.endpoints.flatMap((each) => placesOf(each.method, service))) {
     const idempotent = method.kind === 'unary' && method.options.idempotent === true;
     const allowed = idempotent ? 'GET, POST' : 'POST';
     take(app, ['POST'], url, calls, (exchange) => calls.post(exchange, method));
@@ -51,28 +52,42 @@ export async function mountOthers(
 ): Promise<void> {
   await app.after();
   if (!app.hasRoute({ method: 'GET', url: '/metrics' })) probe(app, '/metrics', probes);
+  const refuse = (request: FastifyRequest, reply: FastifyReply): void => {
+    const exchange = calls.exchange(request.raw, hijacked(reply), headersOf(reply));
+    const path = request.url.split('?')[0] ?? '';
+    const [, endpoint] = PATH.exec(path) ?? [];
+    const what = endpoint === undefined ? 'path' : `endpoint "${endpoint.replace('/', '.')}" at`;
+    calls.refuse(
+      exchange,
+      new OctavoError(
+        'unimplemented',
+        `no ${what} ${request.method} ${path.slice(0, 200)}: there are ${shown(dispatcher)}`,
+        { executed: false },
+      ),
+    );
+  };
   try {
-    app.setNotFoundHandler({}, (request, reply) => {
-      const exchange = calls.exchange(request.raw, hijacked(reply), headersOf(reply));
-      const path = request.url.split('?')[0] ?? '';
-      const what = PATH.test(path) ? 'endpoint' : 'path';
-      calls.refuse(
-        exchange,
-        new OctavoError(
-          'unimplemented',
-          `no ${what} ${request.method} ${path.slice(0, 200)}: there are ${shown(dispatcher)}`,
-          { executed: false },
-        ),
-      );
-    });
+    app.setNotFoundHandler(refuse);
   } catch {
     // Theirs stands.
+    return;
   }
+  // Before fastify reads a body, of which it may think something else.
+  app.addHook('onRequest', (request, reply, done) => {
+    if (request.is404) refuse(request, reply);
+    else done();
+  });
 }
 
 /** The path of an endpoint: `/greeter.Greeter/Hello`. */
 export function pathOf({ package: name, endpoint }: Method): string {
   return `/${name}.${endpoint.replace('.', '/')}`;
+}
+
+/** An endpoint's own path, and the one by which those call it who know the service's name and no package, as go-micro does. */
+function placesOf(method: Method, service: string): { method: Method; url: string }[] {
+  const named = pathOf({ ...method, package: service.replaceAll(/[^\w.]/g, '_') });
+  return [...new Set([pathOf(method), named])].map((url) => ({ method, url }));
 }
 
 /** Takes requests over before fastify reads their bodies: those are bounded, and stream, as the call wants it. */
