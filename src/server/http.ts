@@ -9,7 +9,8 @@ import type { Provider } from '../core/provider.js';
 import { Refusals } from '../core/refusals.js';
 import { Certificates, type TlsOptions } from '../core/tls.js';
 import { Registry } from '../registry/registry.js';
-import { MESSAGE_LIMITS, type MessageLimits, type Probes } from '../transport/transport.js';
+import type { Probes } from '../core/probes.js';
+import { MESSAGE_LIMITS, type MessageLimits } from '../transport/transport.js';
 import {
   DispatchingServer,
   defined,

@@ -2,7 +2,7 @@ import type { OutgoingHttpHeaders } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { OctavoError } from '../../core/error.js';
 import type { Method } from '../../schema/method.js';
-import type { Probes } from '../../transport/transport.js';
+import { answerProbe, PROBED, type Probes } from '../../core/probes.js';
 import type { Dispatcher } from '../dispatcher.js';
 import type { Calls } from './calls.js';
 import type { Exchange } from './exchange.js';
@@ -42,12 +42,16 @@ export function mountCalls(app: FastifyInstance, { service, dispatcher, calls, p
       },
     });
   }
-  app.get('/health', (_, reply) => reply.code(probes.healthy() ? 200 : 503).send(state(probes.healthy())));
-  app.get('/ready', (_, reply) => reply.code(probes.ready() ? 200 : 503).send(state(probes.ready())));
+  for (const path of ['/health', '/ready'] as const) probe(app, path, probes);
 }
 
-/** Says what there is to who asks for what is not, unless a user's route does. */
-export function mountNotFound(app: FastifyInstance, { dispatcher, calls }: RoutesParts): void {
+/** Shows what was counted, and says what there is to who asks for what is not, unless routes of the user's do. */
+export async function mountOthers(
+  app: FastifyInstance,
+  { dispatcher, calls, probes }: RoutesParts,
+): Promise<void> {
+  await app.after();
+  if (!app.hasRoute({ method: 'GET', url: '/metrics' })) probe(app, '/metrics', probes);
   const refuse = (request: FastifyRequest, reply: FastifyReply): void => {
     const exchange = calls.exchange(request.raw, hijacked(reply), headersOf(reply));
     const path = request.url.split('?')[0] ?? '';
@@ -118,10 +122,12 @@ function shown({ endpoints }: Dispatcher): string {
   const known = endpoints.filter(({ method }) => method.options.internal !== true);
   const paths = known.slice(0, MOST_NAMED).map(({ method }) => `POST ${pathOf(method)}`);
   const more = known.length > MOST_NAMED ? `, and ${known.length - MOST_NAMED} more` : '';
-  return `${paths.join(', ') || 'no endpoints'}${more}; GET /health, GET /ready`;
+  return `${paths.join(', ') || 'no endpoints'}${more}; GET ${PROBED.join(', GET ')}`;
 }
 
-/** `{"status":"ok"}`, as go-micro's gateway says it. */
-function state(fine: boolean): { status: string } {
-  return { status: fine ? 'ok' : 'unavailable' };
+function probe(app: FastifyInstance, path: (typeof PROBED)[number], probes: Probes): void {
+  app.get(path, async (_, reply) => {
+    const { status, contentType, text } = await answerProbe(path, probes);
+    return reply.code(status).type(contentType).send(text);
+  });
 }

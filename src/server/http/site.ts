@@ -9,7 +9,7 @@ import { allowOrigins, type CorsOptions } from './cors.js';
 import type { HttpLimits } from './limits.js';
 import { Port } from './port.js';
 import { mountRest } from './rest.js';
-import { mountCalls, mountNotFound, type RoutesParts } from './routes.js';
+import { mountCalls, mountOthers, type RoutesParts } from './routes.js';
 import { newWeb } from './web.js';
 
 export interface SiteParts extends RoutesParts {
@@ -68,5 +68,5 @@ async function mount(app: FastifyInstance, parts: SiteParts): Promise<void> {
   const { maxMessageBytes } = limits;
   mountRest(app, { dispatcher, clock, maxMessageBytes, peerOf: ({ raw }) => peerOf(raw, callers.of(raw)) });
   await routes?.(app);
-  mountNotFound(app, parts);
+  await mountOthers(app, parts);
 }
