@@ -31,6 +31,8 @@ BACKENDS=(
   "kubernetes kube-apiserver"
   "multi zookeeper-server"
   "jaeger jaeger"
+  "connect protoc"
+  "browser chromium"
 )
 
 nats() { debian nats-server; }
@@ -87,6 +89,10 @@ exec java -Xmx256m -cp '/usr/share/java/zookeeper.jar:/usr/share/java/*' org.apa
 END
   chmod +x "$BIN/zookeeper-server"
 }
+
+# Its peer is an npm package; protoc makes the descriptors that it wants.
+connect() { debian protobuf-compiler; }
+browser() { connect && debian chromium; }
 
 # Two others at once.
 multi() { zookeeper && etcd; }

@@ -30,7 +30,12 @@ const SERVERS = {
   jaeger: 'jaeger',
 };
 /** And what takes all of them. */
-const COMMANDS = { ...SERVERS, samples: Object.values(SERVERS).flat() };
+const COMMANDS = {
+  ...SERVERS,
+  samples: Object.values(SERVERS).flat(),
+  connect: 'protoc',
+  browser: ['chromium', 'protoc'],
+};
 
 const args = process.argv.slice(2);
 const flags = args.filter((arg) => arg.startsWith('-'));

@@ -129,8 +129,12 @@ function staticIn(env: Environment): { domain?: string; port?: number } {
 const CLIENTS: Record<string, Loader<Client>> = {
   rpc: async () => (await import('../client/rpc.js')).rpc(),
   grpc: async () => (await import('../client/grpc.js')).grpc(),
+  http: async () => (await import('../client/http.js')).http(),
 };
-const SERVERS: Record<string, Loader<Server>> = { rpc: async () => (await import('../server/rpc.js')).rpc() };
+const SERVERS: Record<string, Loader<Server>> = {
+  rpc: async () => (await import('../server/rpc.js')).rpc(),
+  http: async () => (await import('../server/http.js')).http(),
+};
 
 /** Puts what all services of an app share into its container, and tells how the rest is made. */
 export async function stack(
