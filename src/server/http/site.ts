@@ -12,7 +12,7 @@ import { mountRest } from './rest.js';
 import { mountCalls, mountOthers, type RoutesParts } from './routes.js';
 import { newWeb } from './web.js';
 
-export interface SiteParts extends RoutesParts {
+export interface SiteParts extends Omit<RoutesParts, 'hooked'> {
   readonly routes?: (app: FastifyInstance) => void | Promise<void>;
   readonly cors?: CorsOptions;
   readonly callers: Callers;
@@ -64,9 +64,10 @@ async function mount(app: FastifyInstance, parts: SiteParts): Promise<void> {
       else calls.refuse(calls.exchange(request.raw, reply.hijack().raw, {}), unwelcome);
     });
   if (cors !== undefined) await allowOrigins(app, cors);
-  mountCalls(app, parts);
+  const all = { ...parts, hooked: cors !== undefined || routes !== undefined };
+  mountCalls(app, all);
   const { maxMessageBytes } = limits;
   mountRest(app, { dispatcher, clock, maxMessageBytes, peerOf: ({ raw }) => peerOf(raw, callers.of(raw)) });
   await routes?.(app);
-  await mountOthers(app, parts);
+  await mountOthers(app, all);
 }
