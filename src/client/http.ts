@@ -27,7 +27,7 @@ export interface HttpClientOptions extends ClientOptions, MessageLimits {
   readonly get?: boolean;
   /** From how many bytes on requests are packed with gzip. Replies that come packed are read in any case. @defaultValue none is */
   readonly compressBytes?: number;
-  /** How the certificates of `https` are checked, and ours. @defaultValue the authorities that Node knows */
+  /** Speaks TLS with all whose address does not begin with `http://`; without it, with those whose address begins with `https://`, and nodes that say so. */
   readonly tls?: Omit<TlsOptions, 'clientAuth'>;
 }
 
@@ -41,7 +41,7 @@ interface Versions {
 export class HttpClient extends CallingClient {
   readonly name = 'http';
   readonly #certificates: Certificates;
-  readonly #targets = new Targets();
+  readonly #targets: Targets;
   readonly #writing: Writing;
   readonly #connect: () => Versions;
   readonly #only2: boolean;
@@ -54,6 +54,7 @@ export class HttpClient extends CallingClient {
     const limits = { ...MESSAGE_LIMITS, ...defined(options) };
     const { version = '1.1', get = false, compressBytes = Infinity } = options;
     this.#only2 = version === '2';
+    this.#targets = new Targets(tls !== undefined);
     this.#certificates = new Certificates('the http client', tls ?? {}, parts);
     this.#writing = { codecs, get, compressBytes, maxMessageBytes: limits.maxMessageBytes };
     const { dialTimeoutMs, keepaliveMs } = this.options;

@@ -19,10 +19,16 @@ const MOST_KNOWN = 1_000;
 /** Reads addresses, each once. */
 export class Targets {
   readonly #known = new Map<string, Target>();
+  readonly #secure: boolean;
+
+  /** @param secure whether TLS is spoken with all that do not say `http://` */
+  constructor(secure: boolean) {
+    this.#secure = secure;
+  }
 
   /** @throws `unavailable`, unexecuted, for an address that is none, as registries and callers may say anything */
   of({ address, metadata }: Node): Target {
-    const secure = metadata['secure'] === 'true';
+    const secure = metadata['secure'] === 'true' || (this.#secure && !address.startsWith('http:'));
     const key = secure ? `secure ${address}` : address;
     const known = this.#known.get(key);
     if (known !== undefined) return known;

@@ -140,12 +140,12 @@ export function readEnd(
   body: Uint8Array,
 ): { error: OctavoError | undefined; trailer: Metadata } {
   const json = parsed(body);
-  if (typeof json !== 'object' || json === null)
+  if (typeof json !== 'object' || json === null || Array.isArray(json))
     throw new OctavoError('internal', `${shown} ended a stream with something that is no JSON object`);
   const { error, metadata } = json as Readonly<Record<string, unknown>>;
   return {
     error:
-      error === undefined
+      error === undefined || error === null
         ? undefined
         : (readConnectError(error, 'unknown') ?? new OctavoError('unknown', '')),
     trailer: trailerOf(metadata),
