@@ -135,7 +135,7 @@ export class Calls {
     const requests = new FramedRequests({ exchange, base64, packed, maxMessageBytes, read, pulse });
     const sink = new FramedSink({ exchange, form, framing, method, context, limits, accepts, pulse });
     const many = method.kind === 'client' || method.kind === 'bidi';
-    const request = many ? { read: () => requests } : onlyOne(requests, method);
+    const request = many ? { read: () => requests } : onlyOne(requests, method, read);
     dispatcher.dispatch(route, context, request, sink);
   }
 
@@ -205,7 +205,11 @@ function carries(form: Form | undefined, { kind }: Method): boolean {
   return form !== undefined && (form.protocol !== 'connect-stream' || kind !== 'unary');
 }
 
-async function onlyOne(requests: FramedRequests, { endpoint }: Method): Promise<Requested> {
-  const request = await requests.only(endpoint);
-  return { read: () => request };
+async function onlyOne(
+  requests: FramedRequests,
+  { endpoint }: Method,
+  read: (body: Uint8Array) => unknown,
+): Promise<Requested> {
+  const body = await requests.only(endpoint);
+  return { read: () => read(body) };
 }
