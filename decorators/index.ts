@@ -1,3 +1,4 @@
+export { Allow, Public } from './allow.js';
 export * from './client.js';
 export * from './field.js';
 export { Handler } from './handler.js';

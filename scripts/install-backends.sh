@@ -30,6 +30,7 @@ BACKENDS=(
   "zookeeper zookeeper-server"
   "kubernetes kube-apiserver"
   "multi zookeeper-server"
+  "jaeger jaeger"
   "connect protoc"
   "browser chromium"
 )
@@ -147,6 +148,13 @@ go 1.22
 require github.com/nsqio/nsq v1.3.0
 replace github.com/judwhite/go-svc => github.com/mreiferson/go-svc v1.2.2-0.20210815184239-7a96e00010f6" \
     github.com/nsqio/nsq/apps/nsqd github.com/nsqio/nsq/apps/nsqlookupd
+}
+
+# All of it in one process, with the spans in its memory.
+jaeger() {
+  go_build "module jb
+go 1.24
+require github.com/jaegertracing/jaeger v1.62.0" github.com/jaegertracing/jaeger/cmd/all-in-one && mv "$BIN/all-in-one" "$BIN/jaeger"
 }
 
 # --- how things are had

@@ -27,6 +27,7 @@ const SERVERS = {
   zookeeper: 'zookeeper-server',
   kubernetes: ['kube-apiserver', 'etcd'],
   multi: ['zookeeper-server', 'etcd'],
+  jaeger: 'jaeger',
 };
 /** And what takes all of them. */
 const COMMANDS = {

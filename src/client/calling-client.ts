@@ -215,6 +215,7 @@ export abstract class CallingClient extends Client {
 
   #attempt(call: ClientCall, node: Node, outcome: Outcome): void {
     call.peer = { address: node.address, octavo: node.metadata['octavo'] !== undefined };
+    call.attempt = (call.attempt ?? 0) + 1;
     const { callWrappers = NONE } = this.options;
     if (callWrappers.length === 0) return this.send(call, node, outcome);
     // As above: every call is of this class.

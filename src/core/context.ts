@@ -47,6 +47,8 @@ type Listener = (reason: OctavoError) => void;
 export interface Follower {
   /** Called once, when the call is cancelled. */
   cancelled(reason: OctavoError): void;
+  /** Called once, when the call is over without that, with how it failed where that is known. */
+  ended?(error: OctavoError | undefined): void;
 }
 
 const storage = new AsyncLocalStorage<Context>();
@@ -82,6 +84,7 @@ export class Context implements Cancellation {
   #followers: Follower[] | undefined;
   #controller: AbortController | undefined;
   #ended = false;
+  #failure: OctavoError | undefined;
 
   constructor(init: ContextInit) {
     this.service = init.service;
@@ -119,7 +122,8 @@ export class Context implements Cancellation {
 
   /** A logger that adds service and endpoint to each record. */
   get log(): Logger {
-    return (this.#log ??= this.#logger.child({ service: this.service, endpoint: this.endpoint }));
+    const { service, endpoint } = this;
+    return (this.#log ??= this.#logger.child({ ...(service !== '' && { service }), endpoint }));
   }
 
   /** What goes back beside the reply. The header leaves with the first message of the reply, the trailer with the last. */
@@ -177,9 +181,10 @@ export class Context implements Cancellation {
     return () => this.leave(follower);
   }
 
-  /** Tells a follower once when the call is cancelled; at once when it was already. */
+  /** Tells a follower once when the call is cancelled or over; at once when it was already. */
   follow(follower: Follower): void {
     if (this.#reason !== undefined) follower.cancelled(this.#reason);
+    else if (this.#ended) follower.ended?.(this.#failure);
     else if (this.#follower === undefined && this.#followers === undefined) this.#follower = follower;
     else (this.#followers ??= []).push(follower);
   }
@@ -224,12 +229,18 @@ export class Context implements Cancellation {
   }
 
   /** Says that the reply is out: a cancellation after it means nothing. */
-  end(): void {
+  end(error?: OctavoError): void {
+    if (this.#ended) return;
     this.#ended = true;
+    this.#failure = error;
     // Those that are being told of a cancellation are told, even where the first of them ends the call.
     if (this.#reason !== undefined) return;
+    const first = this.#follower;
+    const others = this.#followers;
     this.#follower = undefined;
     this.#followers = undefined;
+    first?.ended?.(error);
+    if (others !== undefined) for (const each of others) each.ended?.(error);
   }
 
   /** Throws the reason when the call is cancelled. */

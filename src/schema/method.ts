@@ -1,3 +1,4 @@
+import type { Access } from './access.js';
 import type { MessageType } from './message-type.js';
 
 /** Which side of a call is a stream: neither, the reply, the request, or both. */
@@ -43,4 +44,6 @@ export interface Method {
   readonly options: MethodOptions;
   /** What `@Http` says. */
   readonly routes?: readonly HttpRoute[];
+  /** Who may call it, as `@Allow` and `@Public` say; a wrapper such as `jwt` holds calls to it. */
+  readonly access?: Access | undefined;
 }

@@ -1,4 +1,5 @@
 import { OctavoError } from '../core/error.js';
+import { accessOf, checkAccess, type AccessFacts } from './access.js';
 import type { MessageType } from './message-type.js';
 import type { HttpRoute, Method, MethodOptions } from './method.js';
 
@@ -56,6 +57,7 @@ interface Facts {
   readonly routes: HttpFacts[];
   readonly subscriptions: SubscribeFacts[];
   readonly wraps: WrapFacts[];
+  readonly accesses: AccessFacts[];
 }
 
 const declared = new WeakMap<ServiceClass, Facts>();
@@ -64,7 +66,7 @@ const declared = new WeakMap<ServiceClass, Facts>();
 export function factsOf(type: ServiceClass): Facts {
   let facts = declared.get(type);
   if (facts === undefined)
-    declared.set(type, (facts = { handlers: [], routes: [], subscriptions: [], wraps: [] }));
+    declared.set(type, (facts = { handlers: [], routes: [], subscriptions: [], wraps: [], accesses: [] }));
   return facts;
 }
 
@@ -81,6 +83,8 @@ export interface ServiceDeclaration {
   readonly methods: readonly Method[];
   readonly subscriptions: readonly SubscribeFacts[];
   readonly wraps: readonly WrapFacts[];
+  /** From the contract and the base class down. */
+  readonly accesses: readonly AccessFacts[];
 }
 
 const resolved = new WeakMap<ServiceClass, ServiceDeclaration>();
@@ -101,6 +105,13 @@ export function isService(type: ServiceClass): boolean {
   return lineage(type).some((each) => declared.get(each)?.service !== undefined);
 }
 
+/** The wrappers of a class that is no service, such as a client: those of what it extends are outside of its own. */
+export function wrapsOf(type: ServiceClass): readonly WrapFacts[] {
+  return lineage(type)
+    .reverse()
+    .flatMap((each) => declared.get(each)?.wraps ?? []);
+}
+
 const NAME = /^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$/;
 const PROTO_NAME = /^[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*$/;
 const ENDPOINT = /^[A-Za-z_]\w*$/;
@@ -117,6 +128,12 @@ function resolve(type: ServiceClass): ServiceDeclaration {
   const endpoint = service.endpoint ?? basis?.endpoint ?? type.name;
   const name = service.name ?? basis?.name ?? endpoint.toLowerCase();
   const pack = service.package ?? basis?.package ?? name.replaceAll(/[^\w.]/g, '_');
+  const own = facts.flatMap((each) => each.accesses);
+  const accesses = [...(basis?.accesses ?? []), ...own];
+  const found = methods(type, { endpoint, package: pack }, facts, basis).map((method) => {
+    const access = accessOf(accesses, method.property);
+    return access === undefined ? method : { ...method, access };
+  });
   const declaration = {
     type,
     name,
@@ -124,13 +141,16 @@ function resolve(type: ServiceClass): ServiceDeclaration {
     package: pack,
     endpoint,
     metadata: { ...basis?.metadata, ...service.metadata },
-    methods: timed(methods(type, { endpoint, package: pack }, facts, basis), service.timeoutMs),
+    methods: timed(found, service.timeoutMs),
     subscriptions: last(
       facts.flatMap((each) => each.subscriptions),
       ({ property, topic }) => `${property} ${topic}`,
     ),
     wraps: facts.flatMap((each) => each.wraps),
+    accesses,
   };
+  const { methods: all, subscriptions } = declaration;
+  checkAccess(type.name, own, new Set([...all, ...subscriptions].map(({ property }) => property)));
   check(declaration);
   return declaration;
 }

@@ -7,6 +7,7 @@ import { Container } from './container.js';
 import { Environment } from './env.js';
 import { Exposition } from './exposition.js';
 import type { Host } from './host.js';
+import { Joined } from './joined.js';
 import type { AppOptions } from './service.js';
 import { stack } from './stack.js';
 import { checkNames, checkServers } from './twice.js';
@@ -18,7 +19,6 @@ export class App implements Host {
   readonly #overrides: ReadonlyMap<Token<unknown>, unknown>;
   readonly #onStopped: (() => void)[] = [];
   #container: Container | undefined;
-  #exposition: Exposition | undefined;
   /** The last start or stop that was asked for, over or not. */
   #turn: Promise<void> = Promise.resolve();
 
@@ -93,7 +93,7 @@ export class App implements Host {
     for (const service of this.services)
       service.assemble(container, client, this.#servers(service, server), environment);
     checkServers(this.services);
-    this.#expose(container);
+    this.#join(container);
     this.#checkOverrides(container);
     return { container, logger };
   }
@@ -112,7 +112,6 @@ export class App implements Host {
       const { logger } = this;
       for (const service of this.services.toReversed()) await service.close(logger);
       await container.stop(logger);
-      this.#exposition?.end();
       this.#container = undefined;
     }
     for (const listener of this.#onStopped.splice(0)) listener();
@@ -128,11 +127,12 @@ export class App implements Host {
     return typeof server === 'function' ? [server] : server;
   }
 
-  /** Has every server show what the wrappers of all count. */
-  #expose({ resolve }: Container): void {
+  /** Has what wrappers need started and stopped with the rest, and every server show what the wrappers of all count. */
+  #join(container: Container): void {
     const wrappers = this.services.flatMap((service) => service.wrappers);
-    const exposition = new Exposition(wrappers, resolve);
-    this.#exposition = exposition;
+    container.provide(Joined, (resolve) => new Joined(wrappers, resolve));
+    container.resolve(Joined);
+    const exposition = new Exposition(wrappers);
     if (exposition.empty) return;
     for (const { servers } of this.services) for (const server of servers) server.expose?.(exposition.page);
   }

@@ -1,6 +1,5 @@
 import { OctavoError } from '../core/error.js';
 import type { Page } from '../core/probes.js';
-import type { Resolve } from '../core/provider.js';
 import type { Exposes, Wrapper } from '../wrapper/wrapper.js';
 
 const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
@@ -11,15 +10,11 @@ const REST = 9;
 /** What the wrappers of an app have counted, on one page. */
 export class Exposition {
   readonly #exposed: readonly Exposes[];
-  readonly #forget: readonly (() => void)[];
   #page: Promise<Page> | undefined;
   #until = 0;
 
-  /**
-   * @param resolve finds the parts of the app, which are shown until the {@link end}
-   * @throws `failed_precondition` for two whose metrics would have the same names
-   */
-  constructor(wrappers: Iterable<Wrapper>, resolve: Resolve) {
+  /** @throws `failed_precondition` for two whose metrics would have the same names */
+  constructor(wrappers: Iterable<Wrapper>) {
     const exposed = new Set([...wrappers].flatMap(({ exposes }) => exposes ?? []));
     this.#exposed = [...exposed];
     for (const { prefix } of exposed)
@@ -28,7 +23,6 @@ export class Exposition {
           'failed_precondition',
           `two metrics wrappers have the prefix "${prefix}": make one and attach it everywhere, or give one another prefix`,
         );
-    this.#forget = this.#exposed.map((each) => each.watch(resolve));
   }
 
   /** Whether there is nothing to show. */
@@ -41,11 +35,6 @@ export class Exposition {
     if (this.#page === undefined || performance.now() >= this.#until) this.#page = this.#make();
     return this.#page;
   };
-
-  /** Lets go of the parts. */
-  end(): void {
-    for (const forget of this.#forget) forget();
-  }
 
   async #make(): Promise<Page> {
     const begun = performance.now();

@@ -3,6 +3,7 @@ import type { OctavoError } from '../core/error.js';
 import type { Lifecycle, MaybePromise } from '../core/lifecycle.js';
 import type { Message } from '../core/message.js';
 import type { PoolOptions } from '../core/pool.js';
+import type { PoolStats } from '../core/pool-stats.js';
 import type { Probes } from '../core/probes.js';
 import type { PeerCertificate } from '../core/tls.js';
 
@@ -49,6 +50,12 @@ export interface DialOptions {
 export interface ListenOptions {
   /** Shown as `/health`, `/ready` and `/metrics` where the transport can show anything. */
   readonly probes?: Probes;
+}
+
+/** How many connections there are now, for transports that keep any. */
+export interface TransportStats extends PoolStats {
+  /** Those that others have dialled. */
+  readonly accepted: number;
 }
 
 /** Takes one message of a socket, or what there is instead; once, and without throwing. */
@@ -143,6 +150,9 @@ export abstract class Transport implements Lifecycle {
     accept: (socket: Socket) => void,
     options?: ListenOptions,
   ): Promise<Listener>;
+
+  /** What connections it has, where it keeps any: metrics show it. */
+  stats?(): TransportStats;
 
   abstract start(): MaybePromise<void>;
 

@@ -113,7 +113,7 @@ export async function metrics(options: MetricsOptions = {}): Promise<Metrics> {
   return Object.assign(wrapper, {
     contentType: registry.contentType,
     text,
-    exposes: { prefix, text, watch: () => () => {} },
+    exposes: { prefix, text },
   });
 }
 

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { FastifyInstance } from 'fastify';
 import { rpc as rpcClient } from '../../src/client/rpc.js';
-import type { Resolve } from '../../src/core/provider.js';
 import { rpc as rpcServer } from '../../src/server/rpc.js';
 import { Exposition } from '../../src/service/exposition.js';
 import type { AppOptions } from '../../src/service/service.js';
@@ -15,7 +14,8 @@ import { Probe } from '../conformance/probe.js';
 class Counting implements Exposes {
   readonly prefix: string;
   made = 0;
-  watched = 0;
+  /** How many apps run with it. */
+  joined = 0;
   /** Of the machine's time, in milliseconds, that a page costs. */
   costs = 0;
   failing = false;
@@ -31,13 +31,16 @@ class Counting implements Exposes {
     return `# TYPE ${this.prefix}made counter\n${this.prefix}made ${++this.made}\n`;
   }
 
-  watch(): () => void {
-    this.watched++;
-    return () => this.watched--;
-  }
+  readonly #joins = () => ({
+    start: () => void this.joined++,
+    stop: () => void this.joined--,
+  });
 
   get wrapper(): Wrapper {
-    return Object.assign<Wrapper, { exposes: Exposes }>((call, next) => next(call), { exposes: this });
+    return Object.assign<Wrapper, Partial<Wrapper>>((call, next) => next(call), {
+      exposes: this,
+      joins: this.#joins,
+    });
   }
 }
 
@@ -54,10 +57,6 @@ async function scrape(app: TestApp): Promise<{ status: number; type: string | nu
   };
 }
 
-const nowhere: Resolve = () => {
-  throw new Error('nothing is needed');
-};
-
 describe('what wrappers count', () => {
   const places: readonly (readonly [string, (wrapper: Wrapper) => AppOptions])[] = [
     ['a server', (wrapper) => ({ server: rpcServer({ wrappers: [wrapper] }) })],
@@ -73,19 +72,19 @@ describe('what wrappers count', () => {
       assert.equal(status, 200);
       assert.equal(type, 'text/plain; version=0.0.4; charset=utf-8');
       assert.match(text, /^x_made 1$/m);
-      assert.equal(counting.watched, 1);
+      assert.equal(counting.joined, 1);
       await app.stop();
-      assert.equal(counting.watched, 0);
+      assert.equal(counting.joined, 0);
     });
 
-  it('is watched once, in however many places one wrapper stands', async () => {
+  it('is one, and joins once, in however many places one wrapper stands', async () => {
     const counting = new Counting();
     const wrappers = [counting.wrapper];
     await using app = await started({
       server: rpcServer({ wrappers, subscriberWrappers: wrappers }),
       client: rpcClient({ wrappers }),
     });
-    assert.equal(counting.watched, 1);
+    assert.equal(counting.joined, 1);
     assert.equal((await scrape(app)).text.match(/^x_made/gm)?.length, 1);
   });
 
@@ -148,7 +147,7 @@ describe('what wrappers count', () => {
 describe('an exposition', () => {
   it('makes one page for all who ask at once', async () => {
     const counting = new Counting();
-    const exposition = new Exposition([counting.wrapper], nowhere);
+    const exposition = new Exposition([counting.wrapper]);
     await Promise.all(Array.from({ length: 100 }, exposition.page));
     assert.equal(counting.made, 1);
   });
@@ -156,7 +155,7 @@ describe('an exposition', () => {
   it('takes a tenth of the time at most, whoever asks all the time', async () => {
     const counting = new Counting();
     counting.costs = 5;
-    const exposition = new Exposition([counting.wrapper], nowhere);
+    const exposition = new Exposition([counting.wrapper]);
     const begun = performance.now();
     while (counting.made < 5) await exposition.page();
     assert.ok(performance.now() - begun >= 4 * 10 * counting.costs);

@@ -22,8 +22,10 @@ import { ratelimit } from '../../src/wrapper/ratelimit.js';
 import { retry } from '../../src/wrapper/retry.js';
 import { shed } from '../../src/wrapper/shed.js';
 import { timeout } from '../../src/wrapper/timeout.js';
+import { trace, type Trace } from '../../src/wrapper/trace.js';
 import type { Call, Place, Wrapper } from '../../src/wrapper/wrapper.js';
 import { Ask, Probe, ProbeClient, Signal } from '../conformance/probe.js';
+import { Spans } from '../support/tracing.js';
 
 // Puts each wrapper everywhere, shows what it does there, and holds the table in docs/wrappers.md to it.
 // With WRITE_DOCS=1 the table is written instead: `WRITE_DOCS=1 npm test -- wrapper/matrix && npx prettier --write docs/wrappers.md`.
@@ -92,6 +94,7 @@ async function twice({ tap, go }: Rig): Promise<{ code: string; through: boolean
 }
 
 let measured: Metrics | undefined;
+let traced: Trace | undefined;
 
 const WRAPPERS: Readonly<Record<string, readonly [make: () => Wrapper | Promise<Wrapper>, trial: Trial]>> = {
   timeout: [
@@ -147,6 +150,15 @@ const WRAPPERS: Readonly<Record<string, readonly [make: () => Wrapper | Promise<
       const before = await counted();
       await go();
       return (await counted()) > before;
+    },
+  ],
+  trace: [
+    async () => (traced = await trace({ provider: new Spans().provider })),
+    async ({ go }) => {
+      const spans = (): number => traced?.spans().length ?? 0;
+      const before = spans();
+      await go();
+      return spans() > before;
     },
   ],
 };

@@ -40,6 +40,7 @@ export class ClientCall implements Call, Expiring, Follower {
   readonly options: CallOptions;
   readonly idempotent: boolean;
   peer: Peer | undefined = undefined;
+  attempt: number | undefined = undefined;
   tries: Tries | undefined = undefined;
   /** The attempts that failed, where any did. */
   history: History | undefined = undefined;
@@ -82,12 +83,12 @@ export class ClientCall implements Call, Expiring, Follower {
     this.context.cancel(inherited(reason));
   }
 
-  /** Lets go of what it holds. Twice is once. */
-  end(): void {
+  /** Lets go of what it holds, and says how a stream failed that nobody may read. Twice is once. */
+  end(error?: OctavoError): void {
     this.#expiry?.leave();
     this.#outer?.leave(this);
     if (this.#abort !== undefined) this.#signal?.removeEventListener('abort', this.#abort);
-    this.context.end();
+    this.context.end(error);
     this.#place?.leave();
   }
 
@@ -116,10 +117,6 @@ export class ClientCall implements Call, Expiring, Follower {
   waitsFor(what: string, where = ''): void {
     this.#waitsFor = what;
     this.#waitsAt = where;
-  }
-
-  get attempt(): number | undefined {
-    return this.peer === undefined ? undefined : (this.history?.size ?? 0) + 1;
   }
 
   get metadata(): Metadata {

@@ -13,7 +13,7 @@ import { mountRest } from './rest.js';
 import { mountCalls, mountOthers, type RoutesParts } from './routes.js';
 import { newWeb } from './web.js';
 
-export interface SiteParts extends RoutesParts {
+export interface SiteParts extends Omit<RoutesParts, 'hooked'> {
   readonly version: string;
   readonly openapi?: boolean;
   readonly routes?: (app: FastifyInstance) => void | Promise<void>;
@@ -67,12 +67,13 @@ async function mount(app: FastifyInstance, parts: SiteParts): Promise<void> {
       else calls.refuse(calls.exchange(request.raw, reply.hijack().raw, {}), unwelcome);
     });
   if (cors !== undefined) await allowOrigins(app, cors);
-  mountCalls(app, parts);
+  const all = { ...parts, hooked: cors !== undefined || routes !== undefined };
+  mountCalls(app, all);
   const { service: name, version, openapi = true } = parts;
   const { maxMessageBytes } = limits;
   const document = openapi ? { name, version } : undefined;
   const callerOf = ({ raw }: FastifyRequest): Peer => peerOf(raw, callers.of(raw));
   mountRest(app, { document, dispatcher, clock, maxMessageBytes, peerOf: callerOf });
   await routes?.(app);
-  await mountOthers(app, parts);
+  await mountOthers(app, all);
 }
