@@ -144,7 +144,7 @@ export class AppService extends Service {
     container.resolve(Client);
     const handlers = classes.map((type) => {
       const instance = container.resolve(type);
-      return handlersOf(declarationOf(type), instance, container.resolve);
+      return handlersOf(declarationOf(type), instance, container.resolve, this.#app.innermost);
     });
     for (const server of servers) container.provide(Server, server);
     // After the user's classes, so that it starts after them and stops before.
