@@ -17,12 +17,17 @@ const SERVERS = {
   nsq: 'nsqd',
   redis: 'redis-server',
   grpc: 'go',
+  'grpc-interop': ['grpc-interop-client', 'grpc-interop-server'],
+  'grpc-python': 'grpc-python',
+  'grpc-micro': 'go',
+  grpcurl: 'grpcurl',
   etcd: 'etcd',
   'etcd-v2': 'etcd',
   consul: 'consul',
   zookeeper: 'zookeeper-server',
   kubernetes: ['kube-apiserver', 'etcd'],
   multi: ['zookeeper-server', 'etcd'],
+  jaeger: 'jaeger',
 };
 /** And what takes all of them. */
 const COMMANDS = { ...SERVERS, samples: Object.values(SERVERS).flat() };

@@ -6,6 +6,7 @@ import { Crowd } from '../core/crowd.js';
 import { Deadlines } from '../core/deadlines.js';
 import { OctavoError } from '../core/error.js';
 import type { Logger } from '../core/logger.js';
+import { Metadata } from '../core/metadata.js';
 import type { Node } from '../registry/registry.js';
 import type { Selector } from '../selector/selector.js';
 import type { StreamKind } from '../schema/method.js';
@@ -24,12 +25,13 @@ import {
 } from './client.js';
 import { Attempts } from './calling/attempts.js';
 import { CalledStream } from './calling/called-stream.js';
-import { Caller } from './calling/caller.js';
+import { Caller, outgoingMetadata } from './calling/caller.js';
 import { ClientCall } from './calling/client-call.js';
 import { eventMessage } from './calling/event.js';
 import { Nodes } from './calling/nodes.js';
 import { promised, Settling, tell, type Outcome } from './calling/outcome.js';
 import { Outbox } from './calling/outbox.js';
+import { PublishCall } from './calling/publish-call.js';
 
 /** What every calling client stands on. */
 export interface CallingClientParts {
@@ -63,6 +65,8 @@ export abstract class CallingClient extends Client {
   readonly #innermost: Next = (call) =>
     promised((outcome) => this.#attempts.start(call as ClientCall, outcome));
   readonly #wrapped: Next;
+  /** What becomes of an event inside its wrappers; nothing where there are none. */
+  readonly #publishing: Next | undefined;
   readonly #deadlines: Deadlines;
   readonly #active = new Crowd<ClientCall>();
   readonly #caller: Caller;
@@ -86,6 +90,11 @@ export abstract class CallingClient extends Client {
     attach(options.wrappers ?? NONE, { around: 'call', name: 'a client' });
     attach(options.callWrappers ?? NONE, { around: 'attempt', name: 'a client' });
     this.#wrapped = compose(options.wrappers ?? [], this.#innermost);
+    const { publishWrappers = NONE } = options;
+    attach(publishWrappers, { around: 'publish', name: 'a client' });
+    // Every event that comes this way was made by this class.
+    const publish: Next = (call) => this.#publish(call as PublishCall);
+    this.#publishing = publishWrappers.length === 0 ? undefined : compose(publishWrappers, publish);
   }
 
   /** Whether it can speak to a node. Nodes that do not say what they speak are old, and speak mucp. */
@@ -141,10 +150,29 @@ export abstract class CallingClient extends Client {
 
   async publish(request: PublishRequest, options: PublishCallOptions = {}): Promise<void> {
     const { codecs, broker } = this.#parts;
-    const { contentType = this.options.contentType } = request;
-    const { forward } = this.options;
-    const message = eventMessage({ ...request, contentType }, options, { codecs, forward });
-    await broker.publish(request.topic, message, options);
+    const { topic, contentType = this.options.contentType } = request;
+    const event = { ...request, contentType };
+    const outer = Context.current();
+    if (this.#publishing === undefined) {
+      const metadata = outgoingMetadata(options.metadata, outer, this.options.forward);
+      return broker.publish(topic, eventMessage(event, metadata, codecs), options);
+    }
+    const context = this.#caller.event(topic, options.metadata, outer);
+    const call = new PublishCall({ event, context, options, broker: broker.name });
+    try {
+      await this.#publishing(call);
+    } finally {
+      call.end();
+    }
+  }
+
+  /** Gives an event to the broker, as its wrappers left it. */
+  async #publish({ context, metadata, event, options }: PublishCall): Promise<Reply> {
+    const { codecs, broker } = this.#parts;
+    context.throwIfCancelled();
+    const message = eventMessage(event, new Metadata(metadata), codecs);
+    await broker.publish(event.topic, message, { ...options, signal: context.signal });
+    return { body: undefined };
   }
 
   #begin({ kind, request, body, options, timeoutMs }: Beginning): ClientCall {
@@ -187,6 +215,7 @@ export abstract class CallingClient extends Client {
 
   #attempt(call: ClientCall, node: Node, outcome: Outcome): void {
     call.peer = { address: node.address, octavo: node.metadata['octavo'] !== undefined };
+    call.attempt = (call.attempt ?? 0) + 1;
     const { callWrappers = NONE } = this.options;
     if (callWrappers.length === 0) return this.send(call, node, outcome);
     // As above: every call is of this class.

@@ -3,6 +3,7 @@ import type { Clock } from './clock.js';
 import { OctavoError } from './error.js';
 import type { Logger } from './logger.js';
 import { Metadata } from './metadata.js';
+import { principalOf, type Principal } from './principal.js';
 import type { PeerCertificate } from './tls.js';
 
 /** Who is at the other end of a call. */
@@ -15,11 +16,7 @@ export interface Peer {
   readonly certificate?: PeerCertificate;
 }
 
-/** Who calls, as whatever checked the credentials says: a wrapper sets it. */
-export interface Principal {
-  readonly subject: string;
-  readonly [claim: string]: unknown;
-}
+export type { CertificatePrincipal, Principal } from './principal.js';
 
 export interface ContextInit {
   readonly service: string;
@@ -71,6 +68,7 @@ export class Context implements Cancellation {
   readonly begunAt: number;
   /** Counts the deliveries of an event, or the tries of a call, from 1. */
   readonly attempt: number;
+  /** Who calls: from the start whom the certificate of {@link peer} names, and then what a wrapper says. */
   principal: Principal | undefined;
   /** Whether its handler was begun: what a wrapper refused before that was not executed. Known where there are wrappers. */
   handled = false;
@@ -94,6 +92,7 @@ export class Context implements Cancellation {
     this.clock = init.clock;
     this.#metadata = init.metadata;
     this.peer = init.peer;
+    if (init.peer.certificate !== undefined) this.principal = principalOf(init.peer.certificate);
     this.#deadline = init.deadline;
     this.begunAt = init.now ?? init.clock.now();
     this.attempt = init.attempt ?? 1;
@@ -123,7 +122,8 @@ export class Context implements Cancellation {
 
   /** A logger that adds service and endpoint to each record. */
   get log(): Logger {
-    return (this.#log ??= this.#logger.child({ service: this.service, endpoint: this.endpoint }));
+    const { service, endpoint } = this;
+    return (this.#log ??= this.#logger.child({ ...(service !== '' && { service }), endpoint }));
   }
 
   /** What goes back beside the reply. The header leaves with the first message of the reply, the trailer with the last. */

@@ -6,10 +6,13 @@ import type { Clock } from '../core/clock.js';
 import { OctavoError } from '../core/error.js';
 import type { Identity } from '../core/identity.js';
 import type { Logger } from '../core/logger.js';
+import type { Page } from '../core/probes.js';
 import type { Node, Registry, ServiceRecord } from '../registry/registry.js';
 import type { Listener, Probes } from '../transport/transport.js';
+import type { SpanRecord, Wrapper } from '../wrapper/wrapper.js';
 import { AdminListener } from './admin.js';
 import { debugEndpoints } from './debug.js';
+import { traceEndpoint } from './debug-trace.js';
 import { Dispatcher } from './dispatcher.js';
 import { endpointRecords } from './record.js';
 import { Registration } from './registration.js';
@@ -64,11 +67,14 @@ export abstract class DispatchingServer extends Server {
   readonly #parts: DispatchingServerParts;
   readonly #registration: Registration;
   readonly #id: string;
+  /** What remembers spans, for `Debug.Trace`. */
+  readonly #traces = new Set<() => readonly SpanRecord[]>();
   #entrance: Entrance | undefined;
   #admin: AdminListener | undefined;
   #node: Node | undefined;
   #state: 'stopped' | 'starting' | 'ready' | 'lingering' | 'draining' = 'stopped';
   #stopping: Promise<void> | undefined;
+  #counted: (() => Promise<Page>) | undefined;
 
   /** @throws `failed_precondition` for an interval over half the TTL: one lost renewal would take the node away */
   constructor(options: ServerOptions, parts: DispatchingServerParts) {
@@ -86,6 +92,7 @@ export abstract class DispatchingServer extends Server {
     const { debug = this.#debugEndpoints() } = this.options;
     for (const endpoint of debug === false ? [] : debug) this.dispatcher.add(endpoint);
     this.subscriptions = new Subscriptions(parts, subscriberWrappers);
+    this.#showSpans([...wrappers, ...subscriberWrappers]);
     this.#registration = new Registration(parts, registerTtlMs, registerIntervalMs);
   }
 
@@ -119,7 +126,14 @@ export abstract class DispatchingServer extends Server {
         'failed_precondition',
         `the ${this.name} server of ${this.service} runs: add endpoints before its start`,
       );
-    for (const endpoint of endpoints) this.dispatcher.add(endpoint);
+    for (const endpoint of endpoints) {
+      this.dispatcher.add(endpoint);
+      this.#showSpans(endpoint.wrappers);
+    }
+  }
+
+  override expose(counted: () => Promise<Page>): void {
+    this.#counted = counted;
   }
 
   async subscribe(subscriptions: readonly Subscription[]): Promise<readonly Subscriber[]> {
@@ -163,7 +177,11 @@ export abstract class DispatchingServer extends Server {
 
   async #open(): Promise<void> {
     const { registry, logger } = this.#parts;
-    const probes = { healthy: () => this.#state !== 'stopped', ready: () => this.#state === 'ready' };
+    const probes = {
+      healthy: () => this.#state !== 'stopped',
+      ready: () => this.#state === 'ready',
+      metrics: () => this.#counted?.(),
+    };
     const { admin, address: bind = LOOPBACK } = this.options;
     if (admin !== undefined) this.#admin = await AdminListener.open(admin, probes);
     this.dispatcher.open();
@@ -218,6 +236,15 @@ export abstract class DispatchingServer extends Server {
   #debugEndpoints(): readonly Endpoint[] {
     const { identity } = this.#parts;
     return debugEndpoints({ ...this.#parts, package: identity.package, stats: () => this.stats });
+  }
+
+  /** Adds `Debug.Trace` with the first wrapper that remembers spans, unless others answer `Debug`. */
+  #showSpans(wrappers: readonly Wrapper[]): void {
+    const shown = this.#traces.size > 0;
+    for (const { spans } of wrappers) if (spans !== undefined) this.#traces.add(spans);
+    if (shown || this.#traces.size === 0 || this.options.debug !== undefined) return;
+    const all = (): readonly SpanRecord[] => [...this.#traces].flatMap((spans) => spans());
+    this.dispatcher.add(traceEndpoint(this.#parts.identity.package, all));
   }
 
   #describe(address: string, secure: boolean): Node {

@@ -1,5 +1,6 @@
 import type { Context, EventContext } from '../core/context.js';
 import type { Lifecycle } from '../core/lifecycle.js';
+import type { Page } from '../core/probes.js';
 import type { Subscriber } from '../broker/broker.js';
 import type { Node } from '../registry/registry.js';
 import type { Access } from '../schema/access.js';
@@ -81,9 +82,9 @@ export interface ServerOptions {
   readonly wrappers?: readonly Wrapper[];
   /** Stand around every subscriber, outside the subscriber's own. */
   readonly subscriberWrappers?: readonly Wrapper[];
-  /** What answers `Debug.*`; `false` for nothing. @defaultValue `Debug.Health`, `Debug.Stats` and `Debug.Log` */
+  /** What answers `Debug.*`; `false` for nothing. @defaultValue `Debug.Health`, `Debug.Stats` and `Debug.Log`, and `Debug.Trace` where the trace wrapper stands */
   readonly debug?: false | readonly Endpoint[];
-  /** Opens `/health` and `/ready` at an address of their own, for transports that show none. @defaultValue none */
+  /** Opens `/health`, `/ready` and `/metrics` at an address of their own, for transports that show none. @defaultValue none */
   readonly admin?: AdminOptions;
   /** The limit of a unary call whose caller and endpoint name none, in milliseconds. @defaultValue `5_000` */
   readonly requestTimeoutMs?: number;
@@ -118,6 +119,9 @@ export abstract class Server implements Lifecycle {
 
   /** Adds subscriptions. Before `start` they begin with it; after it, now. */
   abstract subscribe(subscriptions: readonly Subscription[]): Promise<readonly Subscriber[]>;
+
+  /** Is told before the start what to answer `/metrics` with. Left out where nothing can be shown. */
+  expose?(counted: () => Promise<Page>): void;
 
   /** Listens, subscribes and registers, in this order. */
   abstract start(): Promise<void>;

@@ -17,7 +17,7 @@ export function handlersOf(
   declaration: ServiceDeclaration,
   instance: object,
   resolve: Resolve,
-  innermost: readonly Wrapper[],
+  innermost: readonly Wrapper[] = [],
 ): { endpoints: readonly Endpoint[]; subscriptions: readonly Subscription[] } {
   const wrappers = (property: string): readonly Wrapper[] =>
     // Those of the class stand outside those of the method.

@@ -71,7 +71,8 @@ class Watched implements AsyncIterableIterator<unknown>, Follower {
   }
 
   async return(): Promise<IteratorResult<unknown>> {
-    this.#end(undefined);
+    // Whoever runs a handler leaves its stream when the call is cancelled, and may do so before that is told here.
+    this.#end(this.#context.cancelled);
     return (await this.#inner.return?.()) ?? { done: true, value: undefined };
   }
 

@@ -109,7 +109,12 @@ export async function metrics(options: MetricsOptions = {}): Promise<Metrics> {
       },
     });
   };
-  return Object.assign(wrapper, { contentType: registry.contentType, text: () => registry.metrics() });
+  const text = (): Promise<string> => registry.metrics();
+  return Object.assign(wrapper, {
+    contentType: registry.contentType,
+    text,
+    exposes: { prefix, text },
+  });
 }
 
 const WHERE = ['around', 'service', 'endpoint'] as const;
@@ -171,7 +176,7 @@ class AllSeries implements Iterable<Series> {
 }
 
 function placeOf({ side, kind, peer: to }: Call): string {
-  if (kind === 'event') return 'subscriber';
+  if (kind === 'event') return side === 'client' ? 'publish' : 'subscriber';
   if (side === 'server') return 'handler';
   return to === undefined ? 'call' : 'attempt';
 }

@@ -6,8 +6,14 @@ import type { Place, Wrapper, WrapperLike, WrapperObject } from './wrapper.js';
 export function wrapperOf(each: WrapperLike, resolve: Resolve): Wrapper {
   if (!isWrapperClass(each)) return each;
   const object = resolve(each);
+  const { exposes, joins, guards } = object;
   const around: Wrapper = (call, next) => object.handle(call, next);
-  return Object.assign(around, { unfit: (place: Place) => object.unfit?.(place), guards: object.guards });
+  return Object.assign(around, {
+    unfit: (place: Place) => object.unfit?.(place),
+    ...(exposes && { exposes }),
+    ...(joins && { joins }),
+    ...(guards !== undefined && { guards }),
+  });
 }
 
 /** A wrapper is a plain function; one that is a class has `handle`, or is marked for the container. */

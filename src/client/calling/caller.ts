@@ -48,6 +48,19 @@ export class Caller {
       now,
     });
   }
+
+  /** The context of an event to publish, which nothing limits and which goes on when the handler around it ends. */
+  event(topic: string, metadata: MetadataInit | undefined, outer: Context | undefined): Context {
+    const { clock, logger, forward } = this.#parts;
+    return new Context({
+      service: '',
+      endpoint: topic,
+      clock,
+      logger,
+      metadata: outgoingMetadata(metadata, outer, forward),
+      peer: UNKNOWN_PEER,
+    });
+  }
 }
 
 /** The trace that a call is a part of goes on with the calls made inside it. Source: W3C Trace Context. */

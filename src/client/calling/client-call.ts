@@ -40,6 +40,7 @@ export class ClientCall implements Call, Expiring, Follower {
   readonly options: CallOptions;
   readonly idempotent: boolean;
   peer: Peer | undefined = undefined;
+  attempt: number | undefined = undefined;
   tries: Tries | undefined = undefined;
   /** The attempts that failed, where any did. */
   history: History | undefined = undefined;
@@ -126,10 +127,6 @@ export class ClientCall implements Call, Expiring, Follower {
     this.#waitsAt = where;
   }
 
-  get attempt(): number | undefined {
-    return this.peer === undefined ? undefined : (this.history?.size ?? 0) + 1;
-  }
-
   get metadata(): Metadata {
     return this.context.metadata;
   }
@@ -143,7 +140,8 @@ export class ClientCall implements Call, Expiring, Follower {
   }
 }
 
-function aborted(reason: unknown): OctavoError {
+/** What the reason of an `AbortSignal` says. */
+export function aborted(reason: unknown): OctavoError {
   if (reason instanceof OctavoError) return reason;
   if (reason instanceof Error && reason.name === 'TimeoutError')
     return new OctavoError('deadline_exceeded', reason.message, { cause: reason });

@@ -1,20 +1,19 @@
 import { randomUUID } from 'node:crypto';
 import type { Codecs } from '../../codec/codecs.js';
-import { Context } from '../../core/context.js';
 import type { Message } from '../../core/message.js';
+import type { Metadata } from '../../core/metadata.js';
 import * as mucp from '../../core/mucp.js';
-import type { PublishCallOptions, PublishRequest } from '../client.js';
-import { outgoingMetadata } from './caller.js';
+import type { PublishRequest } from '../client.js';
 import { codecFor } from './codec-for.js';
 
-/** The message of an event, with a new id. Inside a handler it is a part of the trace around it. */
+/** The message of an event, with a new id. The metadata becomes its header. */
 export function eventMessage(
   { topic, body, type, contentType }: PublishRequest & { readonly contentType: string },
-  { metadata }: PublishCallOptions,
-  { codecs, forward = [] }: { readonly codecs: Codecs; readonly forward?: readonly string[] | undefined },
+  metadata: Metadata,
+  codecs: Codecs,
 ): Message {
   const id = randomUUID();
-  const header = outgoingMetadata(metadata, Context.current(), forward)
+  const header = metadata
     .append(mucp.CONTENT_TYPE, contentType)
     .append('Micro-ID', id)
     .append(mucp.TOPIC, topic);

@@ -102,7 +102,7 @@ export class Running {
     { topic, message, attempt }: Pick<Delivery, 'topic' | 'message' | 'attempt'>,
     acknowledgement: Acknowledgement,
   ): Promise<void> {
-    const { identity, clock, logger } = this.#parts;
+    const { identity, broker, clock, logger } = this.#parts;
     const { header } = message;
     const context = new EventContext({
       service: identity.name,
@@ -120,6 +120,7 @@ export class Running {
       endpoint: topic,
       idempotent: false,
       subscriber: this.subscription.name,
+      broker: broker.name,
       access: this.subscription.access,
     } as const;
     const call = new ServerCall(facts, context, () => this.#decode(message));

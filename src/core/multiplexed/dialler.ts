@@ -1,17 +1,16 @@
-import type { Socket as TcpSocket } from 'node:net';
 import type { SecureContext } from 'node:tls';
-import type { Clock } from '../../core/clock.js';
-import { OctavoError } from '../../core/error.js';
-import { isPromise, type MaybePromise } from '../../core/lifecycle.js';
-import type { Certificates, TlsPolicy } from '../../core/tls.js';
-import { tlsFault } from '../../core/tls-fault.js';
-import type { DialOptions, Socket } from '../transport.js';
-import { Line, type LineEvents, type Multiplexed } from './line.js';
+import type { Clock } from '../clock.js';
+import { OctavoError } from '../error.js';
+import { isPromise, type MaybePromise } from '../lifecycle.js';
+import { inAll, type PoolStats } from '../pool-stats.js';
+import type { Certificates, TlsPolicy } from '../tls.js';
+import { tlsFault } from '../tls-fault.js';
+import { Line, type LineEvents, type LineWanted, type Multiplexed } from './line.js';
 import { Rounds, type Swept } from './rounds.js';
 
-/** How a transport opens connections, of which `Opened` is what they stand on. */
-export interface Wire<C extends Multiplexed & Swept, Opened> {
-  /** What errors call the transport: `the tcp transport`. */
+/** How connections are opened, of which `Opened` is what they stand on, and `S` a call or stream on one. */
+export interface DiallerParts<C extends Multiplexed & Swept, Opened, S> {
+  /** What errors call their owner: `the tcp transport`. */
   readonly who: string;
   readonly clock: Clock;
   readonly certificates: Certificates | undefined;
@@ -23,40 +22,44 @@ export interface Wire<C extends Multiplexed & Swept, Opened> {
   open(address: string, secureContext?: SecureContext, policy?: TlsPolicy): Opened;
   begin(opened: Opened, address: string, events: LineEvents): C;
   /** A call or stream on a connection that is free. */
-  socket(connection: C): Socket;
+  socket(connection: C): S;
 }
 
 /** Opens connections, and has many calls share them. */
-export class Dialler<C extends Multiplexed & Swept, Opened = TcpSocket> {
-  readonly #wire: Wire<C, Opened>;
-  readonly #lines = new Map<string, Line<C, Opened>>();
+export class Dialler<C extends Multiplexed & Swept, Opened, S> {
+  readonly #parts: DiallerParts<C, Opened, S>;
+  readonly #lines = new Map<string, Line<C, Opened, S>>();
   readonly #rounds: Rounds<C>;
 
-  constructor(wire: Wire<C, Opened>) {
-    this.#wire = wire;
-    this.#rounds = new Rounds(wire.clock, wire.lookEveryMs);
+  constructor(parts: DiallerParts<C, Opened, S>) {
+    this.#parts = parts;
+    this.#rounds = new Rounds(parts.clock, parts.lookEveryMs);
   }
 
-  dial(address: string, options: DialOptions): MaybePromise<Socket> {
+  dial(address: string, options: LineWanted): MaybePromise<S> {
     const { cancellation } = options;
     if (cancellation?.cancelled !== undefined) throw cancellation.cancelled;
     return (this.#lines.get(address) ?? this.#line(address)).dial(options);
   }
 
+  get stats(): PoolStats {
+    return inAll(this.#lines.values());
+  }
+
   /** Cuts what is open. */
   destroy(): void {
     for (const line of [...this.#lines.values()]) line.stop();
-    this.#rounds.destroy(new OctavoError('unavailable', `${this.#wire.who} was stopped`));
+    this.#rounds.destroy(new OctavoError('unavailable', `${this.#parts.who} was stopped`));
     this.#lines.clear();
   }
 
-  #line(address: string): Line<C, Opened> {
-    const { who, clock, connections, certificates } = this.#wire;
-    const line = new Line<C, Opened>(address, {
+  #line(address: string): Line<C, Opened, S> {
+    const { who, clock, connections, certificates } = this.#parts;
+    const line = new Line<C, Opened, S>(address, {
       who,
       clock,
       connections,
-      socket: (connection) => this.#wire.socket(connection),
+      socket: (connection) => this.#parts.socket(connection),
       connect: () => this.#connect(address),
       begin: (opened, events) => this.#begin(opened, address, events),
       explain: (error) => (certificates === undefined ? undefined : tlsFault(address, error)),
@@ -69,7 +72,7 @@ export class Dialler<C extends Multiplexed & Swept, Opened = TcpSocket> {
   }
 
   #begin(opened: Opened, address: string, events: LineEvents): C {
-    const connection = this.#wire.begin(opened, address, {
+    const connection = this.#parts.begin(opened, address, {
       ...events,
       closed: (error) => {
         this.#rounds.delete(connection);
@@ -81,12 +84,12 @@ export class Dialler<C extends Multiplexed & Swept, Opened = TcpSocket> {
   }
 
   #connect(address: string): MaybePromise<Opened> {
-    const { certificates } = this.#wire;
-    if (certificates === undefined) return this.#wire.open(address);
+    const { certificates } = this.#parts;
+    if (certificates === undefined) return this.#parts.open(address);
     const context = certificates.forClient();
     const { policy } = certificates;
     return isPromise(context)
-      ? context.then((it) => this.#wire.open(address, it, policy))
-      : this.#wire.open(address, context, policy);
+      ? context.then((it) => this.#parts.open(address, it, policy))
+      : this.#parts.open(address, context, policy);
   }
 }

@@ -5,18 +5,22 @@ import type {
   ServerHttp2Session,
 } from 'node:http2';
 import type { Socket as TcpSocket } from 'node:net';
-import { formatAddress } from '../../core/address.js';
-import type { Clock } from '../../core/clock.js';
-import { OctavoError } from '../../core/error.js';
-import type { PeerCertificate } from '../../core/tls.js';
-import type { MessageLimits } from '../transport.js';
+import { formatAddress } from '../address.js';
+import type { Clock } from '../clock.js';
+import { OctavoError } from '../error.js';
+import type { PeerCertificate } from '../tls.js';
 
-/** How a connection is kept, at either end. */
-export interface SessionOptions extends Required<MessageLimits> {
+/** How a connection is kept, at either end. Times are milliseconds, and `0` is for ever. */
+export interface SessionOptions {
+  /** For how long the other end may leave something untaken, or a message half sent. */
   readonly timeoutMs: number;
+  /** How much of one stream the other end may send before it is read, in bytes. */
   readonly windowBytes: number;
+  /** How many streams the other end may have open. */
   readonly maxStreams: number;
+  /** For how long a connection may take to speak HTTP/2. */
   readonly headerTimeoutMs: number;
+  /** After which silence the other end is taken for dead. */
   readonly keepaliveMs: number;
 }
 

@@ -1,7 +1,9 @@
-import type { Clock, Timer } from '../../core/clock.js';
-import { OctavoError } from '../../core/error.js';
-import { isPromise, type MaybePromise } from '../../core/lifecycle.js';
-import { POOL, type DialOptions, type PoolOptions, type Socket } from '../transport.js';
+import type { Clock, Timer } from '../clock.js';
+import type { Cancellation } from '../context.js';
+import { OctavoError } from '../error.js';
+import { isPromise, type MaybePromise } from '../lifecycle.js';
+import { POOL, type PoolOptions } from '../pool.js';
+import type { PoolStats } from '../pool-stats.js';
 
 /** A connection that carries many calls and streams. */
 export interface Multiplexed {
@@ -21,6 +23,15 @@ export interface Multiplexed {
   destroy(): void;
 }
 
+/** How somebody waits for a call or stream to be had. */
+export interface LineWanted {
+  /** For how long opening may take, in milliseconds. @defaultValue `5_000` */
+  readonly timeoutMs?: number;
+  /** Gives the waiting up. A call's context is one. */
+  readonly cancellation?: Cancellation | undefined;
+  readonly pool?: PoolOptions | undefined;
+}
+
 /** What a line is told of a connection. */
 export interface LineEvents {
   /** Its other end has said who it is: calls and streams can be opened. */
@@ -31,9 +42,9 @@ export interface LineEvents {
   closed(error: OctavoError | undefined): void;
 }
 
-/** How the connections of one transport are made. `Opened` is what they stand on. */
-export interface LineParts<C extends Multiplexed, Opened> {
-  /** What errors call the transport: `the tcp transport`. */
+/** How the connections to one address are made. `Opened` is what they stand on, and `S` is a call or stream on one. */
+export interface LineParts<C extends Multiplexed, Opened, S> {
+  /** What errors call their owner: `the tcp transport`. */
   readonly who: string;
   readonly clock: Clock;
   /** How many connections carry calls before any is full. */
@@ -42,7 +53,7 @@ export interface LineParts<C extends Multiplexed, Opened> {
   readonly connect: () => MaybePromise<Opened>;
   readonly begin: (opened: Opened, events: LineEvents) => C;
   /** A call or stream on a connection that is free. */
-  readonly socket: (connection: C) => Socket;
+  readonly socket: (connection: C) => S;
   /** What is wrong, and what to do about it, where it has to do with TLS. */
   readonly explain: (error: Error) => string | undefined;
   /** There is nothing left to remember of this address. */
@@ -61,9 +72,9 @@ interface Opening<C> {
 }
 
 /** The connections to one address: as few as there may be, since each carries many streams. One is opened at a time, for all who wait. */
-export class Line<C extends Multiplexed, Opened> {
+export class Line<C extends Multiplexed, Opened, S> {
   readonly #address: string;
-  readonly #parts: LineParts<C, Opened>;
+  readonly #parts: LineParts<C, Opened, S>;
   readonly #connections: C[] = [];
   readonly #waiting = new Set<Waiting>();
   /** Another connection, until its other end has said who it is. */
@@ -73,13 +84,18 @@ export class Line<C extends Multiplexed, Opened> {
   #pool: Required<PoolOptions> = POOL;
   #idle: Timer | undefined;
 
-  constructor(address: string, parts: LineParts<C, Opened>) {
+  constructor(address: string, parts: LineParts<C, Opened, S>) {
     this.#address = address;
     this.#parts = parts;
   }
 
+  get stats(): PoolStats {
+    const idle = this.#connections.filter(({ size }) => size === 0).length;
+    return { open: this.#connections.length, idle, waiting: this.#waiting.size };
+  }
+
   /** A stream on a connection, at once where there is one with room. */
-  dial(options: DialOptions): MaybePromise<Socket> {
+  dial(options: LineWanted): MaybePromise<S> {
     const { pool } = options;
     if (pool !== undefined && pool !== this.#given) {
       this.#given = pool;
@@ -96,7 +112,7 @@ export class Line<C extends Multiplexed, Opened> {
     this.#giveUp();
   }
 
-  #stream(): Socket | undefined {
+  #stream(): S | undefined {
     let best: C | undefined;
     for (const each of this.#connections)
       if (each.free && (best === undefined || each.size < best.size)) best = each;
@@ -107,7 +123,7 @@ export class Line<C extends Multiplexed, Opened> {
     return this.#parts.socket(best);
   }
 
-  #wait({ timeoutMs = 5_000, cancellation }: DialOptions): MaybePromise<Socket> {
+  #wait({ timeoutMs = 5_000, cancellation }: LineWanted): MaybePromise<S> {
     const { maxQueue, maxConnections } = this.#pool;
     const full = `all ${maxConnections} connections to ${this.#address} are full of calls (maxConnections)`;
     const may = this.#openMore();

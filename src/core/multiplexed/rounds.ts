@@ -1,5 +1,5 @@
-import type { Clock, Timer } from '../../core/clock.js';
-import type { OctavoError } from '../../core/error.js';
+import type { Clock, Timer } from '../clock.js';
+import type { OctavoError } from '../error.js';
 
 /** A connection that is looked after. */
 export interface Swept {

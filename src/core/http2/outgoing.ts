@@ -1,5 +1,5 @@
 import type { Http2Stream } from 'node:http2';
-import type { MaybePromise } from '../../core/lifecycle.js';
+import type { MaybePromise } from '../lifecycle.js';
 
 /** How much of a body is given to HTTP/2 at once; what takes it tells, part by part, whether the other end moves. */
 const CHUNK = 64 * 1024;
