@@ -95,8 +95,8 @@ class Checked implements AsyncIterableIterator<unknown> {
 }
 
 function unfit({ around }: Place): string | undefined {
-  if (around === 'subscriber')
-    return 'validate holds replies to their rules, and an event has none; events are held to theirs anyway';
+  if (around === 'subscriber' || around === 'publish')
+    return 'validate holds replies to their rules, and an event has none; subscribers hold events to theirs anyway';
   return around === 'attempt'
     ? 'validate looks at a call once, and not at each attempt: put it into "wrappers", not "callWrappers"'
     : undefined;
