@@ -132,7 +132,7 @@ describe('validate', () => {
       error.violations[0]?.field === 'what';
     await assert.rejects(client.price({ what: 'too long' }), refused);
     const read = async (): Promise<void> => {
-      for await (const item of client.prices({ what: 'too long' })) assert.fail(String(item));
+      for await (const item of client.prices({ what: 'too long' })) assert.fail(JSON.stringify(item));
     };
     await assert.rejects(read(), refused);
     assert.equal(app.resolve(Shop).calls, 0);
