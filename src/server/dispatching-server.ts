@@ -6,15 +6,15 @@ import type { Clock } from '../core/clock.js';
 import { OctavoError } from '../core/error.js';
 import type { Identity } from '../core/identity.js';
 import type { Logger } from '../core/logger.js';
-import type { Page } from '../core/probes.js';
 import type { Node, Registry, ServiceRecord } from '../registry/registry.js';
 import type { Listener, Probes } from '../transport/transport.js';
+import type { Reading } from '../wrapper/wrapper.js';
 import { AdminListener } from './admin.js';
 import { debugEndpoints } from './debug.js';
 import { Dispatcher } from './dispatcher.js';
 import { endpointRecords } from './record.js';
 import { Registration } from './registration.js';
-import { Server, type Endpoint, type ServerOptions, type Subscription } from './server.js';
+import { Server, type Endpoint, type Insight, type ServerOptions, type Subscription } from './server.js';
 import { Subscriptions } from './subscriptions.js';
 
 /** What every dispatching server stands on. */
@@ -70,7 +70,7 @@ export abstract class DispatchingServer extends Server {
   #node: Node | undefined;
   #state: 'stopped' | 'starting' | 'ready' | 'lingering' | 'draining' = 'stopped';
   #stopping: Promise<void> | undefined;
-  #counted: (() => Promise<Page>) | undefined;
+  #insight: Insight | undefined;
 
   /** @throws `failed_precondition` for an interval over half the TTL: one lost renewal would take the node away */
   constructor(options: ServerOptions, parts: DispatchingServerParts) {
@@ -124,8 +124,8 @@ export abstract class DispatchingServer extends Server {
     for (const endpoint of endpoints) this.dispatcher.add(endpoint);
   }
 
-  override expose(counted: () => Promise<Page>): void {
-    this.#counted = counted;
+  override expose(insight: Insight): void {
+    this.#insight = insight;
   }
 
   async subscribe(subscriptions: readonly Subscription[]): Promise<readonly Subscriber[]> {
@@ -172,7 +172,7 @@ export abstract class DispatchingServer extends Server {
     const probes = {
       healthy: () => this.#state !== 'stopped',
       ready: () => this.#state === 'ready',
-      metrics: () => this.#counted?.(),
+      metrics: () => this.#insight?.page(),
     };
     const { admin, address: bind = LOOPBACK } = this.options;
     if (admin !== undefined) this.#admin = await AdminListener.open(admin, probes);
@@ -227,7 +227,8 @@ export abstract class DispatchingServer extends Server {
 
   #debugEndpoints(): readonly Endpoint[] {
     const { identity } = this.#parts;
-    return debugEndpoints({ ...this.#parts, package: identity.package, stats: () => this.stats });
+    const readings = (): Iterable<Reading> => this.#insight?.readings() ?? [];
+    return debugEndpoints({ ...this.#parts, package: identity.package, stats: () => this.stats, readings });
   }
 
   #describe(address: string, secure: boolean): Node {

@@ -57,12 +57,13 @@ function methodOf({ type, endpoint }: ServiceDeclaration, instance: object, prop
 function wrapper(each: WrapperLike, resolve: Resolve): Wrapper {
   if (!isClass(each)) return each;
   const object = resolve(each);
-  const { exposes, joins } = object;
+  const { exposes, joins, readings } = object;
   const around: Wrapper = (call, next) => object.handle(call, next);
   return Object.assign(around, {
     unfit: (place: Place) => object.unfit?.(place),
     ...(exposes && { exposes }),
     ...(joins && { joins }),
+    ...(readings && { readings: () => readings.call(object) }),
   });
 }
 

@@ -55,6 +55,7 @@ export class Unary implements Receiver, Follower {
       this.#call.context.follow(this);
       this.#call.waitsFor('the reply of', this.#node.address);
       const header = requestHeader(this.#call, id, codec, isGoMicro(this.#node));
+      this.#call.context.meter?.sent(body.length);
       const sent = socket.send({ header, body });
       if (isPromise(sent))
         sent.then(
@@ -104,6 +105,7 @@ export class Unary implements Receiver, Follower {
     showMetadata(call, message, { last: true });
     const error = errorOf(message);
     if (error !== undefined) throw error;
+    call.context.meter?.received(message.body.length);
     return readReply(this.#parts.codecs, call, message, call.method?.reply);
   }
 

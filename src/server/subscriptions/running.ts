@@ -120,7 +120,10 @@ export class Running {
       idempotent: false,
       subscriber: this.subscription.name,
     } as const;
-    const call = new ServerCall(facts, context, () => this.#decode(message));
+    const call = new ServerCall(facts, context, () => {
+      context.meter?.received(message.body.length);
+      return this.#decode(message);
+    });
     this.#inHand.add(context);
     try {
       await context.run(() => this.#run(call));
