@@ -17,6 +17,7 @@ BACKENDS=(
   "rabbitmq rabbitmq-server"
   "rabbitmq-broker rabbitmq-server"
   "redis redis-server"
+  "prometheus prometheus"
   "grpc go"
   "kafka kafka-java"
   "nsq nsqd"
@@ -35,6 +36,7 @@ nats-registry() { nats; }
 rabbitmq() { debian rabbitmq-server; }
 rabbitmq-broker() { rabbitmq; }
 redis() { debian redis-server; }
+prometheus() { debian prometheus; }
 # It has no server of its own: its tests build a peer on go-micro.
 grpc() { debian golang-go; }
 etcd() { debian etcd-server; }

@@ -24,8 +24,12 @@ const SERVERS = {
   kubernetes: ['kube-apiserver', 'etcd'],
   multi: ['zookeeper-server', 'etcd'],
 };
-/** And what takes all of them. */
-const COMMANDS = { ...SERVERS, samples: Object.values(SERVERS).flat() };
+/** What no service stands on, and what takes all of the others. */
+const COMMANDS = {
+  ...SERVERS,
+  prometheus: ['prometheus', 'promtool'],
+  samples: Object.values(SERVERS).flat(),
+};
 
 const args = process.argv.slice(2);
 const flags = args.filter((arg) => arg.startsWith('-'));
@@ -44,7 +48,7 @@ const wanted = asked.length === 0 ? Object.keys(COMMANDS) : asked;
 const missing = wanted.filter((name) => lacking(name).length > 0);
 for (const name of missing)
   console.error(
-    `\n!!! ${name} is NOT TESTED: there is no ${lacking(name).join(', ')}. Run scripts/install-backends.sh${name in SERVERS ? ` ${name}` : ''}\n`,
+    `\n!!! ${name} is NOT TESTED: there is no ${lacking(name).join(', ')}. Run scripts/install-backends.sh${name === 'samples' ? '' : ` ${name}`}\n`,
   );
 
 const files = readdirSync('test/backends')
