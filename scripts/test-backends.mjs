@@ -17,18 +17,25 @@ const SERVERS = {
   nsq: 'nsqd',
   redis: 'redis-server',
   grpc: 'go',
+  'grpc-interop': ['grpc-interop-client', 'grpc-interop-server'],
+  'grpc-python': 'grpc-python',
+  'grpc-micro': 'go',
+  grpcurl: 'grpcurl',
   etcd: 'etcd',
   'etcd-v2': 'etcd',
   consul: 'consul',
   zookeeper: 'zookeeper-server',
   kubernetes: ['kube-apiserver', 'etcd'],
   multi: ['zookeeper-server', 'etcd'],
+  jaeger: 'jaeger',
 };
 /** What no service stands on, and what takes all of the others. */
 const COMMANDS = {
   ...SERVERS,
-  prometheus: ['prometheus', 'promtool'],
   samples: Object.values(SERVERS).flat(),
+  prometheus: ['prometheus', 'promtool'],
+  connect: 'protoc',
+  browser: ['chromium', 'protoc'],
 };
 
 const args = process.argv.slice(2);

@@ -4,7 +4,7 @@ import type { MaybePromise } from '../core/lifecycle.js';
 import { Logger } from '../core/logger.js';
 import type { Message } from '../core/message.js';
 import type { Provider } from '../core/provider.js';
-import { Certificates, shownTls, type TlsOptions } from '../core/tls.js';
+import { Certificates, shownTls, type Tls } from '../core/tls.js';
 import { Registry } from '../registry/registry.js';
 import {
   Broker,
@@ -44,7 +44,7 @@ export interface HttpBrokerOptions extends BrokerOptions {
   /** How often a subscription is renewed, in milliseconds, at most half the TTL. @defaultValue `30_000` */
   readonly registerIntervalMs?: number;
   /** Posts, and is posted to, over TLS and never without: `{ ca }` to publish, `{ cert, key }` to subscribe. @defaultValue plain text */
-  readonly tls?: TlsOptions;
+  readonly tls?: Tls;
 }
 
 export type HttpBrokerParts = SessionParts;

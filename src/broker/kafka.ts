@@ -4,7 +4,7 @@ import { OctavoError } from '../core/error.js';
 import { Logger } from '../core/logger.js';
 import type { Message } from '../core/message.js';
 import type { Provider } from '../core/provider.js';
-import { shownTls, type TlsOptions } from '../core/tls.js';
+import { shownTls, type DialTls } from '../core/tls.js';
 import {
   Broker,
   type BrokerStats,
@@ -30,7 +30,7 @@ export interface KafkaBrokerOptions extends ServedBrokerOptions {
   /** Who we are. @defaultValue nobody */
   readonly sasl?: KafkaSasl;
   /** Certificates; `{}` is TLS with what Node knows. @defaultValue plain text */
-  readonly tls?: Omit<TlsOptions, 'clientAuth'>;
+  readonly tls?: DialTls;
   /** Bytes of one event's body, which takes four thirds of its own on the wire; the server's `message.max.bytes` has the last word. @defaultValue 700 KiB, what a server takes unless it is told otherwise */
   readonly maxMessageBytes?: number;
   /** Put before the name of every consumer group, those without a queue's name too: several systems may share one Kafka, and an ACL be for one of them. @defaultValue `''` */

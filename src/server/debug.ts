@@ -194,7 +194,8 @@ type MakeEndpoint = (
   handler: (request: unknown, context: Context) => unknown,
 ) => Endpoint;
 
-function endpointsIn(pack: string): MakeEndpoint {
+/** Makes the endpoints of `Debug`, in a proto package. */
+export function endpointsIn(pack: string): MakeEndpoint {
   return (property, request, reply, kind, handler) => {
     const endpoint = `Debug.${property.charAt(0).toUpperCase()}${property.slice(1)}`;
     const options = { internal: true, idempotent: true, ...(kind !== 'unary' && { stream: kind }) };
@@ -207,7 +208,11 @@ function endpointsIn(pack: string): MakeEndpoint {
 }
 
 /** Declares a message whose fields have the ids 1, 2, 3 in the order given. Decorators are a floor above. */
-function declareFields(type: MessageType, name: string, fields: Readonly<Record<string, FieldType>>): void {
+export function declareFields(
+  type: MessageType,
+  name: string,
+  fields: Readonly<Record<string, FieldType>>,
+): void {
   declareMessage(type, name, []);
   for (const [at, [property, fieldType]] of Object.entries(fields).entries())
     declareField(type.prototype as object, {

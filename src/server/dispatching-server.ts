@@ -8,9 +8,10 @@ import type { Identity } from '../core/identity.js';
 import type { Logger } from '../core/logger.js';
 import type { Node, Registry, ServiceRecord } from '../registry/registry.js';
 import type { Listener, Probes } from '../transport/transport.js';
-import type { Reading } from '../wrapper/wrapper.js';
+import type { Reading, SpanRecord, Wrapper } from '../wrapper/wrapper.js';
 import { AdminListener } from './admin.js';
 import { debugEndpoints } from './debug.js';
+import { traceEndpoint } from './debug-trace.js';
 import { Dispatcher } from './dispatcher.js';
 import { endpointRecords } from './record.js';
 import { Registration } from './registration.js';
@@ -65,6 +66,8 @@ export abstract class DispatchingServer extends Server {
   readonly #parts: DispatchingServerParts;
   readonly #registration: Registration;
   readonly #id: string;
+  /** What remembers spans, for `Debug.Trace`. */
+  readonly #traces = new Set<() => readonly SpanRecord[]>();
   #entrance: Entrance | undefined;
   #admin: AdminListener | undefined;
   #node: Node | undefined;
@@ -88,6 +91,7 @@ export abstract class DispatchingServer extends Server {
     const { debug = this.#debugEndpoints() } = this.options;
     for (const endpoint of debug === false ? [] : debug) this.dispatcher.add(endpoint);
     this.subscriptions = new Subscriptions(parts, subscriberWrappers);
+    this.#showSpans([...wrappers, ...subscriberWrappers]);
     this.#registration = new Registration(parts, registerTtlMs, registerIntervalMs);
   }
 
@@ -121,7 +125,10 @@ export abstract class DispatchingServer extends Server {
         'failed_precondition',
         `the ${this.name} server of ${this.service} runs: add endpoints before its start`,
       );
-    for (const endpoint of endpoints) this.dispatcher.add(endpoint);
+    for (const endpoint of endpoints) {
+      this.dispatcher.add(endpoint);
+      this.#showSpans(endpoint.wrappers);
+    }
   }
 
   override expose(insight: Insight): void {
@@ -229,6 +236,15 @@ export abstract class DispatchingServer extends Server {
     const { identity } = this.#parts;
     const readings = (): Iterable<Reading> => this.#insight?.readings() ?? [];
     return debugEndpoints({ ...this.#parts, package: identity.package, stats: () => this.stats, readings });
+  }
+
+  /** Adds `Debug.Trace` with the first wrapper that remembers spans, unless others answer `Debug`. */
+  #showSpans(wrappers: readonly Wrapper[]): void {
+    const shown = this.#traces.size > 0;
+    for (const { spans } of wrappers) if (spans !== undefined) this.#traces.add(spans);
+    if (shown || this.#traces.size === 0 || this.options.debug !== undefined) return;
+    const all = (): readonly SpanRecord[] => [...this.#traces].flatMap((spans) => spans());
+    this.dispatcher.add(traceEndpoint(this.#parts.identity.package, all));
   }
 
   #describe(address: string, secure: boolean): Node {

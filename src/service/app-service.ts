@@ -159,7 +159,7 @@ export class AppService extends Service {
     for (const server of this.#servers) server.handle(handlers.flatMap(({ endpoints }) => endpoints));
     this.#subscriptions = handlers.flatMap(({ subscriptions }) => subscriptions);
     this.#wrappers = [
-      ...[calling.wrappers, calling.callWrappers],
+      ...[calling.wrappers, calling.callWrappers, calling.publishWrappers],
       ...this.#servers.flatMap(({ options }) => [options.wrappers, options.subscriberWrappers]),
       ...handlers.flatMap(({ endpoints }) => endpoints.map((each) => each.wrappers)),
       ...this.#subscriptions.map((each) => each.wrappers),

@@ -129,7 +129,7 @@ export class App implements Host {
 
   /** Has what wrappers need started and stopped with the rest, and every server show what the wrappers of all count. */
   #join(container: Container): void {
-    const wrappers = this.services.flatMap((service) => service.wrappers);
+    const wrappers = [...this.services.flatMap((each) => each.wrappers), ...container.clientWrappers];
     container.provide(Joined, (resolve) => new Joined({ resolve, wrappers }));
     container.resolve(Joined);
     const exposition = new Exposition(wrappers);

@@ -1,14 +1,16 @@
 import 'reflect-metadata';
 
 import { container as root, type DependencyContainer } from 'tsyringe';
-import { contractOf, topicOf } from '../client/proxy.js';
+import { contractOf, topicOf, wrapped } from '../client/proxy.js';
 import { Client } from '../client/client.js';
+import { WrappedClient } from '../client/wrapped-client.js';
 import { injectionsOf, isInjectable, type Injection } from '../core/dependencies.js';
 import { OctavoError } from '../core/error.js';
 import type { Lifecycle } from '../core/lifecycle.js';
 import type { Logger } from '../core/logger.js';
 import type { Provided, Resolve, Token } from '../core/provider.js';
 import { declarationOf, isService, type ServiceClass } from '../schema/service-declaration.js';
+import type { Wrapper } from '../wrapper/wrapper.js';
 
 type Made = new (...args: unknown[]) => object;
 
@@ -26,6 +28,7 @@ export class Container {
   readonly #overrides: ReadonlyMap<Token<unknown>, unknown>;
   readonly #used: Set<Token<unknown>>;
   readonly #chain: Token<unknown>[];
+  readonly #clientWrappers: Wrapper[];
   readonly #learned = new Set<Token<unknown>>();
   readonly #started = new Set<Lifecycle>();
   #running = false;
@@ -36,12 +39,18 @@ export class Container {
     this.#overrides = overrides;
     this.#used = parent === undefined ? new Set() : parent.#used;
     this.#chain = parent === undefined ? [] : parent.#chain;
+    this.#clientWrappers = parent === undefined ? [] : parent.#clientWrappers;
     this.#inner = (parent === undefined ? root : parent.#inner).createChildContainer();
   }
 
   /** A container that sees all that this one has, and keeps what is made in it to itself. */
   child(): Container {
     return new Container(this.#overrides, this);
+  }
+
+  /** Those that stand on the classes of typed clients, as far as these were made. */
+  get clientWrappers(): readonly Wrapper[] {
+    return this.#clientWrappers;
   }
 
   /** Overrides that nobody asked for. */
@@ -160,7 +169,7 @@ export class Container {
     this.#learned.add(token);
     if (contractOf(token) !== undefined || topicOf(token) !== undefined)
       // Classes of `ClientOf` and `PublisherOf` take the client and nothing else.
-      this.provide(token, (resolve) => new (token as unknown as Made)(resolve(Client)));
+      this.provide(token, (resolve) => new (token as unknown as Made)(this.#client(token, resolve)));
     else if (isInjectable(token) || isService(token as ServiceClass)) {
       const parameters = this.#parameters(token);
       this.provide(
@@ -168,6 +177,13 @@ export class Container {
         () => new (token as unknown as Made)(...parameters.map((each) => this.#argument(each))),
       );
     } else throw this.#refuse(`nothing is registered for ${nameOf(token)}`, remedy(token));
+  }
+
+  /** The client that is behind a typed one, inside the wrappers of its class. */
+  #client(token: Token<unknown>, resolve: Resolve): Client {
+    const client = wrapped(token, resolve(Client), resolve);
+    if (client instanceof WrappedClient) this.#clientWrappers.push(...client.wrappers);
+    return client;
   }
 
   #argument({ token, optional, all }: Required<Injection>): unknown {

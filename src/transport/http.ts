@@ -10,7 +10,7 @@ import type { MaybePromise } from '../core/lifecycle.js';
 import { Logger } from '../core/logger.js';
 import type { Provider } from '../core/provider.js';
 import { Refusals } from '../core/refusals.js';
-import { Certificates, shownTls, type TlsOptions } from '../core/tls.js';
+import { Certificates, shownTls, type Tls } from '../core/tls.js';
 import { Accepted, FAREWELL_MS, type Arrival } from './http/accepted.js';
 import { Dialler } from './http/dialler.js';
 import type { FlowOptions } from './http/flow.js';
@@ -36,7 +36,7 @@ export interface HttpTransportOptions extends TransportOptions {
   /** For how long a connection on which nothing happens is kept at least, in milliseconds; `0` is for ever. The pools of callers should let go of it sooner. @defaultValue `120_000` */
   readonly idleMs?: number;
   /** Speaks TLS, and nothing else, with everybody: `{ ca }` to call, `{ cert, key }` to be called. @defaultValue plain text */
-  readonly tls?: TlsOptions;
+  readonly tls?: Tls;
 }
 
 export interface HttpTransportParts {

@@ -2,9 +2,12 @@ import type { Cancellation } from '../core/context.js';
 import type { OctavoError } from '../core/error.js';
 import type { Lifecycle, MaybePromise } from '../core/lifecycle.js';
 import type { Message } from '../core/message.js';
+import type { PoolOptions } from '../core/pool.js';
+import type { PoolStats } from '../core/pool-stats.js';
 import type { Probes } from '../core/probes.js';
 import type { PeerCertificate } from '../core/tls.js';
 
+export { POOL, type PoolOptions } from '../core/pool.js';
 export type { Probes } from '../core/probes.js';
 
 /** Bounds that hold in both directions, checked before memory is taken. Over one of them is `resource_exhausted`. */
@@ -30,26 +33,6 @@ export interface TransportOptions extends MessageLimits {
   readonly timeoutMs?: number;
 }
 
-/** How many connections to one address there are, for transports that keep any. */
-export interface PoolOptions {
-  /** How many idle connections are kept. @defaultValue `100` */
-  readonly size?: number;
-  /** For how long after it was opened a connection is used again, in milliseconds. @defaultValue `60_000` */
-  readonly ttlMs?: number;
-  /** How many connections there are at most; who dials waits for one. @defaultValue `4_096` */
-  readonly maxConnections?: number;
-  /** How many wait at most; more are refused with `resource_exhausted`. @defaultValue `4_096` */
-  readonly maxQueue?: number;
-}
-
-/** The pool of who names none. */
-export const POOL: Required<PoolOptions> = {
-  size: 100,
-  ttlMs: 60_000,
-  maxConnections: 4_096,
-  maxQueue: 4_096,
-};
-
 export interface DialOptions {
   /** Whether more than one message will go either way. @defaultValue `false` */
   readonly stream?: boolean;
@@ -70,13 +53,7 @@ export interface ListenOptions {
 }
 
 /** How many connections there are now, for transports that keep any. */
-export interface TransportStats {
-  /** Those that were dialled. */
-  readonly open: number;
-  /** Those of them that carry nothing. */
-  readonly idle: number;
-  /** How many dials wait for one. */
-  readonly waiting: number;
+export interface TransportStats extends PoolStats {
   /** Those that others have dialled. */
   readonly accepted: number;
 }

@@ -124,7 +124,7 @@ function bytesOf(
 }
 
 function unfit({ around, method }: Place): string | undefined {
-  if (around === 'subscriber')
+  if (around === 'subscriber' || around === 'publish')
     return 'cache gives replies again, and an event has none: put it on handlers alone';
   if (around === 'attempt')
     return 'cache stands around whole calls: put it into "wrappers", not "callWrappers"';

@@ -6,7 +6,8 @@ import * as mucp from '../../core/mucp.js';
 import { Pulse } from '../../core/pulse.js';
 import { quietly } from '../../core/quietly.js';
 import type { Socket } from '../../transport/transport.js';
-import type { ClientCall } from './client-call.js';
+import type { ClientCall } from '../calling/client-call.js';
+import { iterate, leave } from '../calling/items.js';
 import { errorOf, hasEnvelope, requestHeader, showMetadata, showTrailer } from './wire.js';
 
 export interface ExchangeInit {
@@ -20,7 +21,7 @@ export interface ExchangeInit {
   readonly keepaliveMs: number;
   readonly read: (message: Message) => unknown;
   /** Called once, when nothing more will happen on a stream that was opened. */
-  readonly onEnd: () => void;
+  readonly onEnd: (error: OctavoError | undefined) => void;
 }
 
 /**
@@ -252,34 +253,6 @@ export class Exchange implements AsyncIterableIterator<unknown> {
     this.#forget();
     this.#init.socket.close(cut);
     void leave(this.#source);
-    if (this.#opened) this.#init.onEnd();
-  }
-}
-
-/** The items of an iterable of either kind. Anything else is an error that says what is wanted. */
-function iterate(items: unknown): AsyncIterator<unknown> {
-  if (typeof items === 'object' && items !== null) {
-    // Whether it is one was just looked at.
-    if (Symbol.asyncIterator in items) return (items as AsyncIterable<unknown>)[Symbol.asyncIterator]();
-    if (Symbol.iterator in items) return fromSync((items as Iterable<unknown>)[Symbol.iterator]());
-  }
-  throw new OctavoError(
-    'invalid_argument',
-    'a stream of requests is an iterable: give an array or an async generator',
-  );
-}
-
-function fromSync(items: Iterator<unknown>): AsyncIterator<unknown> {
-  return {
-    next: async () => items.next(),
-    return: async () => items.return?.() ?? { done: true, value: undefined },
-  };
-}
-
-async function leave(source: AsyncIterator<unknown> | undefined): Promise<void> {
-  try {
-    await source?.return?.();
-  } catch {
-    // The outcome is known already.
+    if (this.#opened) this.#init.onEnd(error);
   }
 }

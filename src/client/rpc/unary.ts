@@ -6,9 +6,11 @@ import { isPromise, type MaybePromise } from '../../core/lifecycle.js';
 import type { Message } from '../../core/message.js';
 import type { Node } from '../../registry/registry.js';
 import type { Receiver, Socket } from '../../transport/transport.js';
-import type { ClientCall } from './client-call.js';
-import type { Outcome } from './outcome.js';
-import { codecFor, errorOf, isGoMicro, readReply, requestHeader, showMetadata } from './wire.js';
+import type { ClientCall } from '../calling/client-call.js';
+import type { Outcome } from '../calling/outcome.js';
+import { codecFor } from '../calling/codec-for.js';
+import { isGoMicro } from '../calling/nodes.js';
+import { errorOf, readReply, requestHeader, showMetadata } from './wire.js';
 
 export interface UnaryParts {
   readonly codecs: Codecs;
@@ -54,6 +56,8 @@ export class Unary implements Receiver, Follower {
     try {
       this.#call.context.follow(this);
       this.#call.waitsFor('the reply of', this.#node.address);
+      // Go-micro's server tells the calls of a connection apart by a stream's id: it reads no other over http, and loses a call without one that
+      // follows the last reply too closely.
       const header = requestHeader(this.#call, id, codec, isGoMicro(this.#node));
       this.#call.context.meter?.sent(body.length);
       const sent = socket.send({ header, body });

@@ -7,7 +7,7 @@ import type { Secured } from '../../core/handshakes.js';
 import { isPromise, type MaybePromise } from '../../core/lifecycle.js';
 import { checkOf, type Certificates, type TlsPolicy } from '../../core/tls.js';
 import { handshakeFailed } from '../../core/tls-fault.js';
-import { inAll, type PoolStats } from '../pool-stats.js';
+import { inAll, type PoolStats } from '../../core/pool-stats.js';
 import type { DialOptions, Socket } from '../transport.js';
 import { Dialled, DialledSocket } from './dialled.js';
 import type { FlowOptions } from './flow.js';

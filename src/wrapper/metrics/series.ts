@@ -100,7 +100,7 @@ export class AllSeries implements Iterable<Series> {
 }
 
 function placeOf({ side, kind, peer: to }: Call): string {
-  if (kind === 'event') return 'subscriber';
+  if (kind === 'event') return side === 'client' ? 'publish' : 'subscriber';
   if (side === 'server') return 'handler';
   return to === undefined ? 'call' : 'attempt';
 }
