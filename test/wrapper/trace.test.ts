@@ -9,10 +9,11 @@ import { grpc } from '../../src/transport/grpc.js';
 import { http } from '../../src/transport/http.js';
 import { memory as memoryTransport } from '../../src/transport/memory.js';
 import { tcp } from '../../src/transport/tcp.js';
+import { udp } from '../../src/transport/udp.js';
 import { trace } from '../../src/wrapper/trace.js';
 import type { Wrapper } from '../../src/wrapper/wrapper.js';
 import { conform } from '../conformance/conform.js';
-import { Ask, Told } from '../conformance/probe.js';
+import { Ask, CallProbe, Probe, type Told } from '../conformance/probe.js';
 import { wrapperSuite, type WrapperSubject } from '../conformance/wrapper.js';
 import { activate, only, Spans, Tracing } from '../support/tracing.js';
 import { has } from '../support/wrapping.js';
@@ -57,10 +58,18 @@ describe('trace', () => {
       });
       assert.deepEqual(app.spans.tree(short), ['Chat', 'Count', 'Echo', 'Sum'].map(attempt));
     });
+  }
 
+  for (const [name, transport] of Object.entries({ ...TRANSPORTS, udp: () => udp() })) {
+    // It carries no streams.
+    const probe = name === 'udp' ? CallProbe : Probe;
     it(`has a span for each attempt over ${name}, and the server’s under its own`, async () => {
-      await using app = await Tracing.start({ transport: transport(), client: { retries: 2 } });
-      app.probe.failures = 2;
+      await using app = await Tracing.start({
+        services: [probe],
+        transport: transport(),
+        client: { retries: 2 },
+      });
+      app.service.resolve(probe).failures = 2;
       await app.client.again({});
       await app.client.echo({});
       const attempt = (n: number): unknown => ({ [`attempt ${n}`]: ['server'] });
