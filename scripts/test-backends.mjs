@@ -17,6 +17,10 @@ const SERVERS = {
   nsq: 'nsqd',
   redis: 'redis-server',
   grpc: 'go',
+  'grpc-interop': ['grpc-interop-client', 'grpc-interop-server'],
+  'grpc-python': 'grpc-python',
+  'grpc-micro': 'go',
+  grpcurl: 'grpcurl',
   etcd: 'etcd',
   'etcd-v2': 'etcd',
   consul: 'consul',
@@ -26,7 +30,12 @@ const SERVERS = {
   jaeger: 'jaeger',
 };
 /** And what takes all of them. */
-const COMMANDS = { ...SERVERS, samples: Object.values(SERVERS).flat() };
+const COMMANDS = {
+  ...SERVERS,
+  samples: Object.values(SERVERS).flat(),
+  connect: 'protoc',
+  browser: ['chromium', 'protoc'],
+};
 
 const args = process.argv.slice(2);
 const flags = args.filter((arg) => arg.startsWith('-'));

@@ -64,7 +64,7 @@ export class RpcClient extends CallingClient {
       octavo,
       keepaliveMs: this.options.keepaliveMs,
       read: (message) => readReply(codecs, call, message, call.method?.reply),
-      onEnd: () => call.end(),
+      onEnd: (error) => call.end(error),
     });
     await exchange.open();
     return { body: exchange };

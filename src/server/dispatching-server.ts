@@ -6,6 +6,7 @@ import type { Clock } from '../core/clock.js';
 import { OctavoError } from '../core/error.js';
 import type { Identity } from '../core/identity.js';
 import type { Logger } from '../core/logger.js';
+import type { Page } from '../core/probes.js';
 import type { Node, Registry, ServiceRecord } from '../registry/registry.js';
 import type { Listener, Probes } from '../transport/transport.js';
 import type { SpanRecord, Wrapper } from '../wrapper/wrapper.js';
@@ -73,6 +74,7 @@ export abstract class DispatchingServer extends Server {
   #node: Node | undefined;
   #state: 'stopped' | 'starting' | 'ready' | 'lingering' | 'draining' = 'stopped';
   #stopping: Promise<void> | undefined;
+  #counted: (() => Promise<Page>) | undefined;
 
   /** @throws `failed_precondition` for an interval over half the TTL: one lost renewal would take the node away */
   constructor(options: ServerOptions, parts: DispatchingServerParts) {
@@ -130,6 +132,10 @@ export abstract class DispatchingServer extends Server {
     }
   }
 
+  override expose(counted: () => Promise<Page>): void {
+    this.#counted = counted;
+  }
+
   async subscribe(subscriptions: readonly Subscription[]): Promise<readonly Subscriber[]> {
     return this.subscriptions.add(subscriptions);
   }
@@ -171,7 +177,11 @@ export abstract class DispatchingServer extends Server {
 
   async #open(): Promise<void> {
     const { registry, logger } = this.#parts;
-    const probes = { healthy: () => this.#state !== 'stopped', ready: () => this.#state === 'ready' };
+    const probes = {
+      healthy: () => this.#state !== 'stopped',
+      ready: () => this.#state === 'ready',
+      metrics: () => this.#counted?.(),
+    };
     const { admin, address: bind = LOOPBACK } = this.options;
     if (admin !== undefined) this.#admin = await AdminListener.open(admin, probes);
     this.dispatcher.open();

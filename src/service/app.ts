@@ -5,7 +5,9 @@ import type { Token } from '../core/provider.js';
 import { AppService, type ServicePlan } from './app-service.js';
 import { Container } from './container.js';
 import { Environment } from './env.js';
+import { Exposition } from './exposition.js';
 import type { Host } from './host.js';
+import { Joined } from './joined.js';
 import type { AppOptions } from './service.js';
 import { stack } from './stack.js';
 import { checkNames, checkServers } from './twice.js';
@@ -91,6 +93,7 @@ export class App implements Host {
     for (const service of this.services)
       service.assemble(container, client, this.#servers(service, server), environment);
     checkServers(this.services);
+    this.#join(container);
     this.#checkOverrides(container);
     return { container, logger };
   }
@@ -122,6 +125,16 @@ export class App implements Host {
     const { server } = this.options;
     if (server === undefined) return service.serves ? [fallback] : [];
     return typeof server === 'function' ? [server] : server;
+  }
+
+  /** Has what wrappers need started and stopped with the rest, and every server show what the wrappers of all count. */
+  #join(container: Container): void {
+    const wrappers = this.services.flatMap((service) => service.wrappers);
+    container.provide(Joined, (resolve) => new Joined(wrappers, resolve));
+    container.resolve(Joined);
+    const exposition = new Exposition(wrappers);
+    if (exposition.empty) return;
+    for (const { servers } of this.services) for (const server of servers) server.expose?.(exposition.page);
   }
 
   #checkOverrides(container: Container): void {

@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 
 import { container as root, type DependencyContainer } from 'tsyringe';
-import { contractOf, topicOf } from '../client/proxy.js';
+import { contractOf, topicOf, wrapped } from '../client/proxy.js';
 import { Client } from '../client/client.js';
 import { injectionsOf, isInjectable, type Injection } from '../core/dependencies.js';
 import { OctavoError } from '../core/error.js';
@@ -160,7 +160,10 @@ export class Container {
     this.#learned.add(token);
     if (contractOf(token) !== undefined || topicOf(token) !== undefined)
       // Classes of `ClientOf` and `PublisherOf` take the client and nothing else.
-      this.provide(token, (resolve) => new (token as unknown as Made)(resolve(Client)));
+      this.provide(
+        token,
+        (resolve) => new (token as unknown as Made)(wrapped(token, resolve(Client), resolve)),
+      );
     else if (isInjectable(token) || isService(token as ServiceClass)) {
       const parameters = this.#parameters(token);
       this.provide(

@@ -1,7 +1,8 @@
 import type { Clock } from '../core/clock.js';
 import { EventContext } from '../core/context.js';
 import { OctavoError, RETRY_AFTER } from '../core/error.js';
-import type { MaybePromise } from '../core/lifecycle.js';
+import type { Lifecycle, MaybePromise } from '../core/lifecycle.js';
+import type { Resolve } from '../core/provider.js';
 import { Bounded } from './bounded.js';
 import type { Call, Place, Wrapper } from './wrapper.js';
 
@@ -13,6 +14,8 @@ export interface DedupeStore {
   done(key: string, ttlMs: number, clock: Clock): MaybePromise<void>;
   /** Says that what was claimed was not done. */
   release(key: string): MaybePromise<void>;
+  /** As {@link Wrapper.joins}. */
+  readonly joins?: (resolve: Resolve) => Lifecycle;
 }
 
 export interface DedupeOptions {
@@ -64,7 +67,7 @@ export function dedupe({
       throw reason;
     }
   };
-  return Object.assign(wrapper, { unfit });
+  return Object.assign(wrapper, { unfit, ...(store.joins && { joins: store.joins }) });
 }
 
 const EVENTS = 'dedupe stands around subscribers, whose events have ids: put it on their methods';

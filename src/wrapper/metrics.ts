@@ -109,7 +109,12 @@ export async function metrics(options: MetricsOptions = {}): Promise<Metrics> {
       },
     });
   };
-  return Object.assign(wrapper, { contentType: registry.contentType, text: () => registry.metrics() });
+  const text = (): Promise<string> => registry.metrics();
+  return Object.assign(wrapper, {
+    contentType: registry.contentType,
+    text,
+    exposes: { prefix, text },
+  });
 }
 
 const WHERE = ['around', 'service', 'endpoint'] as const;

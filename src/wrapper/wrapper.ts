@@ -1,7 +1,9 @@
 import type { Context, Peer } from '../core/context.js';
 import type { OctavoError } from '../core/error.js';
+import type { Lifecycle } from '../core/lifecycle.js';
 import type { Metadata } from '../core/metadata.js';
-import type { Token } from '../core/provider.js';
+import type { Resolve, Token } from '../core/provider.js';
+import type { Access } from '../schema/access.js';
 import type { Method, StreamKind } from '../schema/method.js';
 
 /** What a wrapper sees of a call: unary or stream, on the way out or in, or an event that is published or delivered. */
@@ -32,6 +34,8 @@ export interface Call {
   readonly subscriber?: string;
   /** What carries an event: the broker's name. */
   readonly broker?: string;
+  /** Who may do this, as `@Allow` and `@Public` say of the handler or subscriber; nothing where they say nothing, and on a client. */
+  readonly access?: Access | undefined;
   /** How the client's loop tries this call: a client's wrapper may set it. What the caller gave for the one call goes before it. */
   tries?: Tries;
 }
@@ -41,6 +45,8 @@ export interface Tries {
   readonly retries?: number;
   readonly backoff?: (retry: number) => number;
   readonly retry?: (error: OctavoError, attempt: number) => boolean;
+  /** Is told of a failed attempt before anything else is decided: `true` where what was wrong is mended, so that the call is sent again, once, within the budget. */
+  readonly mend?: (error: OctavoError) => Promise<boolean>;
 }
 
 /** What comes back: the reply, or its items as an async iterable; nothing for an event. */
@@ -62,8 +68,22 @@ export interface Wrapper {
   (call: Call, next: Next): Promise<Reply>;
   /** Why it cannot stand at a place, with the remedy: asked where it is attached, which then fails with `failed_precondition`. */
   readonly unfit?: (place: Place) => string | undefined;
+  /** What it has counted, which the services of the app show as `/metrics`. */
+  readonly exposes?: Exposes;
+  /** Whether it holds calls to what `@Allow` says: where nobody does, the start fails. */
+  readonly guards?: boolean | undefined;
+  /** Gives what is to be open while an app runs that it is attached in: started before the app serves, stopped after. The same function is asked once. */
+  readonly joins?: (resolve: Resolve) => Lifecycle;
   /** The spans of a trace that it remembers, oldest first: what `Debug.Trace` shows. */
   readonly spans?: () => readonly SpanRecord[];
+}
+
+/** Metrics of a wrapper. */
+export interface Exposes {
+  /** What the names of its metrics begin with: in one app no two have the same. */
+  readonly prefix: string;
+  /** Everything, in the text format of Prometheus 0.0.4. */
+  text(): Promise<string>;
 }
 
 /** A span that has ended. */
@@ -97,6 +117,12 @@ export interface WrapperObject {
   handle(call: Call, next: Next): Promise<Reply>;
   /** As {@link Wrapper.unfit}. */
   unfit?(place: Place): string | undefined;
+  /** As {@link Wrapper.exposes}. */
+  readonly exposes?: Exposes;
+  /** As {@link Wrapper.guards}. */
+  readonly guards?: boolean;
+  /** As {@link Wrapper.joins}. */
+  readonly joins?: (resolve: Resolve) => Lifecycle;
 }
 
 /** What `@Wrap` takes. */

@@ -128,7 +128,7 @@ describe('the pages', () => {
     ['src/core/redis-options.ts', 'RedisOptions'],
     ['src/schema/json-value.ts', 'JsonWriteOptions'],
     ['src/core/console-logger.ts', 'ConsoleLoggerOptions'],
-    ['src/core/tls.ts', 'TlsOptions'],
+    ['src/core/tls-options.ts', 'TlsOptions'],
   ];
   for (const [path, name] of options)
     it(`name every option of ${name}`, () => {
@@ -150,6 +150,7 @@ describe('the pages', () => {
     ['cache', 'CacheOptions'],
     ['dedupe', 'DedupeOptions'],
     ['ratelimit', 'RateLimitOptions'],
+    ['redis-store', 'RedisStoreOptions'],
     ['shed', 'ShedOptions'],
     ['log', 'LogOptions'],
     ['metrics', 'MetricsOptions'],

@@ -118,10 +118,8 @@ describe('the grpc transport over TLS', () => {
   });
 
   it('shows no key in its options', async () => {
-    const { key } =
-      (await transport({ ca, cert: readFileSync(server.cert), key: readFileSync(server.key) })).options.tls ??
-      {};
-    assert.doesNotMatch(String(key), /PRIVATE KEY/);
+    const { options } = await transport({ ca, ...server, key: readFileSync(server.key) });
+    assert.deepEqual(options.tls, { ca, ...server, key: '(secret)' });
   });
 
   for (const [what, theirs, ours, pattern] of [

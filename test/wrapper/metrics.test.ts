@@ -143,13 +143,8 @@ describe('metrics', async () => {
 
   it('is served on the port of the service', async () => {
     const subject = await metrics();
-    const routes = http({
-      routes: (app) => {
-        app.get('/metrics', async (_, reply) => reply.type(subject.contentType).send(await subject.text()));
-      },
-    });
     const server = rpcServer({ wrappers: [subject] });
-    await using app = await TestApp.create({ services: [Probe], transport: routes, server }).start();
+    await using app = await TestApp.create({ services: [Probe], transport: http(), server }).start();
     await app.client(ProbeClient).echo({});
     const { address = '' } = app.service().server.node ?? {};
     const response = await fetch(`http://${address}/metrics`);

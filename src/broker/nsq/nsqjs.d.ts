@@ -1,6 +1,7 @@
 /** What is used of nsqjs 0.13, which has no types of its own. */
 declare module 'nsqjs' {
   import type { EventEmitter } from 'node:events';
+  import type { Socket } from 'node:net';
 
   export interface ConnectionConfig {
     readonly authSecret?: string;
@@ -15,10 +16,6 @@ declare module 'nsqjs' {
     /** Milliseconds. */
     readonly messageTimeout?: number;
     readonly tls?: boolean;
-    readonly tlsVerification?: boolean;
-    readonly ca?: Buffer;
-    readonly cert?: Buffer;
-    readonly key?: Buffer;
   }
 
   export interface ReaderConfig extends ConnectionConfig {
@@ -31,6 +28,13 @@ declare module 'nsqjs' {
   export interface Connection {
     receiveData(bytes: Buffer): void;
     readonly frameBuffer: { readonly buffer?: Buffer };
+    /** What it reads from. */
+    conn: Socket;
+    /** What it writes to. */
+    outWriter: Socket;
+    registerStreamListeners(stream: Socket): void;
+    /** Called when the server has agreed to TLS. */
+    startTLS(done?: () => void): void;
     readonly statemachine: { goto(state: 'ERROR', error: Error): void };
   }
 

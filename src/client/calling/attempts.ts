@@ -88,6 +88,7 @@ export class Attempts {
     // What was never sent goes elsewhere at once, where there is an elsewhere.
     if (error.executed === false && error.retryable && (await this.#elsewhere(call, error, history))) return;
     const { options, tries = {} } = call;
+    if (await this.#mended(call, error, history)) return;
     const retry = options.retry ?? tries.retry ?? this.#options.retry ?? worthwhile(call);
     const retries = options.retries ?? tries.retries ?? this.#options.retries ?? 0;
     if (!retry(error, history.size)) throw history.size > 1 && error.retryable ? history.error() : error;
@@ -99,6 +100,18 @@ export class Attempts {
     if (ms >= call.context.remainingMs) throw history.error('there is no time for another');
     call.waitsFor('its next attempt');
     await this.#parts.clock.sleep(ms, call.context.signal);
+  }
+
+  /** Whether what was wrong is mended, and the budget has a place for trying that. Once for each call. */
+  async #mended(
+    { service, tries, context }: ClientCall,
+    error: OctavoError,
+    history: History,
+  ): Promise<boolean> {
+    if (tries?.mend === undefined || history.mended || !(await tries.mend(error))) return false;
+    history.mended = true;
+    context.throwIfCancelled();
+    return this.#budget.take(service);
   }
 
   /** Whether there is a node that was not tried, and may be. Who is too busy is not helped by more calls than the budget allows. */

@@ -83,12 +83,12 @@ export class ClientCall implements Call, Expiring, Follower {
     this.context.cancel(inherited(reason));
   }
 
-  /** Lets go of what it holds. Twice is once. */
-  end(): void {
+  /** Lets go of what it holds, and says how a stream failed that nobody may read. Twice is once. */
+  end(error?: OctavoError): void {
     this.#expiry?.leave();
     this.#outer?.leave(this);
     if (this.#abort !== undefined) this.#signal?.removeEventListener('abort', this.#abort);
-    this.context.end();
+    this.context.end(error);
     this.#place?.leave();
   }
 

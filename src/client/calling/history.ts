@@ -15,6 +15,8 @@ export class History {
   readonly tried = new Set<string>();
   /** How many of the attempts were retries: offers of a call that was never sent are none. */
   retried = 0;
+  /** Whether one was made since what was wrong is mended. */
+  mended = false;
   readonly #failures: Failure[] = [];
 
   get size(): number {

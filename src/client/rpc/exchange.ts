@@ -21,7 +21,7 @@ export interface ExchangeInit {
   readonly keepaliveMs: number;
   readonly read: (message: Message) => unknown;
   /** Called once, when nothing more will happen on a stream that was opened. */
-  readonly onEnd: () => void;
+  readonly onEnd: (error: OctavoError | undefined) => void;
 }
 
 /**
@@ -251,6 +251,6 @@ export class Exchange implements AsyncIterableIterator<unknown> {
     this.#forget();
     this.#init.socket.close(cut);
     void leave(this.#source);
-    if (this.#opened) this.#init.onEnd();
+    if (this.#opened) this.#init.onEnd(error);
   }
 }

@@ -184,10 +184,10 @@ export class Intake {
 
   /** The one request of a server stream, which is the first item: the opener's body is not it. */
   async #request(requests: Requests, { endpoint }: Method): Promise<Requested> {
-    const { done, value } = await requests.next();
-    if (done === true) throw new OctavoError('invalid_argument', `${endpoint} got no request`);
+    const read = await requests.take();
+    if (read === undefined) throw new OctavoError('invalid_argument', `${endpoint} got no request`);
     void requests.watch();
-    return { read: () => value };
+    return { read };
   }
 
   #pulse(

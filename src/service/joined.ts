@@ -1,0 +1,21 @@
+import type { Lifecycle } from '../core/lifecycle.js';
+import type { Resolve } from '../core/provider.js';
+import type { Wrapper } from '../wrapper/wrapper.js';
+
+/** What the wrappers of an app need open while it runs. */
+export class Joined implements Lifecycle {
+  readonly #lifecycles: readonly Lifecycle[];
+
+  constructor(wrappers: readonly Wrapper[], resolve: Resolve) {
+    const joining = new Set(wrappers.flatMap(({ joins }) => joins ?? []));
+    this.#lifecycles = [...joining].map((joins) => joins(resolve));
+  }
+
+  async start(): Promise<void> {
+    for (const each of this.#lifecycles) await each.start?.();
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#lifecycles.map(async (each) => each.stop?.()));
+  }
+}
