@@ -154,6 +154,7 @@ describe('the pages', () => {
     ['shed', 'ShedOptions'],
     ['log', 'LogOptions'],
     ['metrics', 'MetricsOptions'],
+    ['trace', 'TraceOptions'],
   ];
   for (const [wrapper, name] of wrapperOptions)
     it(`list the options of ${wrapper}, and no others, where it is described`, () => {

@@ -4,7 +4,9 @@ import { SpanStatusCode, trace as api } from '@opentelemetry/api';
 import type { ReadableSpan } from '@opentelemetry/sdk-trace-node';
 import { http as httpBroker } from '../../src/broker/http.js';
 import { memory as memoryBroker } from '../../src/broker/memory.js';
+import { http as httpClient } from '../../src/client/http.js';
 import { OctavoError } from '../../src/core/error.js';
+import { http as httpServer } from '../../src/server/http.js';
 import { grpc } from '../../src/transport/grpc.js';
 import { http } from '../../src/transport/http.js';
 import { memory as memoryTransport } from '../../src/transport/memory.js';
@@ -15,10 +17,16 @@ import type { Wrapper } from '../../src/wrapper/wrapper.js';
 import { conform } from '../conformance/conform.js';
 import { Ask, CallProbe, Probe, type Told } from '../conformance/probe.js';
 import { wrapperSuite, type WrapperSubject } from '../conformance/wrapper.js';
-import { activate, only, Spans, Tracing } from '../support/tracing.js';
+import { activate, only, Spans, Tracing, type TracingOptions } from '../support/tracing.js';
 import { has } from '../support/wrapping.js';
 
-const TRANSPORTS = { memory: memoryTransport, http: () => http(), tcp: () => tcp(), grpc: () => grpc() };
+const WIRES: Readonly<Record<string, Pick<TracingOptions, 'transport' | 'wire'>>> = {
+  memory: { transport: memoryTransport() },
+  http: { transport: http() },
+  tcp: { transport: tcp() },
+  grpc: { transport: grpc() },
+  'Connect, without rpc': { wire: { client: httpClient, server: httpServer } },
+};
 const BROKERS = { memory: memoryBroker, http: () => httpBroker({ address: '127.0.0.1:0' }) };
 /** What a span is, in short: whose side it is on, and its name. */
 function short({ kind, name }: ReadableSpan): string {
@@ -37,9 +45,9 @@ describe('trace', () => {
     wrapper: (call, next) => wrapper(call, next),
   }));
 
-  for (const [name, transport] of Object.entries(TRANSPORTS)) {
+  for (const [name, wire] of Object.entries(WIRES)) {
     it(`makes one tree of a call of each kind over ${name}`, async () => {
-      await using app = await Tracing.start({ transport: transport() });
+      await using app = await Tracing.start(wire);
       const { client } = app;
       const asks = [{ count: 1 }, { count: 2 }];
       const read = async (items: AsyncIterable<Told>): Promise<void> => {
@@ -60,13 +68,13 @@ describe('trace', () => {
     });
   }
 
-  for (const [name, transport] of Object.entries({ ...TRANSPORTS, udp: () => udp() })) {
+  for (const [name, wire] of Object.entries({ ...WIRES, udp: { transport: udp() } })) {
     // It carries no streams.
     const probe = name === 'udp' ? CallProbe : Probe;
     it(`has a span for each attempt over ${name}, and the server’s under its own`, async () => {
       await using app = await Tracing.start({
         services: [probe],
-        transport: transport(),
+        ...wire,
         client: { retries: 2 },
       });
       app.service.resolve(probe).failures = 2;
