@@ -7,6 +7,7 @@ import { memory as memoryBroker } from '../../src/broker/memory.js';
 import { http as httpClient } from '../../src/client/http.js';
 import { OctavoError } from '../../src/core/error.js';
 import { http as httpServer } from '../../src/server/http.js';
+import { VirtualClock } from '../../src/testing/virtual-clock.js';
 import { grpc } from '../../src/transport/grpc.js';
 import { http } from '../../src/transport/http.js';
 import { memory as memoryTransport } from '../../src/transport/memory.js';
@@ -18,7 +19,7 @@ import { conform } from '../conformance/conform.js';
 import { Ask, CallProbe, Probe, type Told } from '../conformance/probe.js';
 import { wrapperSuite, type WrapperSubject } from '../conformance/wrapper.js';
 import { activate, only, Spans, Tracing, type TracingOptions } from '../support/tracing.js';
-import { has } from '../support/wrapping.js';
+import { aCall, has } from '../support/wrapping.js';
 
 const WIRES: Readonly<Record<string, Pick<TracingOptions, 'transport' | 'wire'>>> = {
   memory: { transport: memoryTransport() },
@@ -235,6 +236,27 @@ describe('trace', () => {
       [1, 2, 3].map((n) => ['rpc.message', 'RECEIVED', n]),
     );
     assert.equal(only(app.spans.of('SERVER')).events[2]?.attributes?.['rpc.message.type'], 'SENT');
+  });
+
+  it('ends the span of a handler with its call, though it goes on', async () => {
+    await using app = await Tracing.start({ at: ['handler'] });
+    await assert.rejects(app.client.impatient({}), has('deadline_exceeded'));
+    // The caller’s patience may end a little before the server’s.
+    await app.service.stop();
+    const { status, attributes } = only(app.spans.of('SERVER'));
+    assert.deepEqual(
+      [attributes['rpc.status_code'], status.code],
+      ['DEADLINE_EXCEEDED', SpanStatusCode.ERROR],
+    );
+  });
+
+  it('ends once, also where the call was over before it began', async () => {
+    const spans = new Spans();
+    const wrapper = await trace({ provider: spans.provider });
+    const call = aCall(new VirtualClock());
+    call.context.cancel(new OctavoError('cancelled', 'the caller left'));
+    await wrapper(call, async () => ({ body: 'all the same' }));
+    assert.equal(only(spans.all).attributes['rpc.status_code'], 'CANCELLED');
   });
 
   it('ends the span of a stream that is left or fails, at both ends', async () => {

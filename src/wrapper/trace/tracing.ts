@@ -119,6 +119,18 @@ export class Tracing {
     const begunAt = performance.now();
     span.setAttributes(detailsOf(call, place));
     let items = 0;
+    let over = false;
+    let forget: (() => void) | undefined = undefined;
+    const ended = (error: OctavoError | undefined): void => {
+      if (over) return;
+      over = true;
+      // While it is made, the call may be cancelled already.
+      forget?.();
+      if (items > 0) span.setAttribute('octavo.items', items);
+      this.#end(call, error, facts, begunAt);
+    };
+    // The answer is out then, however long a handler goes on that does not listen.
+    forget = call.context.onCancel(ended);
     const type = call.side === 'client' ? 'RECEIVED' : 'SENT';
     return untilEnd(call, next, {
       item: () => {
@@ -126,10 +138,7 @@ export class Tracing {
         if (this.#settings.items)
           span.addEvent('rpc.message', { 'rpc.message.type': type, 'rpc.message.id': items });
       },
-      ended: (error) => {
-        if (items > 0) span.setAttribute('octavo.items', items);
-        this.#end(call, error, facts, begunAt);
-      },
+      ended,
     });
   }
 
