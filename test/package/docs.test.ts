@@ -187,7 +187,7 @@ describe('the pages', () => {
       (file) => file.endsWith('.ts') && !['conform.ts', 'probe.ts'].includes(file),
     );
     const listed = [
-      ...page('docs/writing-a-provider.md').matchAll(/^\| `\w+`\s+\| `octavo\/conformance\/(\w+)`/gm),
+      ...page('docs/writing-a-provider.md').matchAll(/^\| `\w+`\s+\| `octavo\/conformance\/([\w-]+)`/gm),
     ].map(([, name = '']) => `${name}.ts`);
     assert.deepEqual(listed.sort(), suites.sort());
   });
