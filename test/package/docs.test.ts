@@ -158,6 +158,7 @@ describe('the pages', () => {
     ['shed', 'ShedOptions'],
     ['log', 'LogOptions'],
     ['metrics', 'MetricsOptions'],
+    ['trace', 'TraceOptions'],
   ];
   for (const [wrapper, name, file = wrapper] of wrapperOptions)
     it(`list the options of ${wrapper}, and no others, where it is described`, () => {
