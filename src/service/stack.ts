@@ -108,7 +108,10 @@ function staticIn(env: Environment): { domain?: string; port?: number } {
 }
 
 const CLIENTS: Record<string, Loader<Client>> = { rpc: async () => (await import('../client/rpc.js')).rpc() };
-const SERVERS: Record<string, Loader<Server>> = { rpc: async () => (await import('../server/rpc.js')).rpc() };
+const SERVERS: Record<string, Loader<Server>> = {
+  rpc: async () => (await import('../server/rpc.js')).rpc(),
+  grpc: async () => (await import('../server/grpc.js')).grpc(),
+};
 
 /** Puts what all services of an app share into its container, and tells how the rest is made. */
 export async function stack(
