@@ -54,6 +54,12 @@ export class ReplyWire extends Wire<GrpcFrame> {
     return frame;
   }
 
+  /** As gRPC has it for what cannot be read. */
+  protected override explain(error: OctavoError): OctavoError {
+    if (error.code === 'resource_exhausted') return error;
+    return new OctavoError('internal', error.message, { cause: error });
+  }
+
   protected onEnd(): void {
     const { remote } = this.session;
     if (this.trailer !== undefined) this.ended(readEnding(this.trailer, remote));
