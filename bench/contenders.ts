@@ -16,6 +16,7 @@ export const contenders: readonly Contender[] = [
   inProcesses('frames', './frames.js', EVERY),
   inProcesses('http', './octavo.js', EVERY),
   inProcesses('tcp', './octavo.js', EVERY),
+  inProcesses('http-json', './octavo.js', EVERY),
   inProcesses('memory', './octavo.js', EVERY, ALONE),
   inProcesses('http-wrapped', './octavo.js', SMALL),
   inProcesses('tcp-wrapped', './octavo.js', SMALL),

@@ -1,4 +1,5 @@
 import { memory as memoryBroker } from '../src/broker/memory.js';
+import { http as httpClient } from '../src/client/http.js';
 import { rpc as rpcClient } from '../src/client/rpc.js';
 import {
   createService,
@@ -9,6 +10,7 @@ import {
   type Wrapper,
 } from '../src/index.js';
 import { memory as memoryRegistry } from '../src/registry/memory.js';
+import { http as httpServer } from '../src/server/http.js';
 import { rpc as rpcServer } from '../src/server/rpc.js';
 import { http } from '../src/transport/http.js';
 import { memory as memoryTransport, MemoryNetwork } from '../src/transport/memory.js';
@@ -27,6 +29,8 @@ export const LOCAL: ServiceOptions = {
 interface Wrapped {
   readonly onClient?: readonly Wrapper[];
   readonly onServer?: readonly Wrapper[];
+  /** @defaultValue mucp, by the transport */
+  readonly json?: boolean;
 }
 
 /** A decorated service and a typed client. As the server is in another process, the client's registry is told of its node once; calls find it there. */
@@ -34,10 +38,13 @@ function octavo(
   name: string,
   about: string,
   transport: Provider<Transport>,
-  { onClient = [], onServer = [] }: Wrapped = {},
+  { onClient = [], onServer = [], json = false }: Wrapped = {},
 ): Variant {
   const connected = async (address: string): Promise<EchoClient> => {
-    const service = createService({ ...LOCAL, transport, client: rpcClient({ wrappers: onClient }) });
+    const client = json
+      ? httpClient({ wrappers: onClient, contentType: 'application/json' })
+      : rpcClient({ wrappers: onClient });
+    const service = createService({ ...LOCAL, transport, client });
     await service.start();
     // What `serve` gave.
     await service.resolve(Registry).register(JSON.parse(address) as Parameters<Registry['register']>[0]);
@@ -48,7 +55,7 @@ function octavo(
     about,
 
     async serve() {
-      const server = rpcServer({ wrappers: onServer });
+      const server = (json ? httpServer : rpcServer)({ wrappers: onServer });
       const service = createService({ ...LOCAL, transport, server, services: [EchoServer] });
       await service.start();
       const [record] = await service.resolve(Registry).getService('bench');
@@ -94,6 +101,9 @@ export const octavos: readonly Variant[] = [
   octavo('http', 'Octavo over http, every default but the registry', http()),
   octavo('tcp', 'Octavo over tcp', tcp()),
   inMemory('memory', 'Octavo over memory, in one process'),
+  octavo('http-json', 'Octavo’s http server and client, JSON by the Connect protocol', http(), {
+    json: true,
+  }),
   octavo('http-wrapped', 'the same over http, five wrappers on each side', http(), five),
   octavo('tcp-wrapped', 'the same over tcp, five wrappers on each side', tcp(), five),
   inMemory('memory-async', `the same over memory, ${ASYNC_WRAPPERS} async wrappers`, {
