@@ -8,6 +8,7 @@ import type { PoolOptions } from '../../core/pool.js';
 import type { Certificates } from '../../core/tls.js';
 import type { Asked, Asker, Connections, RequestHead } from './asking.js';
 import type { Target } from './target.js';
+import { headersObject } from './wire.js';
 
 const { NGHTTP2_CANCEL, NGHTTP2_REFUSED_STREAM } = constants;
 
@@ -124,7 +125,7 @@ class Place implements Unsent {
         ':path': path,
         ':scheme': scheme,
         ':authority': shown,
-        ...headers,
+        ...headersObject(headers),
       });
       return new Http2Asked(this.#session, stream, asker);
     } catch (cause) {
