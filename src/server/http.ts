@@ -7,7 +7,7 @@ import { Identity } from '../core/identity.js';
 import { Logger } from '../core/logger.js';
 import type { Provider } from '../core/provider.js';
 import { Refusals } from '../core/refusals.js';
-import { Certificates, type TlsOptions } from '../core/tls.js';
+import { Certificates, type Tls } from '../core/tls.js';
 import { Registry } from '../registry/registry.js';
 import type { Probes } from '../core/probes.js';
 import { MESSAGE_LIMITS, type MessageLimits } from '../transport/transport.js';
@@ -35,7 +35,7 @@ export interface HttpServerOptions extends ServerOptions, MessageLimits {
   /** Which pages of other origins may call. @defaultValue none */
   readonly cors?: CorsOptions;
   /** Speaks TLS, and nothing else, with everybody: `{ cert, key }`. @defaultValue plain text */
-  readonly tls?: TlsOptions;
+  readonly tls?: Tls;
   /** For how long the body of a call may take to arrive, and a caller to take what waits for it, in milliseconds; `0` is for ever. @defaultValue `60_000` */
   readonly timeoutMs?: number;
   /** For how long a header may take to arrive, and a new connection to begin one, in milliseconds; `0` is for ever. @defaultValue `10_000` */

@@ -91,8 +91,12 @@ export class Calls {
   }
 
   /** 405: says by what an endpoint is asked. */
-  notAllowed(exchange: Exchange, what: string): void {
-    answerError(exchange, new OctavoError('unimplemented', what, { executed: false }), {}, 405);
+  notAllowed(exchange: Exchange, method: Method): void {
+    const [allow, how] = isIdempotent(method)
+      ? ['GET, POST', 'GET or POST']
+      : ['POST', 'POST, as only what is idempotent is there for GET'];
+    const what = `${method.endpoint} is not there for ${exchange.request.method}: use ${how}`;
+    answerError(exchange, new OctavoError('unimplemented', what, { executed: false }), { allow }, 405);
   }
 
   #refuse(exchange: Exchange, form: Form, framing: Framing | undefined, error: OctavoError): void {
@@ -135,7 +139,7 @@ export class Calls {
     const requests = new FramedRequests({ exchange, base64, packed, maxMessageBytes, read, pulse });
     const sink = new FramedSink({ exchange, form, framing, method, context, limits, accepts, pulse });
     const many = method.kind === 'client' || method.kind === 'bidi';
-    const request = many ? { read: () => requests } : onlyOne(requests, method);
+    const request = many ? { read: () => requests } : onlyOne(requests, method, read);
     dispatcher.dispatch(route, context, request, sink);
   }
 
@@ -199,13 +203,22 @@ export class Calls {
   }
 }
 
+/** Whether a call may be asked by GET. */
+export function isIdempotent({ kind, options }: Method): boolean {
+  return kind === 'unary' && options.idempotent === true;
+}
+
 /** Whether a form can carry a method: Connect has one for those without streams, and another for those with. */
 function carries(form: Form | undefined, { kind }: Method): boolean {
   if (form?.protocol === 'connect') return kind === 'unary';
   return form !== undefined && (form.protocol !== 'connect-stream' || kind !== 'unary');
 }
 
-async function onlyOne(requests: FramedRequests, { endpoint }: Method): Promise<Requested> {
-  const request = await requests.only(endpoint);
-  return { read: () => request };
+async function onlyOne(
+  requests: FramedRequests,
+  { endpoint }: Method,
+  read: (body: Uint8Array) => unknown,
+): Promise<Requested> {
+  const body = await requests.only(endpoint);
+  return { read: () => read(body) };
 }
