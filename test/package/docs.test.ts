@@ -71,6 +71,7 @@ describe('the pages', () => {
 
   const options: readonly (readonly [string, string])[] = [
     ['src/server/server.ts', 'ServerOptions'],
+    ['src/client/http.ts', 'HttpClientOptions'],
     ['src/server/http.ts', 'HttpServerOptions'],
     ['src/server/http/cors.ts', 'CorsOptions'],
     ['src/server/server.ts', 'AdminOptions'],
