@@ -1,10 +1,12 @@
 import { memory as memoryBroker } from '../src/broker/memory.js';
-import { http as httpClient } from '../src/client/http.js';
+import { http as httpClient, type HttpClientOptions } from '../src/client/http.js';
 import { rpc as rpcClient } from '../src/client/rpc.js';
 import {
   createService,
   Registry,
+  type Client,
   type Provider,
+  type Server,
   type ServiceOptions,
   type Transport,
   type Wrapper,
@@ -29,8 +31,12 @@ export const LOCAL: ServiceOptions = {
 interface Wrapped {
   readonly onClient?: readonly Wrapper[];
   readonly onServer?: readonly Wrapper[];
-  /** @defaultValue mucp, by the transport */
-  readonly json?: boolean;
+}
+
+/** What a call goes through, where it is not rpc. */
+interface Ends {
+  readonly client: Provider<Client>;
+  readonly server: Provider<Server>;
 }
 
 /** A decorated service and a typed client. As the server is in another process, the client's registry is told of its node once; calls find it there. */
@@ -38,12 +44,11 @@ function octavo(
   name: string,
   about: string,
   transport: Provider<Transport>,
-  { onClient = [], onServer = [], json = false }: Wrapped = {},
+  { onClient = [], onServer = [] }: Wrapped = {},
+  ends: Ends = { client: rpcClient({ wrappers: onClient }), server: rpcServer({ wrappers: onServer }) },
 ): Variant {
+  const { client, server } = ends;
   const connected = async (address: string): Promise<EchoClient> => {
-    const client = json
-      ? httpClient({ wrappers: onClient, contentType: 'application/json' })
-      : rpcClient({ wrappers: onClient });
     const service = createService({ ...LOCAL, transport, client });
     await service.start();
     // What `serve` gave.
@@ -55,7 +60,6 @@ function octavo(
     about,
 
     async serve() {
-      const server = (json ? httpServer : rpcServer)({ wrappers: onServer });
       const service = createService({ ...LOCAL, transport, server, services: [EchoServer] });
       await service.start();
       const [record] = await service.resolve(Registry).getService('bench');
@@ -80,6 +84,12 @@ function inMemory(name: string, about: string, wrapped?: Wrapped): Variant {
   return { ...octavo(name, about, transport, wrapped), oneProcess: true };
 }
 
+/** Neither end has anything to do with the transport. */
+function connect(name: string, about: string, options: HttpClientOptions): Variant {
+  const ends = { client: httpClient(options), server: httpServer() };
+  return octavo(name, about, memoryTransport(), {}, ends);
+}
+
 /** By hand: an async generator would cost as much as a message. */
 function map<From, To>(items: AsyncIterable<From>, to: (item: From) => To): AsyncIterable<To> {
   return {
@@ -98,12 +108,12 @@ const five: Wrapped = { onClient: fiveWrappers(), onServer: fiveWrappers() };
 export const ASYNC_WRAPPERS = 10;
 
 export const octavos: readonly Variant[] = [
+  connect('web', 'Octavo by HTTP itself: the Connect protocol, protobuf', {}),
+  connect('web-json', 'the same, JSON', { contentType: 'application/json' }),
+  connect('web-http2', 'the same, protobuf over HTTP/2', { version: '2' }),
   octavo('http', 'Octavo over http, every default but the registry', http()),
   octavo('tcp', 'Octavo over tcp', tcp()),
   inMemory('memory', 'Octavo over memory, in one process'),
-  octavo('http-json', 'Octavo’s http server and client, JSON by the Connect protocol', http(), {
-    json: true,
-  }),
   octavo('http-wrapped', 'the same over http, five wrappers on each side', http(), five),
   octavo('tcp-wrapped', 'the same over tcp, five wrappers on each side', tcp(), five),
   inMemory('memory-async', `the same over memory, ${ASYNC_WRAPPERS} async wrappers`, {

@@ -97,9 +97,9 @@ export const wrks: readonly Contender[] = [
     () => undefined,
   ),
   underWrk(
-    'wrk-http-json',
+    'wrk-web-json',
     'Octavo’s http server alone, JSON, called by wrk',
-    ({ profiles }) => JsEnd.start({ role: 'serve', module: OCTAVO, name: 'http-json', profiles }),
+    ({ profiles }) => JsEnd.start({ role: 'serve', module: OCTAVO, name: 'web-json', profiles }),
     () => undefined,
     { form: 'json', path: '/bench.Echo/Echo' },
   ),

@@ -17,6 +17,7 @@ BACKENDS=(
   "rabbitmq rabbitmq-server"
   "rabbitmq-broker rabbitmq-server"
   "redis redis-server"
+  "prometheus prometheus"
   "grpc go"
   "grpc-interop grpc-interop-client"
   "grpc-python grpc-python"
@@ -42,6 +43,7 @@ nats-registry() { nats; }
 rabbitmq() { debian rabbitmq-server; }
 rabbitmq-broker() { rabbitmq; }
 redis() { debian redis-server; }
+prometheus() { debian prometheus; }
 # It has no server of its own: its tests build a peer on go-micro.
 grpc() { debian golang-go; }
 grpc-micro() { grpc; }

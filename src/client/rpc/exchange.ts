@@ -57,6 +57,8 @@ export class Exchange implements AsyncIterableIterator<unknown> {
    */
   async open(): Promise<void> {
     const { call, keepaliveMs } = this.#init;
+    // An attempt may be given up until it has succeeded.
+    call.attempting = { cancelled: (reason) => this.#fail(reason) };
     await this.#send(this.#opener(), [[mucp.KEEPALIVE, String(keepaliveMs)]]);
     this.#first = this.#receive();
     this.#known = this.#first.then(
@@ -67,6 +69,7 @@ export class Exchange implements AsyncIterableIterator<unknown> {
     if (this.#octavo === true) await this.#greeted();
     if (this.#over?.error !== undefined) throw this.#over.error;
     this.#opened = true;
+    call.attempting = undefined;
     if (call.kind !== 'server') void this.#pump(call.request);
   }
 
@@ -141,6 +144,7 @@ export class Exchange implements AsyncIterableIterator<unknown> {
       this.#finish(errorOf(message));
       return undefined;
     }
+    call.context.meter?.received(message.body.length);
     return { done: false, value: read(message) };
   }
 
@@ -228,6 +232,7 @@ export class Exchange implements AsyncIterableIterator<unknown> {
     const { service, endpoint, method } = call;
     const body = codec.write({ kind: 'request', id, service, endpoint }, value, method?.request);
     this.#pulse?.active();
+    call.context.meter?.sent(body.length);
     return this.#send(body);
   }
 
