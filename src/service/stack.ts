@@ -134,6 +134,7 @@ const CLIENTS: Record<string, Loader<Client>> = {
 };
 const SERVERS: Record<string, Loader<Server>> = {
   rpc: async () => (await import('../server/rpc.js')).rpc(),
+  grpc: async () => (await import('../server/grpc.js')).grpc(),
   http: async (tls) => (await import('../server/http.js')).http({ ...(tls && { tls }) }),
 };
 

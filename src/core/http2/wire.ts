@@ -101,7 +101,7 @@ export abstract class Wire<M> implements Carried {
       else if (this.#over && this.#incoming.held > 0) throw cutShort(this.session.remote);
     } catch (reason) {
       this.#incoming.clear();
-      const error = unreadable(this.session.remote, reason);
+      const error = this.explain(OctavoError.from(reason));
       this.refuse(error);
       throw error;
     }
@@ -174,6 +174,18 @@ export abstract class Wire<M> implements Carried {
 
   /** Makes a message of what came. Throws where it is none: nothing more is read then. */
   protected abstract read(frame: GrpcFrame): M;
+
+  /** What is said of something that came and is not what should. */
+  protected explain(error: OctavoError): OctavoError {
+    if (error.code === 'resource_exhausted' || error.code === 'unavailable') return error;
+    const what = `${this.session.remote} does not speak this protocol: ${error.message}`;
+    return new OctavoError('unavailable', what, { cause: error });
+  }
+
+  /** Whether the other end sends no more, in order or not. */
+  protected get over(): boolean {
+    return this.#over;
+  }
 
   /** The other end sends no more. */
   protected abstract onEnd(): void;
@@ -288,15 +300,6 @@ export abstract class Wire<M> implements Carried {
     this.cut();
     this.ended(error);
   }
-}
-
-/** What is said of something that came and is not what should. */
-function unreadable(remote: string, reason: unknown): OctavoError {
-  const error = OctavoError.from(reason);
-  if (error.code === 'resource_exhausted' || error.code === 'unavailable') return error;
-  return new OctavoError('unavailable', `${remote} does not speak this protocol: ${error.message}`, {
-    cause: error,
-  });
 }
 
 /** What is left when the other end has ended in the middle of a message. */
