@@ -45,6 +45,11 @@ export class Calls {
     return this.#foreign;
   }
 
+  /** One has called that is no Octavo peer. */
+  strange(): void {
+    this.#foreign = true;
+  }
+
   /** A request and its response as one. */
   exchange(request: IncomingMessage, response: ServerResponse, beside: OutgoingHttpHeaders): Exchange {
     const { callers, clock, limits } = this.#parts;
@@ -175,7 +180,7 @@ export class Calls {
   /** @throws what is wrong with a request whatever it asks for */
   #check(exchange: Exchange): void {
     const { maxHeaders } = this.#parts.limits;
-    if (!exchange.peer.octavo) this.#foreign = true;
+    if (!exchange.peer.octavo) this.strange();
     if (exchange.request.rawHeaders.length > 2 * maxHeaders)
       throw new OctavoError(
         'resource_exhausted',
