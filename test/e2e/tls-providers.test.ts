@@ -184,15 +184,14 @@ const CASES: readonly {
   },
 ];
 
-describe('whoever dials a server over TLS', { concurrency: 3 }, () => {
+describe('whoever dials a server over TLS', { concurrency: 2 }, () => {
   for (const [name, dialling] of Object.entries(DIALLING))
-    describe(name, { concurrency: 3 }, () => {
+    describe(name, { concurrency: 2 }, () => {
       for (const { title, member, run } of CASES)
         if (member === undefined || dialling.lacks?.includes(member) !== true) it(title, () => run(dialling));
       for (const [member, tls] of Object.entries({
         minVersion: { minVersion: 'TLSv1.3' },
         verify: { verify: false },
-        reload: { reload: { everyMs: 1 } },
       } satisfies Record<string, TlsOptions>))
         if (dialling.lacks?.includes(member) === true)
           it(`fails its start with ${member}, which it lacks`, async () => {
