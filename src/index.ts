@@ -29,12 +29,13 @@ export type { DialTls, PeerCertificate, Pem, Tls, TlsOptions } from './core/tls.
 export { SystemClock } from './core/system-clock.js';
 export { unimplemented } from './core/unimplemented.js';
 export * from './registry/registry.js';
+export type { Access } from './schema/access.js';
 export { Any, type Packable } from './schema/any.js';
 export type { AnyOf } from './schema/any-of.js';
 export { Duration } from './schema/duration.js';
 export { Empty } from './schema/empty.js';
 export type { Init, MessageType, Ref } from './schema/message-type.js';
-export type { Method, MethodOptions, StreamKind } from './schema/method.js';
+export type { HttpRoute, HttpVerb, Method, MethodOptions, StreamKind } from './schema/method.js';
 export { protoEnum, type EnumValue } from './schema/proto-enum.js';
 export {
   schemaOf,

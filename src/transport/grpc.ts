@@ -1,16 +1,15 @@
-import { createServer } from 'node:net';
-import { parseAddress } from '../core/address.js';
-import { bind } from '../core/bind.js';
 import { Clock } from '../core/clock.js';
 import { OctavoError } from '../core/error.js';
 import { noteExposure } from '../core/exposure.js';
+import { http2Dialler, type Http2Dialler } from '../core/http2/dial.js';
+import type { Door } from '../core/http2/door.js';
 import type { MaybePromise } from '../core/lifecycle.js';
 import { Logger } from '../core/logger.js';
 import type { Provider } from '../core/provider.js';
 import { Refusals } from '../core/refusals.js';
 import { Certificates, shownTls, type Tls } from '../core/tls.js';
-import { newDialler } from './grpc/dialler.js';
-import { Door } from './grpc/door.js';
+import { DialledSocket } from './grpc/dialled.js';
+import { openDoor } from './grpc/door.js';
 import {
   MESSAGE_LIMITS,
   Transport,
@@ -18,6 +17,7 @@ import {
   type Listener,
   type Socket,
   type TransportOptions,
+  type TransportStats,
 } from './transport.js';
 
 export interface GrpcTransportOptions extends TransportOptions {
@@ -65,7 +65,7 @@ export class GrpcTransport extends Transport {
   readonly #parts: GrpcTransportParts;
   readonly #refusals: Refusals;
   readonly #certificates: Certificates | undefined;
-  readonly #dialler: ReturnType<typeof newDialler>;
+  readonly #dialler: Http2Dialler<Socket>;
   readonly #doors = new Set<Door>();
 
   constructor(options: GrpcTransportOptions, parts: GrpcTransportParts) {
@@ -76,7 +76,13 @@ export class GrpcTransport extends Transport {
     this.#certificates = tls && new Certificates('the grpc transport', tls, parts);
     this.#parts = parts;
     this.#refusals = new Refusals(parts.clock, parts.logger);
-    this.#dialler = newDialler(parts.clock, this.#settings, this.#certificates);
+    this.#dialler = http2Dialler({
+      who: 'the grpc transport',
+      clock: parts.clock,
+      options: this.#settings,
+      certificates: this.#certificates,
+      socket: (session) => new DialledSocket(session, this.#settings),
+    });
   }
 
   /** Reads certificates, where there are any. Connections are opened one by one, by `dial` and `listen`. */
@@ -92,26 +98,25 @@ export class GrpcTransport extends Transport {
     this.#certificates?.stop();
   }
 
+  override stats(): TransportStats {
+    const accepted = [...this.#doors].reduce((sum, { connections }) => sum + connections, 0);
+    return { ...this.#dialler.stats, accepted };
+  }
+
   dial(address: string, options: DialOptions = {}): MaybePromise<Socket> {
     if (options.secure === true && this.#certificates === undefined) throw wantsTls(address);
     return this.#dialler.dial(address, options);
   }
 
   async listen(address: string, accept: (socket: Socket) => void): Promise<Listener> {
-    const { maxConnections } = this.#settings;
     const { clock, logger } = this.#parts;
     const certificates = this.#certificates;
-    await certificates?.forServer();
-    const server = createServer();
-    server.maxConnections = maxConnections;
-    server.on('drop', (dropped) =>
-      this.#refusals.note(
-        dropped?.remoteAddress ?? '',
-        new OctavoError('resource_exhausted', `${maxConnections} connections are open (maxConnections)`),
-      ),
-    );
-    await bind(server, parseAddress(address), address);
-    const door = new Door(server, this.#settings, { clock, refusals: this.#refusals, accept, certificates });
+    const door = await openDoor(address, this.#settings, {
+      clock,
+      refusals: this.#refusals,
+      accept,
+      certificates,
+    });
     this.#doors.add(door);
     if (certificates === undefined) noteExposure('the grpc transport', door.address, logger);
     return door;

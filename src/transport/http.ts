@@ -23,6 +23,7 @@ import {
   type ListenOptions,
   type Socket,
   type TransportOptions,
+  type TransportStats,
 } from './transport.js';
 
 export interface HttpTransportOptions extends TransportOptions {
@@ -80,6 +81,11 @@ export class HttpTransport extends Transport {
     this.#listeners.clear();
     await Promise.all(listeners.map((listener) => listener.cut()));
     this.#certificates?.stop();
+  }
+
+  override stats(): TransportStats {
+    const accepted = [...this.#listeners].reduce((sum, { connections }) => sum + connections, 0);
+    return { ...this.#dialler.stats, accepted };
   }
 
   dial(address: string, options: DialOptions = {}): MaybePromise<Socket> {
@@ -202,6 +208,11 @@ class HttpListener implements Listener {
     this.#handshakes = handshakes;
     this.secure = handshakes !== undefined;
     this.#gone = new Promise((resolve) => server.once('close', resolve));
+  }
+
+  /** How many there are. */
+  get connections(): number {
+    return this.#connections.size;
   }
 
   /** Waits for Octavo peers to close the connections that are free, so that nothing which crosses the end is lost, but not for long. */

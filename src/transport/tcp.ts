@@ -18,6 +18,7 @@ import {
   type Listener,
   type Socket,
   type TransportOptions,
+  type TransportStats,
 } from './transport.js';
 
 export interface TcpTransportOptions extends TransportOptions {
@@ -94,6 +95,11 @@ export class TcpTransport extends Transport {
     this.#doors.clear();
     await Promise.all(doors.map((door) => door.cut()));
     this.#certificates?.stop();
+  }
+
+  override stats(): TransportStats {
+    const accepted = [...this.#doors].reduce((sum, { connections }) => sum + connections, 0);
+    return { ...this.#dialler.stats, accepted };
   }
 
   dial(address: string, options: DialOptions = {}): MaybePromise<Socket> {

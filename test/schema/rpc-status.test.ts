@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { FIELD_VIOLATIONS, OctavoError, RETRY_AFTER } from '../../src/core/error.js';
-import { codeOf, readStatus, writeStatus } from '../../src/schema/rpc-status.js';
+import { codeOf } from '../../src/core/grpc-status.js';
+import { readStatus, writeStatus } from '../../src/schema/rpc-status.js';
 
 const ROOM = 4_096;
 

@@ -1,18 +1,24 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import { OctavoError } from '../../core/error.js';
+import type { Session } from '../../core/http2/session.js';
+import type { WireOwner } from '../../core/http2/wire.js';
 import type { MaybePromise } from '../../core/lifecycle.js';
 import type { Message } from '../../core/message.js';
 import * as mucp from '../../core/mucp.js';
 import type { PeerCertificate } from '../../core/tls.js';
-import type { Socket } from '../transport.js';
+import type { MESSAGE_LIMITS, Socket } from '../transport.js';
 import { OCTAVO, TYPE } from './protocol.js';
-import type { Session } from './session.js';
 import { GrpcSocket } from './socket.js';
 import { OK, writeStatus } from './status.js';
-import { Wire, type WireOwner } from './wire.js';
+import { MessageWire } from './wire.js';
+
+export interface AcceptedWireParts {
+  readonly limits: typeof MESSAGE_LIMITS;
+  readonly accept: (socket: Socket) => void;
+}
 
 /** A stream that the other end opened: one call or one stream of an Octavo peer; of another, one call after the other. */
-export class AcceptedWire extends Wire {
+export class AcceptedWire extends MessageWire {
   /** Whether a call or a stream is under way on it; when that was last so, in milliseconds since the epoch. */
   busy = false;
   freeSince: number;
@@ -24,9 +30,9 @@ export class AcceptedWire extends Wire {
     session: Session,
     stream: ServerHttp2Stream,
     headers: IncomingHttpHeaders,
-    accept: (socket: Socket) => void,
+    { limits, accept }: AcceptedWireParts,
   ) {
-    super(session, stream, NOBODY);
+    super(session, stream, NOBODY, limits);
     this.#stream = stream;
     this.freeSince = session.now();
     this.octavo = headers[OCTAVO] === '1';

@@ -1,19 +1,21 @@
 import type { ClientHttp2Stream, IncomingHttpHeaders } from 'node:http2';
 import { OctavoError } from '../../core/error.js';
+import type { Session, Unsent } from '../../core/http2/session.js';
+import type { WireOwner } from '../../core/http2/wire.js';
 import type { MaybePromise } from '../../core/lifecycle.js';
 import type { Message } from '../../core/message.js';
 import { OCTAVO, PATH, TYPE } from './protocol.js';
-import type { Session, Unsent } from './session.js';
 import { GrpcSocket } from './socket.js';
 import { readStatus } from './status.js';
-import { Wire, type WireOwner } from './wire.js';
+import type { MESSAGE_LIMITS } from '../transport.js';
+import { MessageWire } from './wire.js';
 
 /** A stream that we opened. */
-class DialledWire extends Wire {
+class DialledWire extends MessageWire {
   #end: OctavoError | 'in order' | undefined;
 
-  constructor(session: Session, stream: ClientHttp2Stream, owner: WireOwner) {
-    super(session, stream, owner);
+  constructor(session: Session, stream: ClientHttp2Stream, owner: WireOwner, limits: typeof MESSAGE_LIMITS) {
+    super(session, stream, owner, limits);
     this.known = false;
     stream.on('response', (headers) => this.#answered(headers));
     stream.on('trailers', (headers: IncomingHttpHeaders) => this.#told(headers));
@@ -60,10 +62,12 @@ class DialledWire extends Wire {
 export class DialledSocket extends GrpcSocket implements WireOwner, Unsent {
   readonly remote: string;
   readonly #session: Session;
+  readonly #limits: typeof MESSAGE_LIMITS;
   #wire: DialledWire | undefined;
 
-  constructor(session: Session) {
+  constructor(session: Session, limits: typeof MESSAGE_LIMITS) {
     super();
+    this.#limits = limits;
     this.remote = session.remote;
     this.#session = session;
     session.unsent.add(this);
@@ -126,7 +130,7 @@ export class DialledSocket extends GrpcSocket implements WireOwner, Unsent {
       return undefined;
     }
     this.#session.unsent.delete(this);
-    const wire = new DialledWire(this.#session, stream, this);
+    const wire = new DialledWire(this.#session, stream, this, this.#limits);
     return wire;
   }
 }

@@ -1,4 +1,5 @@
 import { OctavoError } from '../../core/error.js';
+import { PREFIX_BYTES, type FrameLimits } from '../../core/grpc-frames.js';
 import { EMPTY, type Message } from '../../core/message.js';
 import { Metadata } from '../../core/metadata.js';
 import { excess } from '../limits.js';
@@ -6,20 +7,18 @@ import type { MESSAGE_LIMITS } from '../transport.js';
 
 // go-micro's Message { map<string, string> header = 1; bytes body = 2 }, behind the five bytes that gRPC puts before each.
 
-/** Bytes before a message: whether it is compressed, and its length. */
-export const PREFIX_BYTES = 5;
-
 /** Field 1 and field 2, each with a length before it; in {@link Message} and in an entry of its map alike. */
 const FIRST = 0x0a;
 const SECOND = 0x12;
 
 /** The longest message that the limits allow: each name and value twice, and what protobuf puts before them. */
-export function longestMessage({
+export function frameLimits({
   maxMessageBytes,
   maxHeaderBytes,
   maxHeaders,
-}: typeof MESSAGE_LIMITS): number {
-  return maxMessageBytes + 2 * maxHeaderBytes + 32 * maxHeaders + 16;
+}: typeof MESSAGE_LIMITS): FrameLimits {
+  const maxBytes = maxMessageBytes + 2 * maxHeaderBytes + 32 * maxHeaders + 16;
+  return { maxBytes, named: 'with its header: maxMessageBytes, maxHeaderBytes' };
 }
 
 /**
@@ -58,28 +57,6 @@ export function writeHead({ header, body }: Message): Buffer {
     writeVarint(bytes, at, body.length);
   }
   return bytes;
-}
-
-/**
- * The length of the message whose prefix is at the beginning.
- *
- * @throws `unimplemented` for a compressed one, `resource_exhausted` for one that is over the limits in any case
- */
-export function readPrefix(bytes: Buffer, limits: typeof MESSAGE_LIMITS): number {
-  const flag = bytes[0] ?? 0;
-  if (flag !== 0)
-    throw new OctavoError(
-      'unimplemented',
-      `a message with the flag ${flag} came: nothing is compressed here`,
-    );
-  const length = bytes.readUInt32BE(1);
-  const longest = longestMessage(limits);
-  if (length > longest)
-    throw new OctavoError(
-      'resource_exhausted',
-      `a message of ${length} bytes came: the limit is ${longest} with its header (maxMessageBytes, maxHeaderBytes)`,
-    );
-  return length;
 }
 
 /**

@@ -1,19 +1,18 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2';
 import { CODES, OctavoError, type Code } from '../../core/error.js';
+import { readGrpcMessage, writeGrpcMessage } from '../../core/grpc-status.js';
 
 /** How gRPC says that a stream has ended in order. */
 export const OK: OutgoingHttpHeaders = { 'grpc-status': '0' };
 
 /** Says beside gRPC's status that nothing of the stream reached a handler. */
 const EXECUTED = 'octavo-executed';
-/** Characters of a message that travel. */
-const LONGEST = 1_024;
 
 /** An error as the end of a stream. */
 export function writeStatus({ code, message, executed }: OctavoError): OutgoingHttpHeaders {
   return {
     'grpc-status': String(CODES[code].grpc),
-    'grpc-message': encodeURIComponent(Buffer.from(message.slice(0, LONGEST)).toString()),
+    'grpc-message': writeGrpcMessage(message),
     ...(executed === false && { [EXECUTED]: 'false' }),
   };
 }
@@ -27,7 +26,7 @@ export function readStatus(headers: IncomingHttpHeaders, remote: string): Octavo
   const status = headers['grpc-status'];
   if (status === '0') return undefined;
   const said = headers['grpc-message'];
-  const text = typeof said === 'string' ? decoded(said) : '';
+  const text = typeof said === 'string' ? readGrpcMessage(said) : '';
   const executed = headers[EXECUTED] === 'false' ? ({ executed: false } as const) : {};
   const [code] = Object.entries(CODES).find(([, { grpc }]) => String(grpc) === status) ?? [];
   if (code === undefined)
@@ -38,12 +37,4 @@ export function readStatus(headers: IncomingHttpHeaders, remote: string): Octavo
     text === '' ? `${remote} ended the stream with the status ${String(status)}` : text,
     executed,
   );
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text.slice(0, 9 * LONGEST));
-  } catch {
-    return text;
-  }
 }

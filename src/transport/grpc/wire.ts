@@ -1,116 +1,22 @@
-import { constants, type Http2Stream } from 'node:http2';
-import { OctavoError } from '../../core/error.js';
+import type { Http2Stream } from 'node:http2';
+import type { GrpcFrame } from '../../core/grpc-frames.js';
+import type { Session } from '../../core/http2/session.js';
+import { Wire, type WireOwner } from '../../core/http2/wire.js';
 import type { MaybePromise } from '../../core/lifecycle.js';
 import type { Message } from '../../core/message.js';
 import { excess } from '../limits.js';
-import { cutShort, Incoming } from './incoming.js';
-import { writeHead } from './message.js';
-import { Outgoing } from './outgoing.js';
-import type { Carried, Session } from './session.js';
+import type { MESSAGE_LIMITS } from '../transport.js';
+import { frameLimits, readMessage, writeHead } from './message.js';
 
-const { NGHTTP2_CANCEL, NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM } = constants;
-
-/** How much may wait unread before the other end is given no more leave to send than it has. */
-const ENOUGH = 16 * 1024;
-
-/** Who has the messages of a stream. */
-export interface WireOwner {
-  /** There may be a message, or there is an error to be had in place of one. */
-  arrived(): void;
-  /** The other end sends no more, or the stream is cut. Called once. */
-  ended(error: OctavoError | undefined): void;
-}
-
-/** One stream of HTTP/2 with the messages of gRPC on it, at either end. */
-export abstract class Wire implements Carried {
-  readonly session: Session;
+/** One stream of go-micro's grpc transport, at either end. */
+export abstract class MessageWire extends Wire<Message> {
   /** Whether the other end has said that it is an Octavo peer. */
   octavo = false;
-  /** Whether it is known who the other end is, so that what it says can be read. */
-  protected known = true;
-  protected readonly stream: Http2Stream;
-  readonly #incoming: Incoming;
-  readonly #outgoing: Outgoing;
-  #owner: WireOwner;
-  /** Whether somebody waits for a message, and whether the other end is given leave to send. */
-  #wanted = false;
-  #reading = false;
-  /** Memory that was taken for a message that is longer than the window. */
-  #taken = 0;
-  /** When the other end did something last, or we asked something of it, in milliseconds since the epoch. */
-  #movedAt: number;
-  #ending = false;
-  #over = false;
+  readonly #limits: typeof MESSAGE_LIMITS;
 
-  constructor(session: Session, stream: Http2Stream, owner: WireOwner) {
-    this.session = session;
-    this.stream = stream;
-    this.#owner = owner;
-    this.#incoming = new Incoming(session.options);
-    this.#movedAt = session.now();
-    this.#outgoing = new Outgoing(stream, () => (this.#movedAt = session.now()));
-    session.add(this);
-    // Node's own queue would keep a buffer for each frame, of which one may hold a byte: here they are put together. It asks for no more
-    // once this says no, and hands on what comes all the same, up to the window.
-    const push = stream.push.bind(stream);
-    stream.push = (chunk: Buffer | null): boolean => {
-      if (chunk !== null) return this.#read(chunk);
-      push(null);
-      stream.read(0);
-      return false;
-    };
-    stream.on('end', () => {
-      // Who cuts it off ends it, too, for Node.
-      if ((stream.rstCode ?? NGHTTP2_NO_ERROR) === NGHTTP2_NO_ERROR) this.onEnd();
-    });
-    stream.on('error', () => {});
-    // Node calls this from within nghttp2, which must not be asked to send anything then: it would loop for ever if the other end has cut the
-    // stream, as Node has forgotten a stream that nghttp2 still knows.
-    stream.on('close', () => setImmediate(() => this.#closed()));
-  }
-
-  /** Takes the stream over from whoever had it. */
-  set owner(owner: WireOwner) {
-    this.#owner = owner;
-  }
-
-  /** Whether nothing that was sent waits to leave. */
-  get idle(): boolean {
-    return this.#outgoing.idle;
-  }
-
-  /**
-   * The next message; `undefined` while there is none, and {@link WireOwner.arrived} is called when there is.
-   *
-   * @throws what is wrong with it: the stream is cut then
-   */
-  next(): Message | undefined {
-    this.#wanted = true;
-    if (!this.known) return undefined;
-    let message: Message | undefined;
-    try {
-      message = this.#incoming.next(this.octavo);
-      if (message === undefined && this.#over && this.#incoming.held > 0) throw cutShort(this.session.remote);
-    } catch (reason) {
-      this.#incoming.clear();
-      const error = unreadable(this.session.remote, reason);
-      this.refuse(error);
-      throw error;
-    }
-    if (message !== undefined) {
-      this.#wanted = false;
-      this.#giveBack();
-    }
-    this.readOn();
-    return message;
-  }
-
-  /** Gives the other end leave to send, where there is room for what is to come. */
-  readOn(): void {
-    if (this.#reading || this.#over || !this.#mayRead()) return;
-    this.#reading = true;
-    this.#movedAt = this.session.now();
-    this.stream._read(0);
+  constructor(session: Session, stream: Http2Stream, owner: WireOwner, limits: typeof MESSAGE_LIMITS) {
+    super(session, stream, owner, frameLimits(limits));
+    this.#limits = limits;
   }
 
   /**
@@ -119,165 +25,12 @@ export abstract class Wire implements Carried {
    * @throws `resource_exhausted` for a message over the limits
    */
   send(message: Message): MaybePromise<void> {
-    const over = excess(message, this.session.options);
+    const over = excess(message, this.#limits);
     if (over !== undefined) throw over;
-    if (this.#ending || this.stream.destroyed) return;
-    if (this.idle) this.#movedAt = this.session.now();
-    return this.#outgoing.send(writeHead(message), message.body);
+    return this.write(writeHead(message), message.body);
   }
 
-  /** Ends our side in order, behind what was sent. */
-  end(): void {
-    if (this.#ending) return;
-    this.#ending = true;
-    this.#movedAt = this.session.now();
-    this.forget();
-    // What comes all the same is thrown away.
-    this.readOn();
-    this.#outgoing.end(() => this.finish());
+  protected read({ body }: GrpcFrame): Message {
+    return readMessage(body, this.#limits, this.octavo);
   }
-
-  /** Cuts the stream off, whatever waits. */
-  cut(): void {
-    this.#ending = true;
-    this.forget();
-    this.#outgoing.letGo();
-    this.#reset();
-  }
-
-  /** Cuts the stream off, and says why where that can be said. */
-  abstract refuse(error: OctavoError): void;
-
-  /** Nobody reads any more. */
-  forget(): void {
-    this.#incoming.clear();
-    this.#giveBack();
-    this.#wanted = false;
-  }
-
-  /** Cuts the stream off where the other end has taken too long. */
-  sweep(now: number): void {
-    const { timeoutMs } = this.session.options;
-    if (timeoutMs === 0 || now - this.#movedAt < timeoutMs) return;
-    if (this.#ending || !this.idle)
-      return this.#late(`did not take a message within ${timeoutMs} ms (timeoutMs)`);
-    if (this.#incoming.held > 0 && this.#wanted && this.#reading && !this.#over)
-      this.#late(`began a message and did not end it within ${timeoutMs} ms (timeoutMs)`);
-  }
-
-  /** The other end sends no more. */
-  protected abstract onEnd(): void;
-
-  /** Writes what ends our side. */
-  protected abstract finish(): void;
-
-  /** The other end is through, in order or not. */
-  protected ended(error: OctavoError | undefined): void {
-    if (this.#over) return;
-    this.#over = true;
-    this.#outgoing.letGo();
-    this.#owner.ended(error);
-    if (this.#ending) return;
-    // Nobody reads there any more.
-    this.#ending = true;
-    this.#movedAt = this.session.now();
-    if (this.idle) this.finish();
-    else this.#reset();
-  }
-
-  /** Takes what Node has kept of a stream that the other end opened. */
-  protected begin(): void {
-    const early = this.stream.read() as Buffer | null;
-    if (early !== null) this.#read(early);
-    this.#reading = false;
-    this.readOn();
-  }
-
-  /** Looks, by and by, whether a message is there already: for who has just become the owner. */
-  protected look(): void {
-    if (this.#incoming.held > 0) setImmediate(() => this.#owner.arrived());
-    else this.#wanted = true;
-  }
-
-  /** Gives a message to who waits for one. */
-  protected arrived(): void {
-    if (this.#wanted) this.#owner.arrived();
-  }
-
-  #read(chunk: Buffer): boolean {
-    this.#movedAt = this.session.now();
-    if (this.#ending || this.#over) return true;
-    this.#incoming.add(chunk);
-    this.arrived();
-    this.#incoming.settle();
-    const may = this.#mayRead();
-    if (may) this.readOn();
-    else this.#reading = false;
-    return may;
-  }
-
-  /** Whether there is room for what the other end may send if it is read. */
-  #mayRead(): boolean {
-    const { held } = this.#incoming;
-    if (this.#ending || held < ENOUGH) return true;
-    if (!this.#wanted) return false;
-    const length = this.#length();
-    // A message that came whole is to be taken first.
-    if (length === undefined || length <= held) return false;
-    if (length <= this.session.options.windowBytes || this.#taken > 0) return true;
-    if (!this.session.take(this, length)) return false;
-    this.#taken = length;
-    return true;
-  }
-
-  #length(): number | undefined {
-    try {
-      return this.#incoming.length();
-    } catch {
-      // It is refused when it is taken.
-      return undefined;
-    }
-  }
-
-  #giveBack(): void {
-    const taken = this.#taken;
-    this.#taken = 0;
-    if (taken > 0) this.session.give(taken);
-  }
-
-  #closed(): void {
-    this.session.remove(this);
-    this.#outgoing.drop();
-    this.#giveBack();
-    this.ended(this.#over ? undefined : this.#why());
-  }
-
-  #why(): OctavoError {
-    const { session, stream } = this;
-    // HTTP/2 promises that of this code: RFC 9113 section 8.7. A farewell is the same for what it did not take.
-    if (stream.rstCode === NGHTTP2_REFUSED_STREAM)
-      return new OctavoError('unavailable', `${session.remote} did not take the call`, { executed: false });
-    return session.error ?? new OctavoError('unavailable', `${session.remote} cut the call off`);
-  }
-
-  #reset(): void {
-    // Else Node writes an orderly end before the reset, and who reads that first takes the stream for ended in order.
-    this.stream._final = (done) => done();
-    this.stream.close(NGHTTP2_CANCEL);
-  }
-
-  #late(what: string): void {
-    const error = new OctavoError('unavailable', `${this.session.remote} ${what}`);
-    this.cut();
-    this.ended(error);
-  }
-}
-
-/** What is said of something that came and is not what should. */
-function unreadable(remote: string, reason: unknown): OctavoError {
-  const error = OctavoError.from(reason);
-  if (error.code === 'resource_exhausted' || error.code === 'unavailable') return error;
-  return new OctavoError('unavailable', `${remote} does not speak this protocol: ${error.message}`, {
-    cause: error,
-  });
 }

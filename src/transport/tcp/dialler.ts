@@ -2,8 +2,9 @@ import { connect, type Socket as TcpSocket } from 'node:net';
 import { connect as connectTls, type SecureContext } from 'node:tls';
 import { parseAddress } from '../../core/address.js';
 import type { Clock } from '../../core/clock.js';
+import { Dialler } from '../../core/multiplexed/dialler.js';
 import { checkOf, type Certificates, type TlsPolicy } from '../../core/tls.js';
-import { Dialler } from '../multiplexed/dialler.js';
+import type { Socket } from '../transport.js';
 import { Connection, type ConnectionOptions } from './connection.js';
 import { lookEvery } from './vigil.js';
 
@@ -17,8 +18,8 @@ export function newDialler(
   clock: Clock,
   options: DiallerOptions,
   certificates: Certificates | undefined,
-): Dialler<Connection, TcpSocket> {
-  return new Dialler<Connection, TcpSocket>({
+): Dialler<Connection, TcpSocket, Socket> {
+  return new Dialler<Connection, TcpSocket, Socket>({
     who: 'the tcp transport',
     clock,
     certificates,

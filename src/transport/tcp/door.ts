@@ -3,11 +3,11 @@ import { formatAddress } from '../../core/address.js';
 import type { Clock } from '../../core/clock.js';
 import { OctavoError } from '../../core/error.js';
 import { Handshakes } from '../../core/handshakes.js';
+import { Rounds } from '../../core/multiplexed/rounds.js';
 import type { Refusals } from '../../core/refusals.js';
 import type { Certificates } from '../../core/tls.js';
 import type { Listener, Socket } from '../transport.js';
 import { Connection, FAREWELL_MS, type ConnectionOptions, type ConnectionOwner } from './connection.js';
-import { Rounds } from '../multiplexed/rounds.js';
 import { lookEvery } from './vigil.js';
 
 export interface DoorOptions extends ConnectionOptions {
@@ -53,6 +53,11 @@ export class Door implements Listener {
       if (this.#handshakes === undefined) this.#take(tcp, {});
       else this.#handshakes.take(tcp);
     });
+  }
+
+  /** How many connections there are. */
+  get connections(): number {
+    return this.#rounds.connections.size;
   }
 
   /** Waits for callers to close the connections that carry nothing, but not for long. */

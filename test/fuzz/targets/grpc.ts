@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import type { Message } from '../../../src/core/message.js';
 import { Metadata } from '../../../src/core/metadata.js';
-import { Incoming } from '../../../src/transport/grpc/incoming.js';
-import { readMessage, writeHead } from '../../../src/transport/grpc/message.js';
+import { GrpcFrames } from '../../../src/core/grpc-frames.js';
+import { frameLimits, readMessage, writeHead } from '../../../src/transport/grpc/message.js';
 import { damaged } from '../damage.js';
 import { text } from '../messages.js';
 import { target } from '../target.js';
@@ -34,12 +34,12 @@ export const grpcMessages = target({
     fc.boolean(),
   ),
   read: ([bytes, step, octavo]) => {
-    const incoming = new Incoming(LIMITS);
+    const incoming = new GrpcFrames(frameLimits(LIMITS));
     const messages: Message[] = [];
     for (let at = 0; at < bytes.length; at += step) {
       incoming.add(Buffer.from(bytes.subarray(at, at + step)));
-      for (let next = incoming.next(octavo); next !== undefined; next = incoming.next(octavo))
-        messages.push(next);
+      for (let next = incoming.next(); next !== undefined; next = incoming.next())
+        messages.push(readMessage(next.body, LIMITS, octavo));
       incoming.settle();
     }
     return messages;
