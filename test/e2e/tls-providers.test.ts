@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { TLSSocket, type TlsOptions as NodeOptions } from 'node:tls';
+import { memory as memoryBroker } from '../../src/broker/memory.js';
 import { KafkaBroker } from '../../src/broker/kafka.js';
 import { NatsJetStreamBroker } from '../../src/broker/nats-jetstream.js';
 import { NatsBroker } from '../../src/broker/nats.js';
@@ -9,9 +10,13 @@ import { NsqBroker } from '../../src/broker/nsq.js';
 import { RabbitBroker } from '../../src/broker/rabbitmq.js';
 import { RedisStreamsBroker } from '../../src/broker/redis-streams.js';
 import { RedisBroker } from '../../src/broker/redis.js';
+import type { Client } from '../../src/client/client.js';
+import { grpc } from '../../src/client/grpc.js';
+import { http } from '../../src/client/http.js';
 import type { Lifecycle } from '../../src/core/lifecycle.js';
 import { NatsConnections } from '../../src/core/nats-connection.js';
 import { OctavoError } from '../../src/core/error.js';
+import type { Provider } from '../../src/core/provider.js';
 import { RabbitConnections } from '../../src/core/rabbitmq-connection.js';
 import type { TlsOptions } from '../../src/core/tls.js';
 import { SystemClock } from '../../src/core/system-clock.js';
@@ -19,9 +24,12 @@ import { ConsulRegistry } from '../../src/registry/consul.js';
 import { EtcdV2Registry } from '../../src/registry/etcd-v2.js';
 import { EtcdRegistry } from '../../src/registry/etcd.js';
 import { KubernetesRegistry } from '../../src/registry/kubernetes.js';
+import { memory as memoryRegistry } from '../../src/registry/memory.js';
 import { NatsRegistry } from '../../src/registry/nats.js';
 import { ZooKeeperRegistry } from '../../src/registry/zookeeper.js';
+import { createService } from '../../src/service/run.js';
 import { TestLogger } from '../../src/testing/test-logger.js';
+import { memory as memoryTransport } from '../../src/transport/memory.js';
 import { NatsTransport } from '../../src/transport/nats.js';
 import { RabbitTransport } from '../../src/transport/rabbitmq.js';
 import { identity, newAuthority, SERVER_FAULTS } from '../conformance/tls/identities.js';
@@ -58,7 +66,34 @@ const parts = () => ({ clock: new HastyClock(), logger: new TestLogger() });
 const nats = () => ({ ...parts(), connections: new NatsConnections() });
 const rabbit = () => ({ ...parts(), connections: new RabbitConnections() });
 
+/** A client, which dials when it calls. */
+function calling(
+  { addresses: [address = ''], tls }: Given,
+  make: (tls: Given['tls']) => Provider<Client>,
+): Lifecycle {
+  const service = createService({
+    name: 'caller',
+    client: make(tls),
+    registry: memoryRegistry(),
+    broker: memoryBroker(),
+    transport: memoryTransport(),
+    logger: () => new TestLogger(),
+    env: {},
+  });
+  const call = { service: 'x', endpoint: 'X.Y', body: {}, contentType: 'application/json' };
+  return {
+    async start() {
+      await service.start();
+      await service.client.call(call, { address, retries: 0 });
+    },
+    stop: () => service.stop(),
+  };
+}
+
 const DIALLING: Readonly<Record<string, Dialling>> = {
+  'client/grpc': { make: (given) => calling(given, (tls) => grpc({ tls })) },
+  'client/http': { make: (given) => calling(given, (tls) => http({ tls })) },
+  'client/http, HTTP/2': { make: (given) => calling(given, (tls) => http({ tls, version: '2' })) },
   'transport/nats': { make: (given) => new NatsTransport(given, nats()), prelude: natsInfo },
   'transport/rabbitmq': { make: (given) => new RabbitTransport(given, rabbit()) },
   'broker/kafka': { make: (given) => new KafkaBroker(given, parts()) },
