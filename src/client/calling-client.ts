@@ -171,6 +171,7 @@ export abstract class CallingClient extends Client {
     const { codecs, broker } = this.#parts;
     context.throwIfCancelled();
     const message = eventMessage(event, new Metadata(metadata), codecs);
+    context.meter?.sent(message.body.length);
     await broker.publish(event.topic, message, { ...options, signal: context.signal });
     return { body: undefined };
   }

@@ -59,6 +59,7 @@ export function callHeaders(call: ClientCall): Record<string, string | string[]>
 
 /** The value in a reply. Throws `internal` for bytes that are none. */
 export function readReply(call: ClientCall, { codec }: Encoding, body: Uint8Array): unknown {
+  call.context.meter?.received(body.length);
   try {
     return codec.readBody(body, call.method?.reply, 'response');
   } catch (cause) {
