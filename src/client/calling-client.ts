@@ -67,6 +67,16 @@ export abstract class CallingClient extends Client {
   readonly #wrapped: Next;
   /** What becomes of an event inside its wrappers; nothing where there are none. */
   readonly #publishing: Next | undefined;
+  /** Gives an event to the broker, as its wrappers left it. Every event that comes this way was made by this class. */
+  readonly #publish: Next = async (call) => {
+    const { codecs, broker } = this.#parts;
+    const { context, metadata, event, options } = call as PublishCall;
+    context.throwIfCancelled();
+    const message = eventMessage(event, new Metadata(metadata), codecs);
+    context.meter?.sent(message.body.length);
+    await broker.publish(event.topic, message, { ...options, signal: context.signal });
+    return { body: undefined };
+  };
   readonly #deadlines: Deadlines;
   readonly #active = new Crowd<ClientCall>();
   readonly #caller: Caller;
@@ -92,9 +102,7 @@ export abstract class CallingClient extends Client {
     this.#wrapped = compose(options.wrappers ?? [], this.#innermost);
     const { publishWrappers = NONE } = options;
     attach(publishWrappers, { around: 'publish', name: 'a client' });
-    // Every event that comes this way was made by this class.
-    const publish: Next = (call) => this.#publish(call as PublishCall);
-    this.#publishing = publishWrappers.length === 0 ? undefined : compose(publishWrappers, publish);
+    this.#publishing = publishWrappers.length === 0 ? undefined : compose(publishWrappers, this.#publish);
   }
 
   /** Whether it can speak to a node. Nodes that do not say what they speak are old, and speak mucp. */
@@ -153,27 +161,26 @@ export abstract class CallingClient extends Client {
     const { topic, contentType = this.options.contentType } = request;
     const event = { ...request, contentType };
     const outer = Context.current();
-    if (this.#publishing === undefined) {
+    const publishing = this.#publishingInside(options.wrappers ?? NONE, topic);
+    if (publishing === undefined) {
       const metadata = outgoingMetadata(options.metadata, outer, this.options.forward);
       return broker.publish(topic, eventMessage(event, metadata, codecs), options);
     }
     const context = this.#caller.event(topic, options.metadata, outer);
     const call = new PublishCall({ event, context, options, broker: broker.name });
     try {
-      await this.#publishing(call);
+      await publishing(call);
     } finally {
       call.end();
     }
   }
 
-  /** Gives an event to the broker, as its wrappers left it. */
-  async #publish({ context, metadata, event, options }: PublishCall): Promise<Reply> {
-    const { codecs, broker } = this.#parts;
-    context.throwIfCancelled();
-    const message = eventMessage(event, new Metadata(metadata), codecs);
-    context.meter?.sent(message.body.length);
-    await broker.publish(event.topic, message, { ...options, signal: context.signal });
-    return { body: undefined };
+  /** What an event goes through; `undefined` where there is no wrapper. */
+  #publishingInside(own: readonly Wrapper[], topic: string): Next | undefined {
+    if (own.length === 0) return this.#publishing;
+    attach(own, { around: 'publish', name: topic });
+    const { publishWrappers = NONE } = this.options;
+    return compose([...publishWrappers, ...own], this.#publish);
   }
 
   #begin({ kind, request, body, options, timeoutMs }: Beginning): ClientCall {

@@ -135,6 +135,8 @@ export interface PublishCallOptions {
   readonly metadata?: MetadataInit;
   readonly key?: string;
   readonly signal?: AbortSignal;
+  /** Stand around this event, inside the client's own. */
+  readonly wrappers?: readonly Wrapper[];
 }
 
 /**

@@ -3,7 +3,7 @@ import { Codecs } from '../codec/codecs.js';
 import { Clock } from '../core/clock.js';
 import { Logger } from '../core/logger.js';
 import type { Provider } from '../core/provider.js';
-import { Certificates, shownTls, type TlsOptions } from '../core/tls.js';
+import { Certificates, shownTls, type DialTls } from '../core/tls.js';
 import type { Node } from '../registry/registry.js';
 import { Selector } from '../selector/selector.js';
 import { MESSAGE_LIMITS, type MessageLimits } from '../transport/transport.js';
@@ -28,7 +28,7 @@ export interface HttpClientOptions extends ClientOptions, MessageLimits {
   /** From how many bytes on requests are packed with gzip. Replies that come packed are read in any case. @defaultValue none is */
   readonly compressBytes?: number;
   /** Speaks TLS with all whose address does not begin with `http://`; without it, with those whose address begins with `https://`, and nodes that say so. */
-  readonly tls?: Omit<TlsOptions, 'clientAuth'>;
+  readonly tls?: DialTls;
 }
 
 /** The connections that are open. */

@@ -87,7 +87,7 @@ export function PublisherOf<T extends object>(topic: Topic<T>): PublisherClass<T
     static readonly [TOPIC] = topic;
     readonly #client: Client;
     constructor(client: Client) {
-      this.#client = client;
+      this.#client = wrapped(new.target, client);
     }
     publish(event: Init<T>, options?: PublishCallOptions): Promise<void> {
       return this.#client.publish({ topic: topic.name, type: topic.type, body: event }, options);
@@ -114,14 +114,13 @@ export function wrapped(type: Token<unknown>, client: Client, resolve: Resolve =
   const refuse = (what: string): never => {
     throw new OctavoError('failed_precondition', `${type.name}: ${what}`);
   };
-  if (topicOf(type) !== undefined) refuse('publish goes through no wrapper: take @Wrap away');
   const wrappers = wraps.flatMap(({ property, wrappers: all }) => {
     if (property !== undefined)
-      refuse(`@Wrap stands on "${property}": a client has it on the class, and a call in its options`);
+      refuse(`@Wrap stands on "${property}": have it on the class, or give wrappers with one call`);
     // Only `@Wrap` records these.
     return all.map((each) => wrapperOf(each as WrapperLike, resolve));
   });
-  return new WrappedClient(client, type, wrappers);
+  return new WrappedClient(client, type, wrappers, topicOf(type) === undefined ? 'call' : 'publish');
 }
 
 const byHand: Resolve = ({ name }) => {

@@ -2,6 +2,7 @@ import { Broker } from '../broker/broker.js';
 import { Codecs } from '../codec/codecs.js';
 import { Clock } from '../core/clock.js';
 import { isPromise, type MaybePromise } from '../core/lifecycle.js';
+import { OctavoError } from '../core/error.js';
 import { Logger } from '../core/logger.js';
 import type { Provider } from '../core/provider.js';
 import type { Node } from '../registry/registry.js';
@@ -53,7 +54,13 @@ export class RpcClient extends CallingClient {
   async #open(call: ClientCall, node: Node, id: string): Promise<Reply> {
     const { codecs } = this.#parts;
     const codec = codecFor(codecs, call.contentType);
+    let cut: OctavoError | undefined;
+    call.attempting = { cancelled: (reason) => (cut = reason) };
     const socket = await this.#dial(call, node, true);
+    if (cut !== undefined) {
+      socket.close(cut);
+      throw cut;
+    }
     call.waitsFor('the stream from', node.address);
     const octavo = call.peer?.octavo || (isGoMicro(node) ? false : undefined);
     const exchange = new Exchange({

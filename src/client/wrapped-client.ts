@@ -12,7 +12,7 @@ import {
   type StreamRequest,
 } from './client.js';
 
-/** A client whose calls go through more wrappers: inside of its own, outside of those that a call is given. */
+/** A client whose calls, or events, go through more wrappers: inside of its own, outside of those that a call or an event is given. */
 export class WrappedClient extends Client {
   readonly name: string;
   readonly options: ClientOptions;
@@ -21,10 +21,10 @@ export class WrappedClient extends Client {
   readonly wrappers: readonly Wrapper[];
   readonly #inner: Client;
 
-  /** @throws `failed_precondition` for a wrapper that cannot stand around calls */
-  constructor(inner: Client, of: Token<unknown>, wrappers: readonly Wrapper[]) {
+  /** @throws `failed_precondition` for a wrapper that cannot stand there */
+  constructor(inner: Client, of: Token<unknown>, wrappers: readonly Wrapper[], around: 'call' | 'publish') {
     super();
-    attach(wrappers, { around: 'call', name: of.name });
+    attach(wrappers, { around, name: of.name });
     this.name = inner.name;
     this.options = inner.options;
     this.of = of;
@@ -41,7 +41,7 @@ export class WrappedClient extends Client {
   }
 
   publish(request: PublishRequest, options?: PublishCallOptions): Promise<void> {
-    return this.#inner.publish(request, options);
+    return this.#inner.publish(request, this.#inside(options));
   }
 
   start(): void {
@@ -52,9 +52,10 @@ export class WrappedClient extends Client {
     // As above.
   }
 
-  #inside(options: CallOptions | undefined): CallOptions {
-    const { wrappers } = this;
-    if (options?.wrappers === undefined) return { ...options, wrappers };
-    return { ...options, wrappers: [...wrappers, ...options.wrappers] };
+  #inside<Options extends CallOptions | PublishCallOptions>(options: Options | undefined): Options {
+    const own = options?.wrappers;
+    const wrappers = own === undefined ? this.wrappers : [...this.wrappers, ...own];
+    // Either kind of options has wrappers, and what is given besides stays.
+    return { ...options, wrappers } as Options;
   }
 }

@@ -7,7 +7,7 @@ import { Identity } from '../core/identity.js';
 import { Logger } from '../core/logger.js';
 import type { Provider } from '../core/provider.js';
 import { Refusals } from '../core/refusals.js';
-import { Certificates, type TlsOptions } from '../core/tls.js';
+import { Certificates, type Tls } from '../core/tls.js';
 import { Registry } from '../registry/registry.js';
 import type { Probes } from '../core/probes.js';
 import { MESSAGE_LIMITS, type MessageLimits } from '../transport/transport.js';
@@ -30,10 +30,12 @@ export type { CorsOptions };
 export interface HttpServerOptions extends ServerOptions, MessageLimits {
   /** Mounts routes of your own on the same port, beside the endpoints, `/health` and `/ready`. */
   readonly routes?: (app: FastifyInstance) => void | Promise<void>;
+  /** Whether `/openapi.json` describes the endpoints and their REST routes. @defaultValue `true` */
+  readonly openapi?: boolean;
   /** Which pages of other origins may call. @defaultValue none */
   readonly cors?: CorsOptions;
   /** Speaks TLS, and nothing else, with everybody: `{ cert, key }`. @defaultValue plain text */
-  readonly tls?: TlsOptions;
+  readonly tls?: Tls;
   /** For how long the body of a call may take to arrive, and a caller to take what waits for it, in milliseconds; `0` is for ever. @defaultValue `60_000` */
   readonly timeoutMs?: number;
   /** For how long a header may take to arrive, and a new connection to begin one, in milliseconds; `0` is for ever. @defaultValue `10_000` */
@@ -63,16 +65,19 @@ export class HttpServer extends DispatchingServer {
   readonly name = 'http';
   protected readonly facts = { server: 'http', protocol: 'http', transport: 'http' };
   readonly #parts: DispatchingServerParts;
-  readonly #http: Pick<HttpServerOptions, 'routes' | 'cors'>;
+  readonly #http: Pick<HttpServerOptions, 'routes' | 'cors' | 'openapi'>;
   readonly #limits: HttpLimits;
   readonly #refusals: Refusals;
   readonly #certificates: Certificates | undefined;
   #calls: Calls | undefined;
 
-  constructor({ routes, cors, tls, ...options }: HttpServerOptions, parts: DispatchingServerParts) {
+  constructor(
+    { routes, cors, tls, openapi = true, ...options }: HttpServerOptions,
+    parts: DispatchingServerParts,
+  ) {
     super(options, parts);
     this.#parts = parts;
-    this.#http = { ...(routes && { routes }), ...(cors && { cors }) };
+    this.#http = { openapi, ...(routes && { routes }), ...(cors && { cors }) };
     this.#limits = { ...DEFAULTS, ...this.options };
     this.#refusals = new Refusals(parts.clock, parts.logger);
     this.#certificates = tls && new Certificates('the http server', tls, parts);
@@ -83,7 +88,7 @@ export class HttpServer extends DispatchingServer {
   }
 
   protected async enter(address: string, probes: Probes): Promise<Entrance> {
-    const { codecs, clock, logger } = this.#parts;
+    const { codecs, clock, logger, identity } = this.#parts;
     const { dispatcher } = this;
     const callers = new Callers();
     const calls = new Calls({ dispatcher, codecs, clock, limits: this.#limits, callers });
@@ -91,6 +96,7 @@ export class HttpServer extends DispatchingServer {
     const site = await openSite(address, {
       ...this.#http,
       service: this.service,
+      version: this.options.version ?? identity.version,
       dispatcher,
       calls,
       callers,

@@ -151,7 +151,7 @@ export class AppService extends Service {
     const { options: calling } = container.resolve(Client);
     const handlers = classes.map((type) => {
       const instance = container.resolve(type);
-      return handlersOf(declarationOf(type), instance, container.resolve);
+      return handlersOf(declarationOf(type), instance, container.resolve, this.#app.innermost);
     });
     for (const server of servers) container.provide(Server, server);
     // After the user's classes, so that it starts after them and stops before.
@@ -159,7 +159,7 @@ export class AppService extends Service {
     for (const server of this.#servers) server.handle(handlers.flatMap(({ endpoints }) => endpoints));
     this.#subscriptions = handlers.flatMap(({ subscriptions }) => subscriptions);
     this.#wrappers = [
-      ...[calling.wrappers, calling.callWrappers, calling.publishWrappers],
+      ...[calling.wrappers, calling.callWrappers, calling.publishWrappers, container.clientWrappers],
       ...this.#servers.flatMap(({ options }) => [options.wrappers, options.subscriberWrappers]),
       ...handlers.flatMap(({ endpoints }) => endpoints.map((each) => each.wrappers)),
       ...this.#subscriptions.map((each) => each.wrappers),

@@ -2,6 +2,7 @@ import { OctavoError } from '../core/error.js';
 import { Logger } from '../core/logger.js';
 import { declarationOf, type ServiceClass } from '../schema/service-declaration.js';
 import type { Token } from '../core/provider.js';
+import type { Wrapper } from '../wrapper/wrapper.js';
 import { AppService, type ServicePlan } from './app-service.js';
 import { Container } from './container.js';
 import { Environment } from './env.js';
@@ -16,6 +17,7 @@ import { checkNames, checkServers } from './twice.js';
 export class App implements Host {
   readonly services: readonly AppService[];
   readonly options: AppOptions;
+  readonly innermost: readonly Wrapper[];
   readonly #overrides: ReadonlyMap<Token<unknown>, unknown>;
   readonly #onStopped: (() => void)[] = [];
   #container: Container | undefined;
@@ -26,8 +28,10 @@ export class App implements Host {
     plans: readonly ServicePlan[],
     options: AppOptions,
     overrides: ReadonlyMap<Token<unknown>, unknown> = new Map(),
+    innermost: readonly Wrapper[] = [],
   ) {
     this.options = options;
+    this.innermost = innermost;
     this.#overrides = overrides;
     this.services = plans.map((plan) => new AppService(plan, this));
   }

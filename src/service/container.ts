@@ -2,8 +2,8 @@ import 'reflect-metadata';
 
 import { container as root, type DependencyContainer } from 'tsyringe';
 import { contractOf, topicOf, wrapped } from '../client/proxy.js';
-import { Client } from '../client/client.js';
 import { WrappedClient } from '../client/wrapped-client.js';
+import { Client } from '../client/client.js';
 import { injectionsOf, isInjectable, type Injection } from '../core/dependencies.js';
 import { OctavoError } from '../core/error.js';
 import type { Lifecycle } from '../core/lifecycle.js';
@@ -21,6 +21,8 @@ type Made = new (...args: unknown[]) => object;
  * made, and what to say when it may not, is decided here: tsyringe would make an abstract class without a word.
  */
 export class Container {
+  /** Those of the classes of clients that were made here. */
+  readonly clientWrappers: Wrapper[] = [];
   readonly #parent: Container | undefined;
   readonly #inner: DependencyContainer;
   /** In order of being ready, so that dependencies come before what depends on them. */
@@ -28,7 +30,6 @@ export class Container {
   readonly #overrides: ReadonlyMap<Token<unknown>, unknown>;
   readonly #used: Set<Token<unknown>>;
   readonly #chain: Token<unknown>[];
-  readonly #clientWrappers: Wrapper[];
   readonly #learned = new Set<Token<unknown>>();
   readonly #started = new Set<Lifecycle>();
   #running = false;
@@ -39,18 +40,12 @@ export class Container {
     this.#overrides = overrides;
     this.#used = parent === undefined ? new Set() : parent.#used;
     this.#chain = parent === undefined ? [] : parent.#chain;
-    this.#clientWrappers = parent === undefined ? [] : parent.#clientWrappers;
     this.#inner = (parent === undefined ? root : parent.#inner).createChildContainer();
   }
 
   /** A container that sees all that this one has, and keeps what is made in it to itself. */
   child(): Container {
     return new Container(this.#overrides, this);
-  }
-
-  /** Those that stand on the classes of typed clients, as far as these were made. */
-  get clientWrappers(): readonly Wrapper[] {
-    return this.#clientWrappers;
   }
 
   /** Overrides that nobody asked for. */
@@ -148,6 +143,16 @@ export class Container {
     return thing;
   }
 
+  /** Remembers the wrappers of a class of clients. Throws once the app runs where one of them needs something open: nobody would open it. */
+  #join({ of, wrappers }: WrappedClient): void {
+    if (this.#running && wrappers.some(({ joins }) => joins !== undefined))
+      throw this.#refuse(
+        `${nameOf(of)} has a wrapper that needs something open, and is asked for when the app runs already`,
+        'inject it, so that it is opened with the rest',
+      );
+    this.clientWrappers.push(...wrappers);
+  }
+
   /** An override is started and stopped with the app, wherever it was first asked for. */
   #override(token: Token<unknown>): unknown {
     const thing = this.#overrides.get(token);
@@ -169,7 +174,11 @@ export class Container {
     this.#learned.add(token);
     if (contractOf(token) !== undefined || topicOf(token) !== undefined)
       // Classes of `ClientOf` and `PublisherOf` take the client and nothing else.
-      this.provide(token, (resolve) => new (token as unknown as Made)(this.#client(token, resolve)));
+      this.provide(token, (resolve) => {
+        const client = wrapped(token, resolve(Client), resolve);
+        if (client instanceof WrappedClient) this.#join(client);
+        return new (token as unknown as Made)(client);
+      });
     else if (isInjectable(token) || isService(token as ServiceClass)) {
       const parameters = this.#parameters(token);
       this.provide(
@@ -177,13 +186,6 @@ export class Container {
         () => new (token as unknown as Made)(...parameters.map((each) => this.#argument(each))),
       );
     } else throw this.#refuse(`nothing is registered for ${nameOf(token)}`, remedy(token));
-  }
-
-  /** The client that is behind a typed one, inside the wrappers of its class. */
-  #client(token: Token<unknown>, resolve: Resolve): Client {
-    const client = wrapped(token, resolve(Client), resolve);
-    if (client instanceof WrappedClient) this.#clientWrappers.push(...client.wrappers);
-    return client;
   }
 
   #argument({ token, optional, all }: Required<Injection>): unknown {

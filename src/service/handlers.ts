@@ -8,11 +8,16 @@ import type { Wrapper, WrapperLike } from '../wrapper/wrapper.js';
 
 type Method = (this: object, ...args: readonly unknown[]) => unknown;
 
-/** What a service class declares, bound to an instance of it. */
+/**
+ * What a service class declares, bound to an instance of it.
+ *
+ * @param innermost stand around each handler, inside of its own wrappers
+ */
 export function handlersOf(
   declaration: ServiceDeclaration,
   instance: object,
   resolve: Resolve,
+  innermost: readonly Wrapper[] = [],
 ): { endpoints: readonly Endpoint[]; subscriptions: readonly Subscription[] } {
   const wrappers = (property: string): readonly Wrapper[] =>
     // Those of the class stand outside those of the method.
@@ -26,7 +31,7 @@ export function handlersOf(
     return {
       method,
       handler: (request, context) => run.call(instance, request, context),
-      wrappers: wrappers(method.property),
+      wrappers: [...wrappers(method.property), ...innermost],
     };
   });
   // Only `@Subscribe` records these, with options of this type.

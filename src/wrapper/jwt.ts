@@ -72,7 +72,7 @@ function claimed(name: string): (claims: Readonly<Record<string, unknown>>) => r
 }
 
 function unfit({ around }: Place): string | undefined {
-  return around === 'call' || around === 'attempt'
-    ? 'jwt checks the tokens of those who call: put it on a server, and jwtClient() on a client'
-    : undefined;
+  return around === 'handler' || around === 'subscriber'
+    ? undefined
+    : 'jwt checks the tokens of those who call: put it on a server, and jwtClient() on a client';
 }

@@ -28,6 +28,8 @@ export interface Call {
   readonly peer?: Peer;
   /** Counts the attempts of this call, from 1: in a client's `callWrappers`, and around the whole call when it has ended. */
   readonly attempt?: number;
+  /** Gives this attempt up, and no other, for a reason that its other end is told: only in a client's `callWrappers`. */
+  cut?(reason: OctavoError): void;
   /** The endpoint as its contract has it; nothing for an event, and for a call that no contract types. */
   readonly method?: Method;
   /** Which subscriber an event is for: `Greeter.OnGreeting`. */

@@ -141,7 +141,11 @@ describe('the pages', () => {
       );
     });
 
-  const wrapperOptions: readonly (readonly [string, string])[] = [
+  const wrapperOptions: readonly (readonly [section: string, name: string, file?: string])[] = [
+    ['jwt', 'JwtOptions', 'jwt/options'],
+    ['jwks', 'JwksOptions', 'jwt/options'],
+    ['jwtClient', 'JwtClientOptions', 'jwt/tokens'],
+    ['validate', 'ValidateOptions'],
     ['timeout', 'TimeoutOptions'],
     ['retry', 'RetryOptions'],
     ['bulkhead', 'BulkheadOptions'],
@@ -155,14 +159,14 @@ describe('the pages', () => {
     ['log', 'LogOptions'],
     ['metrics', 'MetricsOptions'],
   ];
-  for (const [wrapper, name] of wrapperOptions)
+  for (const [wrapper, name, file = wrapper] of wrapperOptions)
     it(`list the options of ${wrapper}, and no others, where it is described`, () => {
       const section = page('docs/wrappers.md').split(`\n## ${wrapper}\n`)[1]?.split('\n## ')[0] ?? '';
       const all = rows(section).filter(([cell = '']) => !/^-+$/.test(cell));
       const listed = all.slice(all.findIndex(([cell]) => cell === 'option') + 1);
       assert.deepEqual(
         listed.map(([option]) => option),
-        optionsIn(`src/wrapper/${wrapper}.ts`, name),
+        optionsIn(`src/wrapper/${file}.ts`, name),
       );
     });
 
@@ -186,7 +190,7 @@ describe('the pages', () => {
       (file) => file.endsWith('.ts') && !['conform.ts', 'metering.ts', 'probe.ts'].includes(file),
     );
     const listed = [
-      ...page('docs/writing-a-provider.md').matchAll(/^\| `\w+`\s+\| `octavo\/conformance\/(\w+)`/gm),
+      ...page('docs/writing-a-provider.md').matchAll(/^\| `\w+`\s+\| `octavo\/conformance\/([\w-]+)`/gm),
     ].map(([, name = '']) => `${name}.ts`);
     assert.deepEqual(listed.sort(), suites.sort());
   });

@@ -29,10 +29,9 @@ export interface ForeignClient {
   bidi(method: string, requests: AsyncIterable<Foreign>, options?: ForeignOptions): AsyncIterable<Foreign>;
 }
 
-/** The service of a class as protoc and `@bufbuild/protobuf` know it, from the `.proto` that Octavo prints; it may be put into another package. */
-export function descriptorOf(type: ServiceClass, name = declarationOf(type).package): DescService {
+/** The FileDescriptorSet that protoc makes of the `.proto` text of a service; it may be put into another package. */
+export function descriptorSetOf(type: ServiceClass, name = declarationOf(type).package): Uint8Array {
   const { endpoint, methods } = declarationOf(type);
-  const service = `${name}.${endpoint}`;
   const printed = methods.map((method) => ({
     name: method.endpoint.slice(method.endpoint.indexOf('.') + 1),
     request: method.request,
@@ -40,20 +39,27 @@ export function descriptorOf(type: ServiceClass, name = declarationOf(type).pack
     kind: method.kind,
   }));
   const types: MessageType[] = methods.flatMap(({ request, reply }) => [request, reply]);
-  const protoc = new Protoc(protoFiles(types, [{ name: service, methods: printed }]));
+  const protoc = new Protoc(protoFiles(types, [{ name: `${name}.${endpoint}`, methods: printed }]));
   try {
-    const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, protoc.descriptors()));
-    const found = registry.getService(service);
-    if (found === undefined) throw new Error(`protoc knows no ${service}`);
-    for (const { options, property } of methods) {
-      const method = found.methods.find(({ localName }) => localName === property);
-      // What the library calls by GET: its descriptors are plain objects.
-      if (options.idempotent === true) Object.assign(method ?? {}, { idempotency: 1 });
-    }
-    return found;
+    return protoc.descriptors();
   } finally {
     protoc.close();
   }
+}
+
+/** The service of a class as protoc and `@bufbuild/protobuf` know it, from the `.proto` that Octavo prints; it may be put into another package. */
+export function descriptorOf(type: ServiceClass, name = declarationOf(type).package): DescService {
+  const { endpoint, methods } = declarationOf(type);
+  const service = `${name}.${endpoint}`;
+  const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, descriptorSetOf(type, name)));
+  const found = registry.getService(service);
+  if (found === undefined) throw new Error(`protoc knows no ${service}`);
+  for (const { options, property } of methods) {
+    const method = found.methods.find(({ localName }) => localName === property);
+    // What the library calls by GET: its descriptors are plain objects.
+    if (options.idempotent === true) Object.assign(method ?? {}, { idempotency: 1 });
+  }
+  return found;
 }
 
 /** A client for a service that is known at run time only. */

@@ -169,7 +169,7 @@ for (const [name, transport] of Object.entries(TRANSPORTS))
       assert.equal(await desk.events.next(), 'ada three');
       const dropped = app.logs.records.filter(({ message }) => message.includes('which is dropped'));
       assert.deepEqual(
-        dropped.map(({ fields }) => (fields?.['error'] as OctavoError).code),
+        dropped.map(({ fields }) => OctavoError.from(fields?.['error']).code),
         ['unauthenticated', 'permission_denied'],
       );
     });

@@ -16,6 +16,7 @@ import { bulkhead } from '../../src/wrapper/bulkhead.js';
 import { cache } from '../../src/wrapper/cache.js';
 import { dedupe } from '../../src/wrapper/dedupe.js';
 import { fallback } from '../../src/wrapper/fallback.js';
+import { jwt, jwtClient } from '../../src/wrapper/jwt.js';
 import { log } from '../../src/wrapper/log.js';
 import { metrics, type Metrics } from '../../src/wrapper/metrics.js';
 import { ratelimit } from '../../src/wrapper/ratelimit.js';
@@ -23,8 +24,9 @@ import { retry } from '../../src/wrapper/retry.js';
 import { shed } from '../../src/wrapper/shed.js';
 import { timeout } from '../../src/wrapper/timeout.js';
 import { trace, type Trace } from '../../src/wrapper/trace.js';
+import { validate } from '../../src/wrapper/validate.js';
 import type { Call, Place, Wrapper } from '../../src/wrapper/wrapper.js';
-import { Ask, Probe, ProbeClient, Signal } from '../conformance/probe.js';
+import { Ask, Probe, ProbeClient, Signal, Told } from '../conformance/probe.js';
 import { Spans } from '../support/tracing.js';
 
 // Puts each wrapper everywhere, shows what it does there, and holds the table in docs/wrappers.md to it.
@@ -47,12 +49,16 @@ type Kind = (typeof KINDS)[number];
 
 /** Stands inside the wrapper that is tried, and does as it is told. */
 class Tap {
-  mode: 'pass' | 'fail' | 'hang' = 'pass';
+  mode: 'pass' | 'fail' | 'hang' | 'wrong' = 'pass';
   seen = 0;
+  /** What the last call brought along. */
+  authorization: string | undefined;
   readonly hanging = new Signal<() => void>();
 
   readonly wrapper: Wrapper = async (call, next) => {
     this.seen++;
+    this.authorization = call.metadata.get('authorization');
+    if (this.mode === 'wrong') return { body: wrongReply(call) };
     if (this.mode === 'fail') throw new OctavoError('unavailable', 'told to', { executed: false });
     if (this.mode === 'hang')
       await new Promise<void>((resolve, reject) => {
@@ -61,6 +67,17 @@ class Tap {
       });
     return next(call);
   };
+}
+
+/** A reply that breaks a rule of its class, or a stream of them. */
+function wrongReply({ kind, side }: Call): unknown {
+  const told = Object.assign(new Told(), { text: 'x'.repeat(2_000) });
+  const single = kind === 'unary' || (kind === 'client' && side === 'server');
+  return single ? told : iterate([told]);
+}
+
+async function* iterate(items: readonly unknown[]): AsyncIterable<unknown> {
+  yield* items;
 }
 
 interface Rig {
@@ -150,6 +167,24 @@ const WRAPPERS: Readonly<Record<string, readonly [make: () => Wrapper | Promise<
       const before = await counted();
       await go();
       return (await counted()) > before;
+    },
+  ],
+  jwt: [
+    () => jwt({ keys: [{ secret: Buffer.alloc(32, 7) }] }),
+    async ({ go }) => (await go()) === 'unauthenticated',
+  ],
+  jwtClient: [
+    () => jwtClient({ token: 'abc' }),
+    async ({ tap, go }) => {
+      await go();
+      return tap.authorization === 'Bearer abc';
+    },
+  ],
+  validate: [
+    () => validate(),
+    async ({ tap, go }) => {
+      tap.mode = 'wrong';
+      return (await go()) === 'internal';
     },
   ],
   trace: [

@@ -16,8 +16,10 @@ import { topic } from '../../src/schema/topic.js';
 import { rpc as rpcServer } from '../../src/server/rpc.js';
 import { fakeClient } from '../../src/testing/fake-client.js';
 import { TestApp } from '../../src/testing/test-app.js';
+import { dedupe } from '../../src/wrapper/dedupe.js';
 import { retry } from '../../src/wrapper/retry.js';
 import { timeout } from '../../src/wrapper/timeout.js';
+import { validate } from '../../src/wrapper/validate.js';
 import type { Call, Next, Reply, Wrapper } from '../../src/wrapper/wrapper.js';
 import { Ask, Signal, Told } from '../conformance/probe.js';
 import { has } from '../support/wrapping.js';
@@ -93,6 +95,9 @@ class LayeredClient extends ClientOf(Layered) {}
 @Wrap(named('client class 2'))
 class OwnClient extends LayeredClient {}
 
+@Wrap(named('publisher class'), Noting)
+class VisitsPublisher extends PublisherOf(Visits) {}
+
 @Service({ name: 'caller' })
 class Caller {
   constructor(private readonly layered: OwnClient) {}
@@ -111,6 +116,7 @@ function app(services = [Layered]): Promise<TestApp> {
     client: rpcClient({
       wrappers: [named('client 1'), named('client 2')],
       callWrappers: [named('attempt 1'), named('attempt 2')],
+      publishWrappers: [named('publish 1'), named('publish 2')],
     }),
     server: rpcServer({
       wrappers: [named('server 1'), named('server 2')],
@@ -147,21 +153,21 @@ describe('the order of wrappers', () => {
     assert.deepEqual(there, [...CLIENT, ...CLASS, ...ATTEMPT, ...SERVER, 'method 1']);
   });
 
-  it('of an event: server, class, method', async () => {
+  it('of an event: client, class, event; server, class, method', async () => {
     await using running = await app();
     order.length = 0;
-    await running.service().client.publish({ topic: 'visits', body: {}, type: Ask });
-    await running.resolve(Layered).events.next();
-    assert.deepEqual(order, [
-      'subscribers 1',
-      'subscribers 2',
-      'base class',
-      'class 1',
-      'class 2',
-      'class 3',
-      'method 1',
-      'subscriber',
-    ]);
+    const publisher = running.resolve(VisitsPublisher);
+    const done = running.resolve(Layered).events.next();
+    await publisher.publish({}, { wrappers: [named('event 1'), named('event 2')] });
+    await done;
+    assert.deepEqual(
+      order.filter((name) => !name.startsWith('/')),
+      [
+        ...['publish 1', 'publish 2', 'publisher class', 'injected', 'event 1', 'event 2'],
+        ...['subscribers 1', 'subscribers 2', 'base class', 'class 1', 'class 2', 'class 3', 'method 1'],
+        'subscriber',
+      ],
+    );
   });
 
   it('holds for a client that is injected into a handler', async () => {
@@ -174,6 +180,32 @@ describe('the order of wrappers', () => {
 });
 
 describe('@Wrap on a class of clients', () => {
+  it('has what its wrappers need opened and closed with the app, and what they count shown', async () => {
+    const life: string[] = [];
+    const needing: Wrapper = Object.assign(
+      ((call, next) => {
+        assert.deepEqual(life, ['start']);
+        return next(call);
+      }) satisfies Wrapper,
+      { joins: () => ({ start: () => void life.push('start'), stop: () => void life.push('stop') }) },
+    );
+    @Wrap(needing)
+    class Needs extends ClientOf(Layered) {}
+    @Service({ name: 'needing' })
+    class Needing {
+      constructor(readonly layered: Needs) {}
+    }
+    const running = await TestApp.create({ services: [Needing, Layered] }).start();
+    await running.resolve(Needing).layered.visit({});
+    await running.stop();
+    assert.deepEqual(life, ['start', 'stop']);
+    await using late = await app();
+    assert.throws(
+      () => late.resolve(Needs),
+      /Needs has a wrapper that needs something open, and is asked for when/,
+    );
+  });
+
   it('is of that class alone, and of those that extend it', async () => {
     class Plain extends ClientOf(Layered) {}
     await using running = await app();
@@ -231,7 +263,6 @@ describe('@Wrap on a class of clients', () => {
   });
 
   it('says at the start where a wrapper does not fit, or has no meaning', async () => {
-    const { dedupe } = await import('../../src/wrapper/dedupe.js');
     @Wrap(dedupe())
     class Wrong extends ClientOf(Layered) {}
     @Service()
@@ -246,11 +277,11 @@ describe('@Wrap on a class of clients', () => {
       @Wrap(named('method'))
       more(): void {}
     }
-    @Wrap(named('class'))
+    @Wrap(validate())
     class Publisher extends PublisherOf(Visits) {}
     await using running = await app();
     assert.throws(() => running.resolve(Method), /Method: @Wrap stands on "more"/);
-    assert.throws(() => running.resolve(Publisher), /Publisher: publish goes through no wrapper/);
+    assert.throws(() => running.resolve(Publisher), /Publisher: validate holds replies to their rules/);
   });
 
   it('is not there in a fake', async () => {

@@ -44,6 +44,8 @@ export class ClientCall implements Call, Expiring, Follower {
   tries: Tries | undefined = undefined;
   /** The attempts that failed, where any did. */
   history: History | undefined = undefined;
+  /** The attempt under way, for a wire to say so: it is told where the attempt is given up, and the call goes on. */
+  attempting: Follower | undefined = undefined;
   readonly #active: Crowd<ClientCall>;
   #place: Place<ClientCall> | undefined = undefined;
   #expiry: Expiry | undefined = undefined;
@@ -81,6 +83,12 @@ export class ClientCall implements Call, Expiring, Follower {
   /** The call around it was cancelled. */
   cancelled(reason: OctavoError): void {
     this.context.cancel(inherited(reason));
+  }
+
+  cut(reason: OctavoError): void {
+    const { attempting } = this;
+    this.attempting = undefined;
+    attempting?.cancelled(reason);
   }
 
   /** Lets go of what it holds, and says how a stream failed that nobody may read. Twice is once. */

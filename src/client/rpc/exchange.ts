@@ -57,6 +57,8 @@ export class Exchange implements AsyncIterableIterator<unknown> {
    */
   async open(): Promise<void> {
     const { call, keepaliveMs } = this.#init;
+    // An attempt may be given up until it has succeeded.
+    call.attempting = { cancelled: (reason) => this.#fail(reason) };
     await this.#send(this.#opener(), [[mucp.KEEPALIVE, String(keepaliveMs)]]);
     this.#first = this.#receive();
     this.#known = this.#first.then(
@@ -67,6 +69,7 @@ export class Exchange implements AsyncIterableIterator<unknown> {
     if (this.#octavo === true) await this.#greeted();
     if (this.#over?.error !== undefined) throw this.#over.error;
     this.#opened = true;
+    call.attempting = undefined;
     if (call.kind !== 'server') void this.#pump(call.request);
   }
 

@@ -25,6 +25,8 @@ export class Unary implements Receiver, Follower {
   readonly #node: Node;
   readonly #outcome: Outcome;
   #socket: Socket | undefined = undefined;
+  /** Why it was given up before there was a connection. */
+  #cut: OctavoError | undefined = undefined;
 
   constructor(parts: UnaryParts, call: ClientCall, node: Node, outcome: Outcome) {
     this.#parts = parts;
@@ -35,6 +37,7 @@ export class Unary implements Receiver, Follower {
 
   /** @param id the call's on the wire */
   start(id: string): void {
+    this.#call.attempting = this;
     try {
       const { service, endpoint, contentType, request, method } = this.#call;
       const codec = codecFor(this.#parts.codecs, contentType);
@@ -53,6 +56,7 @@ export class Unary implements Receiver, Follower {
 
   #send(socket: Socket, id: string, codec: Codec, body: Uint8Array): void {
     this.#socket = socket;
+    if (this.#cut !== undefined) return this.#giveUp(socket, this.#cut);
     try {
       this.#call.context.follow(this);
       this.#call.waitsFor('the reply of', this.#node.address);
@@ -118,13 +122,21 @@ export class Unary implements Receiver, Follower {
     this.#outcome.fail(reason);
   }
 
-  /** The call was cancelled: nobody waits for the reply, and the other end is told. */
+  /** The call was cancelled, or this attempt: nobody waits for the reply, and the other end is told. */
   cancelled(reason: OctavoError): void {
+    this.#cut = reason;
     this.#socket?.close(reason);
   }
 
+  #giveUp(socket: Socket, reason: OctavoError): void {
+    socket.close(reason);
+    this.failed(reason);
+  }
+
   #end(): void {
-    this.#call.context.leave(this);
+    const call = this.#call;
+    call.context.leave(this);
+    if (call.attempting === this) call.attempting = undefined;
     this.#socket?.close();
   }
 }

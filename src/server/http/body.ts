@@ -1,31 +1,35 @@
 import type { Clock } from '../../core/clock.js';
-import type { Deadlines } from '../../core/deadlines.js';
 import { OctavoError } from '../../core/error.js';
+import type { MaybePromise } from '../../core/lifecycle.js';
 import { EMPTY } from '../../core/message.js';
 import type { Exchange } from './exchange.js';
 import type { HttpLimits } from './limits.js';
 
 /**
- * The whole body of a request. Rejects with `resource_exhausted` for one over the limit, of which no more is kept, and with
- * `deadline_exceeded` for one that does not end in time.
+ * Reads the whole body of a request, and gives what is made of it. Rejects with `resource_exhausted` for one over the limit, of which no
+ * more is kept, and with `deadline_exceeded` for one that does not end in time.
  *
- * It may never settle where the caller has gone, which is learnt by {@link Exchange.onClose}.
+ * It never settles where the caller has gone, which is learnt by {@link Exchange.onClose}.
+ *
+ * @param clock where there is a time to keep: a call whose own is shorter ends by that
  */
-export function readBody(
+export function readBody<T>(
   exchange: Exchange,
   { maxMessageBytes: maxBytes, timeoutMs }: HttpLimits,
-  deadlines: Deadlines,
-  clock: Clock,
-): Promise<Uint8Array> {
+  clock: Clock | undefined,
+  make: (body: Uint8Array) => MaybePromise<T>,
+): Promise<T> {
   const { request } = exchange;
   return new Promise((resolve, reject) => {
-    const announced = Number(exchange.header('content-length') ?? 0);
-    if (announced > maxBytes) return reject(tooLong(`${announced} bytes`, maxBytes));
+    const announced = request.headers['content-length'];
+    if (announced !== undefined && Number(announced) > maxBytes)
+      return reject(tooLong(`${announced} bytes`, maxBytes));
     let first: Uint8Array = EMPTY;
     let others: Uint8Array[] | undefined;
     let size = 0;
-    const late = { expire: () => reject(tooLate(timeoutMs)) };
-    const expiry = timeoutMs === 0 ? undefined : deadlines.add(late, clock.now() + timeoutMs, timeoutMs);
+    const late = (): void => reject(tooLate(timeoutMs));
+    const timer = clock?.after(timeoutMs, late, { background: true });
+    if (timer !== undefined) request.on('close', () => timer.cancel());
     request.on('data', (chunk: Buffer) => {
       if (size > maxBytes) return;
       size += chunk.length;
@@ -35,13 +39,13 @@ export function readBody(
       } else if (first.length === 0) first = chunk;
       else (others ??= [first]).push(chunk);
     });
-    request.once('close', () => {
-      expiry?.leave();
-      others = undefined;
-    });
-    request.once('end', () => {
-      expiry?.leave();
-      if (size <= maxBytes) resolve(others === undefined ? first : Buffer.concat(others, size));
+    request.on('end', () => {
+      if (size > maxBytes) return;
+      try {
+        resolve(make(others === undefined ? first : Buffer.concat(others, size)));
+      } catch (reason) {
+        reject(OctavoError.from(reason));
+      }
     });
   });
 }

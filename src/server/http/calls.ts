@@ -2,7 +2,6 @@ import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:
 import type { Codecs } from '../../codec/codecs.js';
 import type { Clock } from '../../core/clock.js';
 import type { Context } from '../../core/context.js';
-import { Deadlines } from '../../core/deadlines.js';
 import { OctavoError } from '../../core/error.js';
 import { grpcEncoding } from '../../core/grpc-compression.js';
 import { Pulse } from '../../core/pulse.js';
@@ -34,13 +33,11 @@ export interface CallsParts {
 export class Calls {
   readonly forms: Forms;
   readonly #parts: CallsParts;
-  readonly #arriving: Deadlines;
   #foreign = false;
 
   constructor(parts: CallsParts) {
     this.#parts = parts;
     this.forms = new Forms(parts.codecs);
-    this.#arriving = new Deadlines(parts.clock);
   }
 
   /** Whether there was a caller that is no Octavo peer, which does not know what a refusal says of the call. */
@@ -115,13 +112,14 @@ export class Calls {
     const route = dispatcher.admit(method.endpoint);
     const context = this.#context(exchange, route, connectTimeout(exchange));
     const call = new UnaryExchange({ exchange, form, method, context, limits, packed, accepts });
-    const body = readBody(exchange, limits, this.#arriving, this.#parts.clock);
-    dispatcher.dispatch(
-      route,
-      context,
-      body.then((bytes) => call.take(bytes)),
-      call,
-    );
+    // A time of its own is for a caller that waits longer than that.
+    const { timeoutMs } = limits;
+    const own =
+      timeoutMs > 0 && (context.deadline ?? Infinity) > context.begunAt + timeoutMs
+        ? this.#parts.clock
+        : undefined;
+    const request = readBody(exchange, limits, own, (body) => call.take(body));
+    dispatcher.dispatch(route, context, request, call);
   }
 
   #framed(exchange: Exchange, method: Method, form: Form, framing: Framing): void {
@@ -140,7 +138,7 @@ export class Calls {
     const requests = new FramedRequests({ exchange, base64, packed, maxMessageBytes, read, pulse });
     const sink = new FramedSink({ exchange, form, framing, method, context, limits, accepts, pulse });
     const many = method.kind === 'client' || method.kind === 'bidi';
-    const request = many ? { read: () => requests } : onlyOne(requests, method);
+    const request = many ? { read: () => requests } : onlyOne(requests, method, read);
     dispatcher.dispatch(route, context, request, sink);
   }
 
@@ -210,7 +208,11 @@ function carries(form: Form | undefined, { kind }: Method): boolean {
   return form !== undefined && (form.protocol !== 'connect-stream' || kind !== 'unary');
 }
 
-async function onlyOne(requests: FramedRequests, { endpoint }: Method): Promise<Requested> {
-  const request = await requests.only(endpoint);
-  return { read: () => request };
+async function onlyOne(
+  requests: FramedRequests,
+  { endpoint }: Method,
+  read: (body: Uint8Array) => unknown,
+): Promise<Requested> {
+  const body = await requests.only(endpoint);
+  return { read: () => read(body) };
 }

@@ -10,6 +10,9 @@ import type { Caller } from './callers.js';
 /** Names of these protocols, and of the browsers' side of them: they are no user's. */
 const OF_THE_WIRE = /^(?::|connect-|accept-encoding$|x-grpc-web$|x-user-agent$|trailer-)/;
 
+/** Up to how many bytes a body is short. */
+const SHORT = 4 * 1024;
+
 /** For how long a request may go on arriving that was answered before it was whole, in milliseconds. */
 const LINGER_MS = 1_000;
 
@@ -62,7 +65,7 @@ export class Exchange {
 
   /** Calls `listener` when the connection, or its stream, has closed. */
   onClose(listener: () => void): void {
-    this.#response.once('close', listener);
+    this.#response.on('close', listener);
   }
 
   /** The whole response. */
@@ -92,7 +95,9 @@ export class Exchange {
   end(bytes?: Uint8Array): void {
     if (this.gone) return;
     if (bytes === undefined) this.#response.end();
-    else this.#response.end(bytes);
+    else if (bytes.length > SHORT || this.request.httpVersionMajor !== 1) this.#response.end(bytes);
+    // As text it leaves with the head in one piece, which costs a fifth less than a list of pieces.
+    else this.#response.end(latin1Of(bytes), 'latin1');
     if (!this.request.complete) this.#linger();
   }
 
@@ -147,6 +152,11 @@ export function metadataOf({ rawHeaders }: IncomingMessage): Metadata {
     if (!OF_THE_WIRE.test(name)) pairs.push([name, textOf(rawHeaders[at + 1] ?? '')]);
   }
   return fromGrpc(pairs);
+}
+
+function latin1Of(bytes: Uint8Array): string {
+  const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  return buffer.toString('latin1');
 }
 
 /** Node reads bytes as Latin-1 where most write UTF-8. */

@@ -46,26 +46,19 @@ export class FramedRequests implements AsyncIterableIterator<unknown> {
   }
 
   async next(): Promise<IteratorResult<unknown>> {
-    for (;;) {
-      if (this.#left) return { done: true, value: undefined };
-      const frame = this.#next();
-      if (frame !== undefined) {
-        this.#init.pulse.active();
-        return { done: false, value: this.#init.read(await this.#unpacked(frame)) };
-      }
-      if (this.#ended) return this.#over();
-      await new Promise<void>((resolve) => (this.#wake = resolve));
-    }
+    const body = await this.#body();
+    return body === undefined
+      ? { done: true, value: undefined }
+      : { done: false, value: this.#init.read(body) };
   }
 
-  /** The one message of a caller that sends no more than one. Rejects with `invalid_argument` for none, `unimplemented` for several. */
-  async only(endpoint: string): Promise<unknown> {
-    const { done, value } = await this.next();
-    if (done === true) throw new OctavoError('invalid_argument', `${endpoint} got no request`);
-    const more = await this.next();
-    if (more.done !== true)
+  /** The one message of a caller that sends no more than one, as its bytes. Rejects with `invalid_argument` for none, `unimplemented` for several. */
+  async only(endpoint: string): Promise<Uint8Array> {
+    const body = await this.#body();
+    if (body === undefined) throw new OctavoError('invalid_argument', `${endpoint} got no request`);
+    if ((await this.#body()) !== undefined)
       throw new OctavoError('unimplemented', `${endpoint} takes one request, and got several`);
-    return value;
+    return body;
   }
 
   async return(): Promise<IteratorResult<unknown>> {
@@ -75,6 +68,20 @@ export class FramedRequests implements AsyncIterableIterator<unknown> {
 
   [Symbol.asyncIterator](): this {
     return this;
+  }
+
+  /** The next message; `undefined` after the last one, and where nobody asks any more. */
+  async #body(): Promise<Uint8Array | undefined> {
+    for (;;) {
+      if (this.#left) return undefined;
+      const frame = this.#next();
+      if (frame !== undefined) {
+        this.#init.pulse.active();
+        return this.#unpacked(frame);
+      }
+      if (this.#ended) return this.#over();
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+    }
   }
 
   #next(): GrpcFrame | undefined {
@@ -97,12 +104,12 @@ export class FramedRequests implements AsyncIterableIterator<unknown> {
     return packed === undefined || flags === 0 ? body : unpack(packed, body, maxMessageBytes);
   }
 
-  #over(): IteratorResult<unknown> {
+  #over(): undefined {
     this.#left = true;
     if (this.#gone) throw new OctavoError('cancelled', 'the caller went away');
     if (this.#frames.held > 0)
       throw new OctavoError('invalid_argument', 'the request ended in the middle of a message');
-    return { done: true, value: undefined };
+    return undefined;
   }
 
   #take(chunk: Buffer): void {

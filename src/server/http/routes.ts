@@ -14,21 +14,38 @@ export interface RoutesParts {
   readonly dispatcher: Dispatcher;
   readonly calls: Calls;
   readonly probes: Probes;
+  /** Whether hooks may put something into responses. */
+  readonly hooked: boolean;
 }
 
 /** How many endpoints an answer names to who asks for one that is not there. */
 const MOST_NAMED = 20;
 /** What an endpoint may be asked by that does not take it. */
 const OTHERS = ['HEAD', 'PUT', 'PATCH', 'DELETE'];
+const NOTHING: OutgoingHttpHeaders = Object.freeze({});
 const PATH = /^\/(?:[A-Za-z_]\w*\.)*([A-Za-z_]\w*\/[A-Za-z_]\w*)$/;
 
 /** Gives every endpoint its path, by which Connect and gRPC-Web call it; and shows how the service is. */
-export function mountCalls(app: FastifyInstance, { service, dispatcher, calls, probes }: RoutesParts): void {
+export function mountCalls(
+  app: FastifyInstance,
+  { service, dispatcher, calls, probes, hooked }: RoutesParts,
+): void {
+  // Before fastify reads their bodies: those are bounded, and stream, as the call wants it.
+  const take = (method: ('GET' | 'POST')[], url: string, serve: (exchange: Exchange) => void): void => {
+    app.route({
+      method,
+      url,
+      exposeHeadRoute: false,
+      onRequest: ({ raw }: FastifyRequest, reply) =>
+        serve(calls.exchange(raw, hijacked(reply), hooked ? headersOf(reply) : NOTHING)),
+      handler: () => {},
+    });
+  };
   for (const { method, url } of dispatcher.endpoints.flatMap((each) => placesOf(each.method, service))) {
     const idempotent = method.kind === 'unary' && method.options.idempotent === true;
     const allowed = idempotent ? 'GET, POST' : 'POST';
-    take(app, ['POST'], url, calls, (exchange) => calls.post(exchange, method));
-    if (idempotent) take(app, ['GET'], url, calls, (exchange) => calls.get(exchange, method));
+    take(['POST'], url, (exchange) => calls.post(exchange, method));
+    if (idempotent) take(['GET'], url, (exchange) => calls.get(exchange, method));
     const verbs = idempotent ? OTHERS : ['GET', ...OTHERS];
     app.route({
       method: verbs,
@@ -66,16 +83,16 @@ export async function mountOthers(
       ),
     );
   };
-  try {
-    app.setNotFoundHandler(refuse);
-  } catch {
-    // Theirs stands.
-    return;
-  }
-  // Before fastify reads a body, of which it may think something else.
-  app.addHook('onRequest', (request, reply, done) => {
-    if (request.is404) refuse(request, reply);
-    else done();
+  // In a scope of its own, so that its hook is asked for nothing else.
+  await app.register(async (scope) => {
+    try {
+      scope.setNotFoundHandler(refuse);
+    } catch {
+      // Theirs stands.
+      return;
+    }
+    // Before fastify reads a body, of which it may think something else.
+    scope.addHook('onRequest', (request, reply) => refuse(request, reply));
   });
 }
 
@@ -88,24 +105,6 @@ export function pathOf({ package: name, endpoint }: Method): string {
 function placesOf(method: Method, service: string): { method: Method; url: string }[] {
   const named = pathOf({ ...method, package: service.replaceAll(/[^\w.]/g, '_') });
   return [...new Set([pathOf(method), named])].map((url) => ({ method, url }));
-}
-
-/** Takes requests over before fastify reads their bodies: those are bounded, and stream, as the call wants it. */
-function take(
-  app: FastifyInstance,
-  verbs: ('GET' | 'POST')[],
-  url: string,
-  calls: Calls,
-  serve: (exchange: Exchange) => void,
-): void {
-  app.route({
-    method: verbs,
-    url,
-    exposeHeadRoute: false,
-    onRequest: (request: FastifyRequest, reply) =>
-      serve(calls.exchange(request.raw, hijacked(reply), headersOf(reply))),
-    handler: () => {},
-  });
 }
 
 function hijacked(reply: FastifyReply): FastifyReply['raw'] {

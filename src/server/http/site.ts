@@ -1,5 +1,6 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Clock } from '../../core/clock.js';
+import type { Peer } from '../../core/context.js';
 import type { Refusals } from '../../core/refusals.js';
 import type { Certificates } from '../../core/tls.js';
 import type { Entrance } from '../dispatching-server.js';
@@ -12,7 +13,9 @@ import { mountRest } from './rest.js';
 import { mountCalls, mountOthers, type RoutesParts } from './routes.js';
 import { newWeb } from './web.js';
 
-export interface SiteParts extends RoutesParts {
+export interface SiteParts extends Omit<RoutesParts, 'hooked'> {
+  readonly version: string;
+  readonly openapi?: boolean;
   readonly routes?: (app: FastifyInstance) => void | Promise<void>;
   readonly cors?: CorsOptions;
   readonly callers: Callers;
@@ -64,9 +67,13 @@ async function mount(app: FastifyInstance, parts: SiteParts): Promise<void> {
       else calls.refuse(calls.exchange(request.raw, reply.hijack().raw, {}), unwelcome);
     });
   if (cors !== undefined) await allowOrigins(app, cors);
-  mountCalls(app, parts);
+  const all = { ...parts, hooked: cors !== undefined || routes !== undefined };
+  mountCalls(app, all);
+  const { service: name, version, openapi = true } = parts;
   const { maxMessageBytes } = limits;
-  mountRest(app, { dispatcher, clock, maxMessageBytes, peerOf: ({ raw }) => peerOf(raw, callers.of(raw)) });
+  const document = openapi ? { name, version } : undefined;
+  const callerOf = ({ raw }: FastifyRequest): Peer => peerOf(raw, callers.of(raw));
+  mountRest(app, { document, dispatcher, clock, maxMessageBytes, peerOf: callerOf });
   await routes?.(app);
-  await mountOthers(app, parts);
+  await mountOthers(app, all);
 }

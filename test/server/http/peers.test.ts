@@ -223,7 +223,10 @@ for (const way of WAYS)
       for (const call of [() => strange.unary('nothing', {}), () => all(strange.server('nothings', {}))]) {
         const error = await reasonOf(call());
         assert.equal(error.code, Code.Unimplemented);
-        assert.match(error.rawMessage, /no endpoint POST .*: there are POST \/conformance\.Probe\//);
+        assert.match(
+          error.rawMessage,
+          /no endpoint "Gone\.\w+" at POST .*: there are POST \/conformance\.Probe\//,
+        );
       }
     });
   });
