@@ -47,6 +47,8 @@ type Listener = (reason: OctavoError) => void;
 export interface Follower {
   /** Called once, when the call is cancelled. */
   cancelled(reason: OctavoError): void;
+  /** Called once, when its handler is about to run: every wrapper has let it in. */
+  begun?(): void;
   /** Called once, when the call is over without that, with how it failed where that is known. */
   ended?(error: OctavoError | undefined): void;
 }
@@ -226,6 +228,14 @@ export class Context implements Cancellation {
     } catch (error) {
       this.log.error('what listens for the cancellation of a call failed', { error });
     }
+  }
+
+  /** Says that its handler is about to run. */
+  begin(): void {
+    if (this.handled) return;
+    this.handled = true;
+    this.#follower?.begun?.();
+    if (this.#followers !== undefined) for (const each of this.#followers) each.begun?.();
   }
 
   /** Says that the reply is out: a cancellation after it means nothing. */

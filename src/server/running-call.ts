@@ -43,6 +43,10 @@ export class RunningCall implements Expiring, Follower {
     this.fail(reason);
   }
 
+  begun(): void {
+    this.#sink.begun?.();
+  }
+
   get #limitMs(): number {
     const { begunAt, deadline = begunAt } = this.context;
     return Math.max(0, deadline - begunAt);
