@@ -17,6 +17,7 @@ BACKENDS=(
   "rabbitmq rabbitmq-server"
   "rabbitmq-broker rabbitmq-server"
   "redis redis-server"
+  "prometheus prometheus"
   "grpc go"
   "grpc-interop grpc-interop-client"
   "grpc-python grpc-python"
@@ -31,6 +32,8 @@ BACKENDS=(
   "kubernetes kube-apiserver"
   "multi zookeeper-server"
   "jaeger jaeger"
+  "connect protoc"
+  "browser chromium"
 )
 
 nats() { debian nats-server; }
@@ -40,6 +43,7 @@ nats-registry() { nats; }
 rabbitmq() { debian rabbitmq-server; }
 rabbitmq-broker() { rabbitmq; }
 redis() { debian redis-server; }
+prometheus() { debian prometheus; }
 # It has no server of its own: its tests build a peer on go-micro.
 grpc() { debian golang-go; }
 grpc-micro() { grpc; }
@@ -87,6 +91,10 @@ exec java -Xmx256m -cp '/usr/share/java/zookeeper.jar:/usr/share/java/*' org.apa
 END
   chmod +x "$BIN/zookeeper-server"
 }
+
+# Its peer is an npm package; protoc makes the descriptors that it wants.
+connect() { debian protobuf-compiler; }
+browser() { connect && debian chromium; }
 
 # Two others at once.
 multi() { zookeeper && etcd; }

@@ -29,8 +29,14 @@ const SERVERS = {
   multi: ['zookeeper-server', 'etcd'],
   jaeger: 'jaeger',
 };
-/** And what takes all of them. */
-const COMMANDS = { ...SERVERS, samples: Object.values(SERVERS).flat() };
+/** What no service stands on, and what takes all of the others. */
+const COMMANDS = {
+  ...SERVERS,
+  samples: Object.values(SERVERS).flat(),
+  prometheus: ['prometheus', 'promtool'],
+  connect: 'protoc',
+  browser: ['chromium', 'protoc'],
+};
 
 const args = process.argv.slice(2);
 const flags = args.filter((arg) => arg.startsWith('-'));
@@ -49,7 +55,7 @@ const wanted = asked.length === 0 ? Object.keys(COMMANDS) : asked;
 const missing = wanted.filter((name) => lacking(name).length > 0);
 for (const name of missing)
   console.error(
-    `\n!!! ${name} is NOT TESTED: there is no ${lacking(name).join(', ')}. Run scripts/install-backends.sh${name in SERVERS ? ` ${name}` : ''}\n`,
+    `\n!!! ${name} is NOT TESTED: there is no ${lacking(name).join(', ')}. Run scripts/install-backends.sh${name === 'samples' ? '' : ` ${name}`}\n`,
   );
 
 const files = readdirSync('test/backends')

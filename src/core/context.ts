@@ -18,6 +18,12 @@ export interface Peer {
 
 export type { CertificatePrincipal, Principal } from './principal.js';
 
+/** Counts the messages of a call, and the bytes of their bodies. */
+export interface Meter {
+  received(bytes: number): void;
+  sent(bytes: number): void;
+}
+
 export interface ContextInit {
   readonly service: string;
   readonly endpoint: string;
@@ -74,6 +80,8 @@ export class Context implements Cancellation {
   principal: Principal | undefined;
   /** Whether its handler was begun: what a wrapper refused before that was not executed. Known where there are wrappers. */
   handled = false;
+  /** A wrapper sets it, and the wire tells it what it decodes and encodes. */
+  meter: Meter | undefined = undefined;
 
   #deadline: number | undefined;
   #metadata: Metadata | (() => Metadata);

@@ -6,17 +6,16 @@ import type { Clock } from '../core/clock.js';
 import { OctavoError } from '../core/error.js';
 import type { Identity } from '../core/identity.js';
 import type { Logger } from '../core/logger.js';
-import type { Page } from '../core/probes.js';
 import type { Node, Registry, ServiceRecord } from '../registry/registry.js';
 import type { Listener, Probes } from '../transport/transport.js';
-import type { SpanRecord, Wrapper } from '../wrapper/wrapper.js';
+import type { Reading, SpanRecord, Wrapper } from '../wrapper/wrapper.js';
 import { AdminListener } from './admin.js';
 import { debugEndpoints } from './debug.js';
 import { traceEndpoint } from './debug-trace.js';
 import { Dispatcher } from './dispatcher.js';
 import { endpointRecords } from './record.js';
 import { Registration } from './registration.js';
-import { Server, type Endpoint, type ServerOptions, type Subscription } from './server.js';
+import { Server, type Endpoint, type Insight, type ServerOptions, type Subscription } from './server.js';
 import { Subscriptions } from './subscriptions.js';
 
 /** What every dispatching server stands on. */
@@ -74,7 +73,7 @@ export abstract class DispatchingServer extends Server {
   #node: Node | undefined;
   #state: 'stopped' | 'starting' | 'ready' | 'lingering' | 'draining' = 'stopped';
   #stopping: Promise<void> | undefined;
-  #counted: (() => Promise<Page>) | undefined;
+  #insight: Insight | undefined;
 
   /** @throws `failed_precondition` for an interval over half the TTL: one lost renewal would take the node away */
   constructor(options: ServerOptions, parts: DispatchingServerParts) {
@@ -132,8 +131,8 @@ export abstract class DispatchingServer extends Server {
     }
   }
 
-  override expose(counted: () => Promise<Page>): void {
-    this.#counted = counted;
+  override expose(insight: Insight): void {
+    this.#insight = insight;
   }
 
   async subscribe(subscriptions: readonly Subscription[]): Promise<readonly Subscriber[]> {
@@ -180,7 +179,7 @@ export abstract class DispatchingServer extends Server {
     const probes = {
       healthy: () => this.#state !== 'stopped',
       ready: () => this.#state === 'ready',
-      metrics: () => this.#counted?.(),
+      metrics: () => this.#insight?.page(),
     };
     const { admin, address: bind = LOOPBACK } = this.options;
     if (admin !== undefined) this.#admin = await AdminListener.open(admin, probes);
@@ -235,7 +234,8 @@ export abstract class DispatchingServer extends Server {
 
   #debugEndpoints(): readonly Endpoint[] {
     const { identity } = this.#parts;
-    return debugEndpoints({ ...this.#parts, package: identity.package, stats: () => this.stats });
+    const readings = (): Iterable<Reading> => this.#insight?.readings() ?? [];
+    return debugEndpoints({ ...this.#parts, package: identity.package, stats: () => this.stats, readings });
   }
 
   /** Adds `Debug.Trace` with the first wrapper that remembers spans, unless others answer `Debug`. */

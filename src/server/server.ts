@@ -6,7 +6,7 @@ import type { Node } from '../registry/registry.js';
 import type { Access } from '../schema/access.js';
 import type { Method } from '../schema/method.js';
 import type { MessageType } from '../schema/message-type.js';
-import type { Wrapper } from '../wrapper/wrapper.js';
+import type { Reading, Wrapper } from '../wrapper/wrapper.js';
 
 /** An endpoint and the code behind it. */
 export interface Endpoint {
@@ -59,6 +59,14 @@ export interface AdminOptions {
   readonly timeoutMs?: number;
   /** How many connections it holds open; more are closed as they come. @defaultValue `128` */
   readonly maxConnections?: number;
+}
+
+/** What a server may show of its app. */
+export interface Insight {
+  /** What `/metrics` is answered with; `undefined` where nothing counts. */
+  page(): Promise<Page> | undefined;
+  /** What the wrappers say of their state. */
+  readings(): Iterable<Reading>;
 }
 
 /** What every server's options have in common. */
@@ -120,8 +128,8 @@ export abstract class Server implements Lifecycle {
   /** Adds subscriptions. Before `start` they begin with it; after it, now. */
   abstract subscribe(subscriptions: readonly Subscription[]): Promise<readonly Subscriber[]>;
 
-  /** Is told before the start what to answer `/metrics` with. Left out where nothing can be shown. */
-  expose?(counted: () => Promise<Page>): void;
+  /** Is told before the start what to show of the app. Left out where nothing can be shown. */
+  expose?(insight: Insight): void;
 
   /** Listens, subscribes and registers, in this order. */
   abstract start(): Promise<void>;

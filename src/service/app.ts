@@ -133,12 +133,11 @@ export class App implements Host {
 
   /** Has what wrappers need started and stopped with the rest, and every server show what the wrappers of all count. */
   #join(container: Container): void {
-    const wrappers = this.services.flatMap((service) => service.wrappers);
-    container.provide(Joined, (resolve) => new Joined(wrappers, resolve));
+    const wrappers = [...this.services.flatMap((each) => each.wrappers), ...container.clientWrappers];
+    container.provide(Joined, (resolve) => new Joined({ resolve, wrappers }));
     container.resolve(Joined);
     const exposition = new Exposition(wrappers);
-    if (exposition.empty) return;
-    for (const { servers } of this.services) for (const server of servers) server.expose?.(exposition.page);
+    for (const { servers } of this.services) for (const server of servers) server.expose?.(exposition);
   }
 
   #checkOverrides(container: Container): void {

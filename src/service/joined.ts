@@ -1,14 +1,13 @@
 import type { Lifecycle } from '../core/lifecycle.js';
-import type { Resolve } from '../core/provider.js';
-import type { Wrapper } from '../wrapper/wrapper.js';
+import type { Assembled } from '../wrapper/wrapper.js';
 
 /** What the wrappers of an app need open while it runs. */
 export class Joined implements Lifecycle {
   readonly #lifecycles: readonly Lifecycle[];
 
-  constructor(wrappers: readonly Wrapper[], resolve: Resolve) {
-    const joining = new Set(wrappers.flatMap(({ joins }) => joins ?? []));
-    this.#lifecycles = [...joining].map((joins) => joins(resolve));
+  constructor(app: Assembled) {
+    const joining = new Set(app.wrappers.flatMap(({ joins }) => joins ?? []));
+    this.#lifecycles = [...joining].map((joins) => joins(app));
   }
 
   async start(): Promise<void> {

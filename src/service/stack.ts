@@ -26,7 +26,8 @@ export interface ServiceStack {
   readonly server: Provider<Server>;
 }
 
-type Loader<T> = () => Promise<Provider<T>>;
+/** What speaks by the transport takes its TLS from there. */
+type Loader<T> = (tls: Tls | undefined) => Promise<Provider<T>>;
 
 /** Loads what is chosen by name, so that what is not chosen costs nothing. */
 const REGISTRIES = {
@@ -126,8 +127,15 @@ function staticIn(env: Environment): { domain?: string; port?: number } {
   return { ...(domain !== undefined && { domain }), ...(port !== undefined && { port }) };
 }
 
-const CLIENTS: Record<string, Loader<Client>> = { rpc: async () => (await import('../client/rpc.js')).rpc() };
-const SERVERS: Record<string, Loader<Server>> = { rpc: async () => (await import('../server/rpc.js')).rpc() };
+const CLIENTS: Record<string, Loader<Client>> = {
+  rpc: async () => (await import('../client/rpc.js')).rpc(),
+  grpc: async () => (await import('../client/grpc.js')).grpc(),
+  http: async (tls) => (await import('../client/http.js')).http({ ...(tls && { tls }) }),
+};
+const SERVERS: Record<string, Loader<Server>> = {
+  rpc: async () => (await import('../server/rpc.js')).rpc(),
+  http: async (tls) => (await import('../server/http.js')).http({ ...(tls && { tls }) }),
+};
 
 /** Puts what all services of an app share into its container, and tells how the rest is made. */
 export async function stack(
@@ -174,8 +182,8 @@ export async function stack(
   const { server } = options;
   const single = typeof server === 'function' ? server : undefined;
   return {
-    client: options.client ?? (await env.choice('MICRO_CLIENT', CLIENTS, 'rpc')()),
-    server: single ?? (await env.choice('MICRO_SERVER', SERVERS, 'rpc')()),
+    client: options.client ?? (await env.choice('MICRO_CLIENT', CLIENTS, 'rpc')(env.tls)),
+    server: single ?? (await env.choice('MICRO_SERVER', SERVERS, 'rpc')(env.tls)),
   };
 }
 

@@ -32,12 +32,12 @@ export const VARIABLES = {
   },
   MICRO_TLS: {
     meaning:
-      '`dev`: [TLS for development](tls.md#tls-for-development) of the transport and broker chosen here',
+      '`dev`: [TLS for development](tls.md#tls-for-development) of the transport, broker, client and server chosen here',
     form: 'name',
     fallback: 'plain text',
   },
   MICRO_TLS_CA: {
-    meaning: 'TLS of both, with this file of who may have signed the certificates of others',
+    meaning: 'TLS of these, with this file of who may have signed the certificates of others',
     form: 'text',
     fallback: 'plain text',
   },

@@ -2,9 +2,8 @@ import type { Clock } from '../core/clock.js';
 import { EventContext } from '../core/context.js';
 import { OctavoError, RETRY_AFTER } from '../core/error.js';
 import type { Lifecycle, MaybePromise } from '../core/lifecycle.js';
-import type { Resolve } from '../core/provider.js';
 import { Bounded } from './bounded.js';
-import type { Call, Place, Wrapper } from './wrapper.js';
+import type { Assembled, Call, Place, Wrapper } from './wrapper.js';
 
 /** Remembers which events were handled. One that several nodes share makes them one consumer. */
 export interface DedupeStore {
@@ -15,7 +14,7 @@ export interface DedupeStore {
   /** Says that what was claimed was not done. */
   release(key: string): MaybePromise<void>;
   /** As {@link Wrapper.joins}. */
-  readonly joins?: (resolve: Resolve) => Lifecycle;
+  readonly joins?: (app: Assembled) => Lifecycle;
 }
 
 export interface DedupeOptions {

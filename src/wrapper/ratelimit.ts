@@ -1,10 +1,9 @@
 import type { Clock } from '../core/clock.js';
 import { OctavoError, RETRY_AFTER } from '../core/error.js';
 import { isPromise, type Lifecycle, type MaybePromise } from '../core/lifecycle.js';
-import type { Resolve } from '../core/provider.js';
 import { Bounded } from './bounded.js';
 import { nameOf, type NamedBy } from './named-by.js';
-import type { Call, Next, Reply, Wrapper } from './wrapper.js';
+import type { Assembled, Call, Next, Reading, Reply, Wrapper } from './wrapper.js';
 
 /** How a bucket fills: so many tokens a second, up to the burst. */
 export interface TokenRate {
@@ -21,7 +20,7 @@ export interface RateLimitStore {
    */
   take(name: string, rate: TokenRate, clock: Clock): MaybePromise<number>;
   /** As {@link Wrapper.joins}. */
-  readonly joins?: (resolve: Resolve) => Lifecycle;
+  readonly joins?: (app: Assembled) => Lifecycle;
 }
 
 export interface RateLimitOptions {
@@ -64,6 +63,7 @@ export function ratelimit(options: RateLimitOptions): RateLimit {
   const wrapper: Wrapper = (call, next) => limiter.handle(call, next);
   return Object.assign(wrapper, {
     stats: () => limiter.stats,
+    readings: () => limiter.readings(),
     ...(store?.joins && { joins: store.joins }),
   });
 }
@@ -89,6 +89,13 @@ class Limiter {
 
   get stats(): RateLimitStats {
     return { names: this.#own.size, refused: this.#refused, failed: this.#failed };
+  }
+
+  *readings(): Iterable<Reading> {
+    const { names, refused, failed } = this.stats;
+    yield { what: 'ratelimit_names', name: '', value: names };
+    yield { what: 'ratelimit_refused_total', name: '', value: refused };
+    yield { what: 'ratelimit_failed_total', name: '', value: failed };
   }
 
   handle(call: Call, next: Next): Promise<Reply> {

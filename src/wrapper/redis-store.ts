@@ -5,10 +5,10 @@ import { OctavoError } from '../core/error.js';
 import type { Lifecycle } from '../core/lifecycle.js';
 import { Logger } from '../core/logger.js';
 import { peer } from '../core/peer.js';
-import type { Resolve } from '../core/provider.js';
 import { RedisLine } from '../core/redis.js';
 import type { RedisOptions, RedisParts } from '../core/redis-options.js';
 import { within } from '../core/within.js';
+import type { Assembled } from './wrapper.js';
 import { CLAIM, FINISH, TAKE } from './redis-store/scripts.js';
 
 export interface RedisStoreOptions extends RedisOptions {
@@ -56,7 +56,7 @@ export class RedisStore {
     this.#timeoutMs = timeoutMs;
   }
 
-  readonly joins = (resolve: Resolve): Lifecycle => {
+  readonly joins = ({ resolve }: Assembled): Lifecycle => {
     const parts = { clock: resolve(Clock), logger: resolve(Logger) };
     let open = false;
     return {

@@ -1,7 +1,7 @@
 import type * as Api from '@opentelemetry/api';
 import { peer } from '../core/peer.js';
 import { Tracing } from './trace/tracing.js';
-import type { Call, SpanRecord, Wrapper } from './wrapper.js';
+import type { Call, Place, SpanRecord, Wrapper } from './wrapper.js';
 
 export interface TraceOptions {
   /** Makes the spans. @defaultValue the one that is registered with OpenTelemetry's API */
@@ -55,7 +55,14 @@ export async function trace(options: TraceOptions = {}): Promise<Trace> {
     ignore,
   });
   const wrapper: Wrapper = (call, next) => tracing.around(call, next);
-  return Object.assign(wrapper, { spans: () => tracing.spans });
+  return Object.assign(wrapper, {
+    spans: () => tracing.spans,
+    // It stands everywhere, and learns here where.
+    unfit: ({ around }: Place) => {
+      tracing.tracesAttempts ||= around === 'attempt';
+      return undefined;
+    },
+  });
 }
 
 function isInternal({ method }: Call): boolean {

@@ -6,12 +6,13 @@ import type { Place, Wrapper, WrapperLike, WrapperObject } from './wrapper.js';
 export function wrapperOf(each: WrapperLike, resolve: Resolve): Wrapper {
   if (!isWrapperClass(each)) return each;
   const object = resolve(each);
-  const { exposes, joins, guards } = object;
+  const { exposes, joins, readings, guards } = object;
   const around: Wrapper = (call, next) => object.handle(call, next);
   return Object.assign(around, {
     unfit: (place: Place) => object.unfit?.(place),
     ...(exposes && { exposes }),
     ...(joins && { joins }),
+    ...(readings && { readings: () => readings.call(object) }),
     ...(guards !== undefined && { guards }),
   });
 }

@@ -75,15 +75,50 @@ export interface Wrapper {
   /** Whether it holds calls to what `@Allow` says: where nobody does, the start fails. */
   readonly guards?: boolean | undefined;
   /** Gives what is to be open while an app runs that it is attached in: started before the app serves, stopped after. The same function is asked once. */
-  readonly joins?: (resolve: Resolve) => Lifecycle;
+  readonly joins?: (app: Assembled) => Lifecycle;
+  /** What it says of its state, for metrics and `Debug.Stats`. */
+  readonly readings?: () => Iterable<Reading>;
   /** The spans of a trace that it remembers, oldest first: what `Debug.Trace` shows. */
   readonly spans?: () => readonly SpanRecord[];
 }
 
+/** An app, as far as wrappers are concerned. */
+export interface Assembled {
+  /** Finds its parts. */
+  readonly resolve: Resolve;
+  /** Every wrapper that is attached in it, once for each place. */
+  readonly wrappers: readonly Wrapper[];
+}
+
+/** One number that a wrapper says of its state. */
+export interface Reading {
+  readonly what: ReadingName;
+  /** Whose it is: what the calls are told apart by. Empty for all of them. */
+  readonly name: string;
+  /** Of a breaker 0 closed, 1 half-open, 2 open. */
+  readonly value: number;
+}
+
+/** What wrappers say of their state. What ends in `total` only grows. */
+export type ReadingName =
+  | 'breaker_state'
+  | 'bulkhead_running'
+  | 'bulkhead_waiting'
+  | 'bulkhead_refused_total'
+  | 'cache_entries'
+  | 'cache_hits_total'
+  | 'cache_misses_total'
+  | 'ratelimit_names'
+  | 'ratelimit_refused_total'
+  | 'ratelimit_failed_total'
+  | 'shed_limit'
+  | 'shed_running'
+  | 'shed_refused_total';
+
 /** Metrics of a wrapper. */
 export interface Exposes {
-  /** What the names of its metrics begin with: in one app no two have the same. */
-  readonly prefix: string;
+  /** What the names of its metrics begin with: in one app no two share one. */
+  readonly prefixes: readonly string[];
   /** Everything, in the text format of Prometheus 0.0.4. */
   text(): Promise<string>;
 }
@@ -124,7 +159,9 @@ export interface WrapperObject {
   /** As {@link Wrapper.guards}. */
   readonly guards?: boolean;
   /** As {@link Wrapper.joins}. */
-  readonly joins?: (resolve: Resolve) => Lifecycle;
+  readonly joins?: (app: Assembled) => Lifecycle;
+  /** As {@link Wrapper.readings}. */
+  readonly readings?: () => Iterable<Reading>;
 }
 
 /** What `@Wrap` takes. */

@@ -73,6 +73,13 @@ describe('the nsq broker over TLS', () => {
       },
     ));
 
+  it('never goes on in plain text where a server offers no TLS', () =>
+    withServer([], async (bench) => {
+      const { code, message } = await failure(() => bench.make({ tls: { ca }, secret: SECRET }).start());
+      assert.equal(code, 'unavailable');
+      assert.match(message, /it does not speak TLS: set tls there/);
+    }));
+
   it('names a file that it cannot read', () =>
     withServer([], async (bench) => {
       const { code, message } = await failure(() => bench.make({ tls: { ca: '/nowhere/ca.pem' } }).start());

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { promisify } from 'node:util';
 import { devTls, type DevFiles } from '../../src/core/dev-tls.js';
 import { Metadata } from '../../src/core/metadata.js';
 import { SystemClock } from '../../src/core/system-clock.js';
@@ -12,6 +13,7 @@ import { issue } from '../../src/core/x509.js';
 import { TestLogger } from '../../src/testing/test-logger.js';
 import { HttpTransport } from '../../src/transport/http.js';
 
+const run = promisify(execFile);
 const logger = new TestLogger();
 let cache = '';
 const before = { cache: process.env['XDG_CACHE_HOME'], stage: process.env['NODE_ENV'] };
@@ -42,7 +44,7 @@ describe("tls: 'dev'", () => {
     assert.equal(key, cert);
     for (const host of ['localhost', hostname()]) assert.ok(read(cert).checkHost(host), host);
     for (const address of ['127.0.0.1', '::1']) assert.ok(read(cert).checkIP(address), address);
-    assert.match(execFileSync('openssl', ['verify', '-x509_strict', '-CAfile', ca, cert]).toString(), /OK/);
+    assert.match((await run('openssl', ['verify', '-x509_strict', '-CAfile', ca, cert])).stdout, /OK/);
     const first = readFileSync(cert, 'utf8');
     assert.deepEqual(await made(), { ca, cert, key });
     assert.equal(readFileSync(cert, 'utf8'), first);
@@ -68,13 +70,11 @@ describe("tls: 'dev'", () => {
     const [first] = all;
     assert.ok(first);
     assert.ok(read(first.cert).verify(read(first.ca).publicKey));
-    assert.deepEqual(
-      execFileSync('ls', [join(cache, 'octavo', 'dev-tls')])
-        .toString()
-        .trim()
-        .split('\n'),
-      ['ca.key', 'ca.pem', 'localhost.pem'],
-    );
+    assert.deepEqual(readdirSync(join(cache, 'octavo', 'dev-tls')).sort(), [
+      'ca.key',
+      'ca.pem',
+      'localhost.pem',
+    ]);
   });
 
   it('is made anew when the certificate has little to go, or is of another authority', async () => {

@@ -106,6 +106,7 @@ describe('the pages', () => {
     ['src/registry/kubernetes.ts', 'KubernetesOptions'],
     ['src/registry/multi.ts', 'MultiOptions'],
     ['src/registry/cache.ts', 'CachedRegistryOptions'],
+    ['src/client/grpc.ts', 'GrpcClientOptions'],
     ['src/selector/registry-selector.ts', 'RegistrySelectorOptions'],
     ['src/selector/cache.ts', 'CacheSelectorOptions'],
     ['src/selector/blacklist.ts', 'BlacklistSelectorOptions'],
@@ -158,6 +159,7 @@ describe('the pages', () => {
     ['shed', 'ShedOptions'],
     ['log', 'LogOptions'],
     ['metrics', 'MetricsOptions'],
+    ['trace', 'TraceOptions'],
   ];
   for (const [wrapper, name, file = wrapper] of wrapperOptions)
     it(`list the options of ${wrapper}, and no others, where it is described`, () => {
@@ -190,7 +192,7 @@ describe('the pages', () => {
       (file) => file.endsWith('.ts') && !['conform.ts', 'probe.ts'].includes(file),
     );
     const listed = [
-      ...page('docs/writing-a-provider.md').matchAll(/^\| `\w+`\s+\| `octavo\/conformance\/(\w+)`/gm),
+      ...page('docs/writing-a-provider.md').matchAll(/^\| `\w+`\s+\| `octavo\/conformance\/([\w-]+)`/gm),
     ].map(([, name = '']) => `${name}.ts`);
     assert.deepEqual(listed.sort(), suites.sort());
   });

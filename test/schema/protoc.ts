@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
@@ -26,6 +26,13 @@ export class Protoc {
   /** Throws what protoc says against the files. */
   check(): void {
     this.#run(['--descriptor_set_out=/dev/null'], '');
+  }
+
+  /** The files, and all that they import, as the bytes of a FileDescriptorSet. */
+  descriptors(): Buffer {
+    const out = join(this.#folder, 'descriptors');
+    this.#run(['--include_imports', `--descriptor_set_out=${out}`], '');
+    return readFileSync(out);
   }
 
   /** The bytes of a message in text format. */

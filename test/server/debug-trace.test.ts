@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Handler, Service, Wrap } from '../../decorators/index.js';
 import { ClientOf } from '../../src/client/proxy.js';
+import { schemaOf } from '../../src/schema/schema.js';
+import { traceEndpoint } from '../../src/server/debug-trace.js';
 import { TestApp } from '../../src/testing/test-app.js';
 import { trace } from '../../src/wrapper/trace.js';
 import type { Call } from '../../src/wrapper/wrapper.js';
@@ -54,6 +56,28 @@ describe('Debug.Trace', () => {
     const one = await debugTrace(app, String(call['trace']));
     assert.equal(one.length, 3);
     assert.deepEqual(await debugTrace(app, 'none'), []);
+  });
+
+  it('has the bytes of go-micro’s debug.proto', async () => {
+    const { method, handler } = traceEndpoint('debug', () => [
+      {
+        trace: 't1',
+        id: 's1',
+        parent: 'p1',
+        name: 'shop.Desk/Visit',
+        side: 'client',
+        startedAt: 1_700_000_000_123.456,
+        ms: 2.5,
+        facts: { code: 'ok' },
+      },
+    ]);
+    // What the endpoint gives is of the type that it declares; no context is looked at.
+    const reply = handler({ id: '' }, undefined as never) as object;
+    assert.equal(
+      Buffer.from(schemaOf(method.reply).encode(reply)).toString('hex'),
+      // By protoc --encode=debug.TraceResponse, from the file of go-micro v4.11.0.
+      '0a3a0a027431120273311a027031220f73686f702e4465736b2f566973697428809497ece39fe7cb1730a0cb98013a0a0a04636f646512026f6b4001',
+    );
   });
 
   it('is there only where something remembers spans, be it around one method', async () => {

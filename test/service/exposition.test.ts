@@ -12,7 +12,7 @@ import { Probe } from '../conformance/probe.js';
 
 /** Counts nothing, and tells what it was asked. */
 class Counting implements Exposes {
-  readonly prefix: string;
+  readonly prefixes: readonly string[];
   made = 0;
   /** How many apps run with it. */
   joined = 0;
@@ -21,14 +21,15 @@ class Counting implements Exposes {
   failing = false;
 
   constructor(prefix = 'x_') {
-    this.prefix = prefix;
+    this.prefixes = [prefix];
   }
 
   async text(): Promise<string> {
     if (this.failing) throw new Error('a secret');
     const begun = performance.now();
     while (performance.now() - begun < this.costs);
-    return `# TYPE ${this.prefix}made counter\n${this.prefix}made ${++this.made}\n`;
+    const [prefix] = this.prefixes;
+    return `# TYPE ${prefix}made counter\n${prefix}made ${++this.made}\n`;
   }
 
   readonly #joins = () => ({
@@ -148,7 +149,7 @@ describe('an exposition', () => {
   it('makes one page for all who ask at once', async () => {
     const counting = new Counting();
     const exposition = new Exposition([counting.wrapper]);
-    await Promise.all(Array.from({ length: 100 }, exposition.page));
+    await Promise.all(Array.from({ length: 100 }, async () => exposition.page()));
     assert.equal(counting.made, 1);
   });
 

@@ -29,6 +29,7 @@ export async function restBench(type: ServiceClass, instance: object): Promise<R
   const dispatcher = restDispatcher(type, instance);
   const app = fastify({ forceCloseConnections: true, routerOptions: { maxParamLength: 4_096 } });
   mountRest(app, {
+    document: { name: 'test', version: '1' },
     dispatcher,
     clock: new SystemClock(),
     maxMessageBytes: 10_000,

@@ -87,6 +87,8 @@ export interface TracingOptions {
   readonly provide?: AppOptions['provide'];
   readonly trace?: TraceOptions;
   readonly sampler?: Sampler;
+  /** @defaultValue rpc's */
+  readonly wire?: { readonly client: typeof rpcClient; readonly server: typeof rpcServer };
   readonly client?: ClientOptions;
   readonly server?: ServerOptions;
   /** Where the wrapper stands. @defaultValue everywhere */
@@ -110,7 +112,7 @@ export class Tracing {
   static async start(options: TracingOptions = {}): Promise<Tracing> {
     const spans = new Spans(options.sampler);
     const wrapper = await trace({ provider: spans.provider, ...options.trace });
-    const { at = EVERYWHERE } = options;
+    const { at = EVERYWHERE, wire = { client: rpcClient, server: rpcServer } } = options;
     const here = (place: (typeof EVERYWHERE)[number]): Trace[] => (at.includes(place) ? [wrapper] : []);
     const service = createService({
       services: options.services ?? [Probe],
@@ -118,14 +120,14 @@ export class Tracing {
       registry: memoryRegistry(),
       broker: options.broker ?? memoryBroker(),
       transport: options.transport ?? memoryTransport(),
-      client: rpcClient({
+      client: wire.client({
         backoff: () => 1,
         ...options.client,
         wrappers: here('call'),
         callWrappers: [...here('attempt'), ...(options.client?.callWrappers ?? [])],
         publishWrappers: here('publish'),
       }),
-      server: rpcServer({
+      server: wire.server({
         ...options.server,
         wrappers: [...here('handler'), ...(options.server?.wrappers ?? [])],
         subscriberWrappers: here('subscriber'),

@@ -4,20 +4,30 @@ import { SpanStatusCode, trace as api } from '@opentelemetry/api';
 import type { ReadableSpan } from '@opentelemetry/sdk-trace-node';
 import { http as httpBroker } from '../../src/broker/http.js';
 import { memory as memoryBroker } from '../../src/broker/memory.js';
+import { http as httpClient } from '../../src/client/http.js';
 import { OctavoError } from '../../src/core/error.js';
+import { http as httpServer } from '../../src/server/http.js';
+import { VirtualClock } from '../../src/testing/virtual-clock.js';
 import { grpc } from '../../src/transport/grpc.js';
 import { http } from '../../src/transport/http.js';
 import { memory as memoryTransport } from '../../src/transport/memory.js';
 import { tcp } from '../../src/transport/tcp.js';
+import { udp } from '../../src/transport/udp.js';
 import { trace } from '../../src/wrapper/trace.js';
 import type { Wrapper } from '../../src/wrapper/wrapper.js';
 import { conform } from '../conformance/conform.js';
-import { Ask, Told } from '../conformance/probe.js';
+import { Ask, CallProbe, Probe, type Told } from '../conformance/probe.js';
 import { wrapperSuite, type WrapperSubject } from '../conformance/wrapper.js';
-import { activate, only, Spans, Tracing } from '../support/tracing.js';
-import { has } from '../support/wrapping.js';
+import { activate, only, Spans, Tracing, type TracingOptions } from '../support/tracing.js';
+import { aCall, has } from '../support/wrapping.js';
 
-const TRANSPORTS = { memory: memoryTransport, http: () => http(), tcp: () => tcp(), grpc: () => grpc() };
+const WIRES: Readonly<Record<string, Pick<TracingOptions, 'transport' | 'wire'>>> = {
+  memory: { transport: memoryTransport() },
+  http: { transport: http() },
+  tcp: { transport: tcp() },
+  grpc: { transport: grpc() },
+  'Connect, without rpc': { wire: { client: httpClient, server: httpServer } },
+};
 const BROKERS = { memory: memoryBroker, http: () => httpBroker({ address: '127.0.0.1:0' }) };
 /** What a span is, in short: whose side it is on, and its name. */
 function short({ kind, name }: ReadableSpan): string {
@@ -36,9 +46,9 @@ describe('trace', () => {
     wrapper: (call, next) => wrapper(call, next),
   }));
 
-  for (const [name, transport] of Object.entries(TRANSPORTS)) {
+  for (const [name, wire] of Object.entries(WIRES)) {
     it(`makes one tree of a call of each kind over ${name}`, async () => {
-      await using app = await Tracing.start({ transport: transport() });
+      await using app = await Tracing.start(wire);
       const { client } = app;
       const asks = [{ count: 1 }, { count: 2 }];
       const read = async (items: AsyncIterable<Told>): Promise<void> => {
@@ -57,10 +67,18 @@ describe('trace', () => {
       });
       assert.deepEqual(app.spans.tree(short), ['Chat', 'Count', 'Echo', 'Sum'].map(attempt));
     });
+  }
 
+  for (const [name, wire] of Object.entries({ ...WIRES, udp: { transport: udp() } })) {
+    // It carries no streams.
+    const probe = name === 'udp' ? CallProbe : Probe;
     it(`has a span for each attempt over ${name}, and the server’s under its own`, async () => {
-      await using app = await Tracing.start({ transport: transport(), client: { retries: 2 } });
-      app.probe.failures = 2;
+      await using app = await Tracing.start({
+        services: [probe],
+        ...wire,
+        client: { retries: 2 },
+      });
+      app.service.resolve(probe).failures = 2;
       await app.client.again({});
       await app.client.echo({});
       const attempt = (n: number): unknown => ({ [`attempt ${n}`]: ['server'] });
@@ -218,6 +236,27 @@ describe('trace', () => {
       [1, 2, 3].map((n) => ['rpc.message', 'RECEIVED', n]),
     );
     assert.equal(only(app.spans.of('SERVER')).events[2]?.attributes?.['rpc.message.type'], 'SENT');
+  });
+
+  it('ends the span of a handler with its call, though it goes on', async () => {
+    await using app = await Tracing.start({ at: ['handler'] });
+    await assert.rejects(app.client.impatient({}), has('deadline_exceeded'));
+    // The caller’s patience may end a little before the server’s.
+    await app.service.stop();
+    const { status, attributes } = only(app.spans.of('SERVER'));
+    assert.deepEqual(
+      [attributes['rpc.status_code'], status.code],
+      ['DEADLINE_EXCEEDED', SpanStatusCode.ERROR],
+    );
+  });
+
+  it('ends once, also where the call was over before it began', async () => {
+    const spans = new Spans();
+    const wrapper = await trace({ provider: spans.provider });
+    const call = aCall(new VirtualClock());
+    call.context.cancel(new OctavoError('cancelled', 'the caller left'));
+    await wrapper(call, async () => ({ body: 'all the same' }));
+    assert.equal(only(spans.all).attributes['rpc.status_code'], 'CANCELLED');
   });
 
   it('ends the span of a stream that is left or fails, at both ends', async () => {

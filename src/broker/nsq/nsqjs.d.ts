@@ -35,7 +35,8 @@ declare module 'nsqjs' {
     registerStreamListeners(stream: Socket): void;
     /** Called when the server has agreed to TLS. */
     startTLS(done?: () => void): void;
-    readonly statemachine: { goto(state: 'ERROR', error: Error): void };
+    /** What it does next. */
+    readonly statemachine: { goto(state: string, what?: unknown): unknown };
   }
 
   /** Emits `ready`, `closed` and `error`, the last one twice for one error. */

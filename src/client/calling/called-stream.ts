@@ -18,6 +18,8 @@ export class CalledStream implements ClientStream {
   readonly request: StreamRequest;
   readonly #outbox: Outbox<unknown> | undefined;
   readonly #replies: Promise<AsyncIterator<unknown>>;
+  /** Whether the other end, or what stands between, has given something to read. */
+  #open = false;
   #error: OctavoError | undefined;
 
   constructor({ context, request, outbox, reply }: CalledStreamInit) {
@@ -25,7 +27,10 @@ export class CalledStream implements ClientStream {
     this.request = request;
     this.#outbox = outbox;
     // What the innermost wrapper gives for a stream can be iterated; another's may not.
-    this.#replies = reply.then(({ body }) => (body as AsyncIterable<unknown>)[Symbol.asyncIterator]());
+    this.#replies = reply.then(({ body }) => {
+      this.#open = true;
+      return (body as AsyncIterable<unknown>)[Symbol.asyncIterator]();
+    });
     // Who never reads is not told: an unread failure must not end the process.
     this.#replies.catch((reason: unknown) => this.#fail(reason));
   }
@@ -60,6 +65,9 @@ export class CalledStream implements ClientStream {
 
   async close(): Promise<void> {
     this.#outbox?.end();
+    // It may take the other end long to say anything.
+    if (!this.#open)
+      this.context.cancel(new OctavoError('cancelled', 'the stream was closed before it was open'));
     const replies = await this.#replies.catch(() => undefined);
     await replies?.return?.();
   }

@@ -150,6 +150,7 @@ export class Exchange implements AsyncIterableIterator<unknown> {
       this.#finish(errorOf(message));
       return undefined;
     }
+    call.context.meter?.received(message.body.length);
     return { done: false, value: read(message) };
   }
 
@@ -237,6 +238,7 @@ export class Exchange implements AsyncIterableIterator<unknown> {
     const { service, endpoint, method } = call;
     const body = codec.write({ kind: 'request', id, service, endpoint }, value, method?.request);
     this.#pulse?.active();
+    call.context.meter?.sent(body.length);
     return this.#send(body);
   }
 

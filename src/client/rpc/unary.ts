@@ -63,6 +63,7 @@ export class Unary implements Receiver, Follower {
       // Go-micro's server tells the calls of a connection apart by a stream's id: it reads no other over http, and loses a call without one that
       // follows the last reply too closely.
       const header = requestHeader(this.#call, id, codec, isGoMicro(this.#node));
+      this.#call.context.meter?.sent(body.length);
       const sent = socket.send({ header, body });
       if (isPromise(sent))
         sent.then(
@@ -112,6 +113,7 @@ export class Unary implements Receiver, Follower {
     showMetadata(call, message, { last: true });
     const error = errorOf(message);
     if (error !== undefined) throw error;
+    call.context.meter?.received(message.body.length);
     return readReply(this.#parts.codecs, call, message, call.method?.reply);
   }
 

@@ -139,6 +139,11 @@ export abstract class Wire<M> implements Carried {
     this.#outgoing.end(() => this.finish());
   }
 
+  /** Ends our side in order, behind what was sent, and reads on. */
+  halfClose(): void {
+    if (!this.#ending) this.#outgoing.end(() => this.finish());
+  }
+
   /** Cuts the stream off, whatever waits. */
   cut(): void {
     this.#ending = true;

@@ -4,10 +4,13 @@ import type { Peer } from '../../core/context.js';
 import { OctavoError } from '../../core/error.js';
 import { fromGrpc } from '../../core/grpc-metadata.js';
 import type { Dispatcher } from '../dispatcher.js';
+import { openApi, type Described } from './openapi.js';
 import { RestExchange, sendError } from './rest-exchange.js';
 import { restRoutes, type RestRoute } from './rest-route.js';
 
 export interface RestParts {
+  /** What `/openapi.json` says that it is of; `undefined` where there is to be none. */
+  readonly document: { readonly name: string; readonly version: string } | undefined;
   readonly dispatcher: Dispatcher;
   readonly clock: Clock;
   /** Bytes of the longest body. */
@@ -16,15 +19,23 @@ export interface RestParts {
 }
 
 /**
- * Puts the REST routes of a dispatcher's endpoints into a web server, which is not listening yet.
+ * Puts the REST routes of a dispatcher's endpoints into a web server, which is not listening yet, and the document that describes all of them.
  *
  * Give that server `maxParamLength`, lest fastify know no parameter of a path longer than 100 characters.
  *
- * @throws `failed_precondition` for a route that cannot be, as {@link restRoutes}
+ * @throws `failed_precondition` for a route that cannot be, as {@link restRoutes}, and for one that the server has already
  */
 export function mountRest(app: FastifyInstance, parts: RestParts): void {
-  const routes = restRoutes(parts.dispatcher.endpoints.map(({ method }) => method));
+  const methods = parts.dispatcher.endpoints.map(({ method }) => method);
+  const routes = restRoutes(methods);
+  if (parts.document !== undefined) mountDocument(app, { ...parts.document, methods, routes });
   if (routes.length === 0) return;
+  for (const { method, verb, path } of routes)
+    if (app.hasRoute({ method: verb, url: path }))
+      throw new OctavoError(
+        'failed_precondition',
+        `@Http('${verb}', '${path}') of ${method.endpoint}: the http server has that for itself: choose another`,
+      );
   // In a scope of their own, as they read bodies in another way than the rest.
   void app.register(async (scope) => {
     scope.removeAllContentTypeParsers();
@@ -42,6 +53,15 @@ export function mountRest(app: FastifyInstance, parts: RestParts): void {
         url: route.path,
         handler: (request, reply) => take(route, request, reply, parts),
       });
+  });
+}
+
+/** Made when somebody asks for the first time, as it takes the rules of all messages. */
+function mountDocument(app: FastifyInstance, described: Described): void {
+  let text: string | undefined;
+  app.get('/openapi.json', (_, reply) => {
+    text ??= JSON.stringify(openApi(described));
+    void reply.type('application/json; charset=utf-8').send(text);
   });
 }
 

@@ -174,7 +174,10 @@ export class Intake {
     const requests = new Requests({
       socket,
       octavo: incoming.octavo,
-      read: (body) => readRequest(incoming.codec, body, method.request),
+      read: (body) => {
+        context.meter?.received(body.length);
+        return readRequest(incoming.codec, body, method.request);
+      },
       sink,
       pulse,
     });

@@ -123,7 +123,10 @@ export class Running {
       broker: broker.name,
       access: this.subscription.access,
     } as const;
-    const call = new ServerCall(facts, context, () => this.#decode(message));
+    const call = new ServerCall(facts, context, () => {
+      context.meter?.received(message.body.length);
+      return this.#decode(message);
+    });
     this.#inHand.add(context);
     try {
       await context.run(() => this.#run(call));

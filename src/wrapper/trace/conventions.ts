@@ -2,6 +2,7 @@ import type * as Api from '@opentelemetry/api';
 import { parseAddress } from '../../core/address.js';
 import { EventContext } from '../../core/context.js';
 import { CODES, type Code } from '../../core/error.js';
+import type { Method } from '../../schema/method.js';
 import type { Call, Place } from '../wrapper.js';
 
 // Names and values of OpenTelemetry's semantic conventions 1.45.0: "RPC spans" (stable) and "Messaging spans" (in development). What they
@@ -27,11 +28,36 @@ export function kindOf(place: Place['around'], api: typeof Api): Api.SpanKind {
 }
 
 /** What a span is called, and what samplers may decide by. */
-export function describe(
-  call: Call,
-  place: Place['around'],
-  system: string,
-): { readonly name: string; readonly attributes: Api.Attributes } {
+export interface Description {
+  readonly name: string;
+  readonly attributes: Api.Attributes;
+}
+
+/** Describes calls, those of one method of a contract all alike. */
+export class Descriptions {
+  readonly #system: string;
+  readonly #known = new Map<Place['around'], WeakMap<Method, Description>>();
+
+  constructor(system: string) {
+    this.#system = system;
+  }
+
+  of(call: Call, place: Place['around']): Description {
+    const { method, service } = call;
+    if (method === undefined) return describe(call, place, this.#system);
+    let known = this.#known.get(place);
+    if (known === undefined) this.#known.set(place, (known = new WeakMap()));
+    const found = known.get(method);
+    // One contract may be called under several names of services.
+    if (found !== undefined && (place === 'handler' || found.attributes['service.peer.name'] === service))
+      return found;
+    const made = describe(call, place, this.#system);
+    known.set(method, made);
+    return made;
+  }
+}
+
+function describe(call: Call, place: Place['around'], system: string): Description {
   if (place === 'publish' || place === 'subscriber') return describeEvent(call, place);
   const { endpoint, method, service } = call;
   const attributes: Api.Attributes = { 'rpc.system.name': system };
@@ -47,7 +73,7 @@ export function describe(
 function describeEvent(
   { endpoint, broker, subscriber, context }: Call,
   place: 'publish' | 'subscriber',
-): { readonly name: string; readonly attributes: Api.Attributes } {
+): Description {
   const [operation, type] = place === 'publish' ? ['publish', 'send'] : ['process', 'process'];
   const attributes: Api.Attributes = {
     'messaging.operation.name': operation,

@@ -2,7 +2,9 @@ import type * as Api from '@opentelemetry/api';
 import type { Metadata } from '../../core/metadata.js';
 
 /** The version, the ids of trace and span, and the flags. A later version may have more behind them. */
-const PARENT = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/;
+const PARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?$/;
+/** How long it is in the version that is known. */
+const LENGTH = 55;
 
 /**
  * The span that metadata says it is a part of; `undefined` where it names none, or says it in a way that the standard calls invalid.
@@ -11,12 +13,11 @@ const PARENT = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?
  */
 export function readTraceContext(metadata: Metadata, api: typeof Api): Api.SpanContext | undefined {
   const text = metadata.get('traceparent');
-  const match = text === undefined ? null : PARENT.exec(text);
-  if (match === null) return undefined;
-  const [, version, traceId = '', spanId = '', flags = '', more] = match;
-  if (version === 'ff' || (version === '00' && more !== undefined)) return undefined;
-  const context = { traceId, spanId, traceFlags: Number.parseInt(flags, 16), isRemote: true };
-  if (!api.isSpanContextValid(context)) return undefined;
+  if (text === undefined || !PARENT.test(text)) return undefined;
+  if (text.startsWith('ff') || (text.startsWith('00') && text.length !== LENGTH)) return undefined;
+  const [traceId, spanId] = [text.slice(3, 35), text.slice(36, 52)];
+  if (traceId === api.INVALID_TRACEID || spanId === api.INVALID_SPANID) return undefined;
+  const context = { traceId, spanId, traceFlags: Number.parseInt(text.slice(53, 55), 16), isRemote: true };
   const state = metadata.get('tracestate');
   return state === undefined ? context : { ...context, traceState: api.createTraceState(state) };
 }

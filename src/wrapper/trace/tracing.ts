@@ -4,7 +4,7 @@ import type { OctavoError } from '../../core/error.js';
 import { isAsyncIterable, untilEnd } from '../ending.js';
 import type { Call, Next, Place, Reply, SpanRecord } from '../wrapper.js';
 import { readBaggage, writeBaggage } from './baggage.js';
-import { describe, detailsOf, kindOf, outcomeOf, placeOf } from './conventions.js';
+import { Descriptions, detailsOf, kindOf, outcomeOf, placeOf } from './conventions.js';
 import { RecentSpans } from './recent-spans.js';
 import { readTraceContext, writeTraceContext } from './trace-context.js';
 
@@ -24,13 +24,18 @@ export class Tracing {
   readonly #api: typeof Api;
   readonly #settings: TracingSettings;
   readonly #recent: RecentSpans;
+  readonly #descriptions: Descriptions;
   /** What the attempts of a call are inside of: they begin wherever the reply of the one before was read. */
   readonly #calls = new WeakMap<Context, Api.Context>();
+
+  /** Whether attempts are traced, too: it costs something to remember what they are inside of. */
+  tracesAttempts = false;
 
   constructor(api: typeof Api, settings: TracingSettings) {
     this.#api = api;
     this.#settings = settings;
     this.#recent = new RecentSpans(settings.keep);
+    this.#descriptions = new Descriptions(settings.system);
   }
 
   get spans(): readonly SpanRecord[] {
@@ -38,18 +43,22 @@ export class Tracing {
   }
 
   around(call: Call, next: Next): Promise<Reply> {
-    const { tracer, system, ignore, baggage } = this.#settings;
+    const { tracer, ignore, baggage } = this.#settings;
     if (ignore(call)) return next(call);
     const api = this.#api;
     const place = placeOf(call);
     const { parent, links } = this.#origin(call, place);
-    const { name, attributes } = describe(call, place, system);
-    const span = tracer.startSpan(name, { kind: kindOf(place, api), attributes, links }, parent);
+    const { name, attributes } = this.#descriptions.of(call, place);
+    const span = tracer.startSpan(
+      name,
+      { kind: kindOf(place, api), attributes, ...(links && { links }) },
+      parent,
+    );
     const own = span.spanContext();
     // Nobody listens, and nobody sent a trace.
-    if (!api.isSpanContextValid(own)) return next(call);
+    if (own.traceId === api.INVALID_TRACEID) return next(call);
     const active = api.trace.setSpan(parent, span);
-    if (place === 'call') this.#calls.set(call.context, active);
+    if (place === 'call' && this.tracesAttempts) this.#calls.set(call.context, active);
     writeTraceContext(call.metadata, own);
     if (call.side === 'client') writeBaggage(call.metadata, baggage, api.propagation.getBaggage(active));
     const within: Next = (it) => api.context.with(active, next, undefined, it);
@@ -59,13 +68,13 @@ export class Tracing {
   }
 
   /** What a call's span is a part of. At the server that is what came with it: whatever is active there belongs to somebody else. */
-  #origin(call: Call, place: Place['around']): { readonly parent: Api.Context; readonly links: Api.Link[] } {
+  #origin(call: Call, place: Place['around']): { readonly parent: Api.Context; readonly links?: Api.Link[] } {
     const { trace, ROOT_CONTEXT } = this.#api;
-    if (call.side === 'client') return { parent: this.#outgoing(call, place), links: [] };
+    if (call.side === 'client') return { parent: this.#outgoing(call, place) };
     const came = readTraceContext(call.metadata, this.#api);
     const base = this.#withBaggage(ROOT_CONTEXT, call);
-    if (came === undefined) return { parent: base, links: [] };
-    if (place === 'handler') return { parent: trace.setSpanContext(base, came), links: [] };
+    if (came === undefined) return { parent: base };
+    if (place === 'handler') return { parent: trace.setSpanContext(base, came) };
     const parent = this.#settings.linkEvents ? base : trace.setSpanContext(base, came);
     return { parent, links: [{ context: came }] };
   }
@@ -110,6 +119,18 @@ export class Tracing {
     const begunAt = performance.now();
     span.setAttributes(detailsOf(call, place));
     let items = 0;
+    let over = false;
+    let forget: (() => void) | undefined = undefined;
+    const ended = (error: OctavoError | undefined): void => {
+      if (over) return;
+      over = true;
+      // While it is made, the call may be cancelled already.
+      forget?.();
+      if (items > 0) span.setAttribute('octavo.items', items);
+      this.#end(call, error, facts, begunAt);
+    };
+    // The answer is out then, however long a handler goes on that does not listen.
+    forget = call.context.onCancel(ended);
     const type = call.side === 'client' ? 'RECEIVED' : 'SENT';
     return untilEnd(call, next, {
       item: () => {
@@ -117,10 +138,7 @@ export class Tracing {
         if (this.#settings.items)
           span.addEvent('rpc.message', { 'rpc.message.type': type, 'rpc.message.id': items });
       },
-      ended: (error) => {
-        if (items > 0) span.setAttribute('octavo.items', items);
-        this.#end(call, error, facts, begunAt);
-      },
+      ended,
     });
   }
 

@@ -5,6 +5,7 @@ import { OctavoError } from '../../../src/core/error.js';
 import type { Metadata } from '../../../src/core/metadata.js';
 import type { Init } from '../../../src/schema/message-type.js';
 import {
+  Empty,
   payloadOf,
   TestServiceClient,
   type StreamingInputCallRequest,
@@ -26,7 +27,7 @@ export interface Interop {
 /** gRPC's interop cases with Octavo as the client. Source: grpc `doc/interop-test-descriptions.md`. */
 export const interopCases = {
   async empty_unary({ stub, options }) {
-    assert.deepEqual({ ...(await stub.emptyCall({}, options)) }, {});
+    assert.deepEqual(await stub.emptyCall({}, options), new Empty());
   },
 
   async large_unary({ stub, options }) {
@@ -125,13 +126,17 @@ export const interopCases = {
 
   async cancel_after_begin({ stub, options }) {
     const controller = new AbortController();
-    async function* requests(): AsyncIterable<Init<StreamingInputCallRequest>> {
-      // The call has begun, as its requests are asked for, and none is sent.
-      controller.abort();
-      await new Promise(() => {});
-    }
+    const requests = {
+      [Symbol.asyncIterator]: () => ({
+        next(): Promise<IteratorResult<Init<StreamingInputCallRequest>>> {
+          // The call has begun, as its requests are asked for, and none is sent.
+          controller.abort();
+          return new Promise(() => {});
+        },
+      }),
+    };
     await fails('cancelled', undefined, () =>
-      stub.streamingInputCall(requests(), { ...options, signal: controller.signal }),
+      stub.streamingInputCall(requests, { ...options, signal: controller.signal }),
     );
   },
 
