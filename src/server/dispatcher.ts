@@ -215,7 +215,7 @@ export class Dispatcher implements Running {
   /** What costs nothing where there are no wrappers. */
   #bare({ handler }: Endpoint, request: Requested, run: RunningCall): void {
     const read = request.read();
-    if (run.kind !== 'unary') run.begun();
+    if (run.kind !== 'unary') run.callBegun();
     const answer = handler(read, run.context);
     if (isPromise(answer))
       answer.then(

@@ -43,7 +43,7 @@ export class RunningCall implements Expiring, Follower {
     this.fail(reason);
   }
 
-  begun(): void {
+  callBegun(): void {
     this.#sink.begun?.();
   }
 
