@@ -225,7 +225,12 @@ describe('jwt', () => {
   it('makes the token’s claims and roles the principal, and keeps the certificate visible', async () => {
     const clock = new VirtualClock();
     const guard = await jwt({ keys: [{ secret }], roles: 'scope' });
-    const token = await signed(clock, 'HS256', secret, { scope: 'read write', tenant: 7, subject: 'eve' });
+    const token = await signed(clock, 'HS256', secret, {
+      scope: 'read write',
+      tenant: 7,
+      subject: 'eve',
+      nested: { list: [1] },
+    });
     const certificate = { subject: 'CN=desk', san: ['DNS:desk.local'], fingerprint256: 'AB' };
     const call = bearing(clock, token);
     Object.assign(call.context, { peer: { address: '', octavo: true, certificate } });
@@ -236,6 +241,9 @@ describe('jwt', () => {
     );
     assert.deepEqual(call.context.peer.certificate, certificate);
     assert.ok(Object.isFrozen(principal) && Object.isFrozen(principal?.['roles']));
+    // Many calls see it.
+    assert.ok(Object.isFrozen((principal?.['nested'] as { list: unknown[] }).list));
+    assert.equal(await seen(guard, bearing(clock, token)), principal);
   });
 
   it('lets in who has one of the roles, wherever the token has them', async () => {
