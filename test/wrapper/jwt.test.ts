@@ -234,15 +234,16 @@ describe('jwt', () => {
     const certificate = { subject: 'CN=desk', san: ['DNS:desk.local'], fingerprint256: 'AB' };
     const call = bearing(clock, token);
     Object.assign(call.context, { peer: { address: '', octavo: true, certificate } });
-    const principal = await seen(guard, call);
+    const principal = (await seen(guard, call)) ?? assert.fail();
     assert.deepEqual(
-      [principal?.subject, principal?.['tenant'], principal?.['roles']],
+      [principal.subject, principal['tenant'], principal['roles']],
       ['ada', 7, ['read', 'write']],
     );
     assert.deepEqual(call.context.peer.certificate, certificate);
-    assert.ok(Object.isFrozen(principal) && Object.isFrozen(principal?.['roles']));
+    assert.ok(Object.isFrozen(principal) && Object.isFrozen(principal['roles']));
     // Many calls see it.
-    assert.ok(Object.isFrozen((principal?.['nested'] as { list: unknown[] }).list));
+    const { list } = principal['nested'] as { list: unknown[] };
+    assert.ok(Object.isFrozen(list));
     assert.equal(await seen(guard, bearing(clock, token)), principal);
   });
 
