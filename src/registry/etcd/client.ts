@@ -6,13 +6,11 @@ import { OctavoError } from '../../core/error.js';
 import { parseHttpAddress, type HttpAddress } from '../../core/http-address.js';
 import type { Logger } from '../../core/logger.js';
 import { peer } from '../../core/peer.js';
-import { Certificates, type TlsOptions } from '../../core/tls.js';
+import { Certificates } from '../../core/tls.js';
 import type { Lacking } from '../../core/tls-options.js';
 import { changesIn, rangeOf, type Change, type Range } from './changes.js';
+import type { EtcdTls } from './etcd-tls.js';
 import { noServer, refusalOf, steady, trying } from './faults.js';
-
-/** How a TLS connection is checked, and who we say that we are. The library has no `verify`, `minVersion` or `reload`. */
-export type EtcdTls = Pick<TlsOptions, 'ca' | 'cert' | 'key' | 'passphrase' | 'serverName'> | 'dev';
 
 export interface EtcdClientOptions {
   readonly addresses: readonly string[];
