@@ -61,7 +61,8 @@ export class Inflow implements WireOwner {
 
   /** A caller of Node's that breaks a stream off ends it first in order, as HTTP/2 has it; the word of the cut is read a turn later. */
   ended(error: OctavoError | undefined): void {
-    if (error === undefined && this.#packing.items) setImmediate(() => setImmediate(() => this.#end(undefined)));
+    if (error === undefined && this.#packing.items)
+      setImmediate(() => setImmediate(() => this.#end(undefined)));
     else this.#end(error);
   }
 
