@@ -1,6 +1,8 @@
+export { Allow, Public } from './allow.js';
 export * from './client.js';
 export * from './field.js';
 export { Handler } from './handler.js';
+export { Http } from './http.js';
 export * from './inject.js';
 export * from './message.js';
 export { Sensitive } from './sensitive.js';

@@ -4,7 +4,8 @@ import { factsOf, type ServiceClass } from '../src/schema/service-declaration.js
 import type { WrapperLike } from '../src/wrapper/wrapper.js';
 
 /**
- * Puts wrappers around every handler and subscriber of a class, or around one method of it, the first one outermost.
+ * Puts wrappers around every handler and subscriber of a class, or around one method of it, the first one outermost. On a class of
+ * `ClientOf` they stand around its calls.
  *
  * A wrapper is a function, or a class with `handle(call, next)` that can have things injected.
  */

@@ -17,7 +17,11 @@ BACKENDS=(
   "rabbitmq rabbitmq-server"
   "rabbitmq-broker rabbitmq-server"
   "redis redis-server"
+  "prometheus prometheus"
   "grpc go"
+  "grpc-interop grpc-interop-client"
+  "grpc-python grpc-python"
+  "grpc-micro go"
   "grpcurl grpcurl"
   "kafka kafka-java"
   "nsq nsqd"
@@ -27,6 +31,9 @@ BACKENDS=(
   "zookeeper zookeeper-server"
   "kubernetes kube-apiserver"
   "multi zookeeper-server"
+  "jaeger jaeger"
+  "connect protoc"
+  "browser chromium"
 )
 
 nats() { debian nats-server; }
@@ -36,8 +43,32 @@ nats-registry() { nats; }
 rabbitmq() { debian rabbitmq-server; }
 rabbitmq-broker() { rabbitmq; }
 redis() { debian redis-server; }
+prometheus() { debian prometheus; }
 # It has no server of its own: its tests build a peer on go-micro.
 grpc() { debian golang-go; }
+grpc-micro() { grpc; }
+# grpc-go's own interop client and server. Both packages are called after what they are, and after nothing else.
+grpc-interop() {
+  local folder
+  folder=$(mktemp -d) || return
+  go_build "module gi
+go 1.24
+require google.golang.org/grpc v1.75.0" -o "$folder/" google.golang.org/grpc/interop/client google.golang.org/grpc/interop/server &&
+    mv "$folder/server" "$BIN/grpc-interop-server" && mv "$folder/client" "$BIN/grpc-interop-client"
+  local status=$?
+  rm -rf "$folder"
+  return $status
+}
+
+# Python with grpcio and protoc's plugin for it, in an environment of its own.
+grpc-python() {
+  local folder="$BIN/../grpc-python-1.85.1"
+  command -v python3 >/dev/null && python3 -c 'import ensurepip' || debian python3 python3-venv || return
+  python3 -m venv "$folder" && "$folder/bin/pip" install -q grpcio==1.85.1 grpcio-tools==1.85.1 || return
+  printf '#!/bin/sh\nexec "%s/bin/python" "$@"\n' "$(cd "$folder" && pwd)" >"$BIN/grpc-python"
+  chmod +x "$BIN/grpc-python"
+}
+
 grpcurl() {
   go_build "module grpcurlb
 go 1.24
@@ -60,6 +91,10 @@ exec java -Xmx256m -cp '/usr/share/java/zookeeper.jar:/usr/share/java/*' org.apa
 END
   chmod +x "$BIN/zookeeper-server"
 }
+
+# Its peer is an npm package; protoc makes the descriptors that it wants.
+connect() { debian protobuf-compiler; }
+browser() { connect && debian chromium; }
 
 # Two others at once.
 multi() { zookeeper && etcd; }
@@ -115,6 +150,13 @@ go 1.22
 require github.com/nsqio/nsq v1.3.0
 replace github.com/judwhite/go-svc => github.com/mreiferson/go-svc v1.2.2-0.20210815184239-7a96e00010f6" \
     github.com/nsqio/nsq/apps/nsqd github.com/nsqio/nsq/apps/nsqlookupd
+}
+
+# All of it in one process, with the spans in its memory.
+jaeger() {
+  go_build "module jb
+go 1.24
+require github.com/jaegertracing/jaeger v1.62.0" github.com/jaegertracing/jaeger/cmd/all-in-one && mv "$BIN/all-in-one" "$BIN/jaeger"
 }
 
 # --- how things are had

@@ -17,6 +17,9 @@ const SERVERS = {
   nsq: 'nsqd',
   redis: 'redis-server',
   grpc: 'go',
+  'grpc-interop': ['grpc-interop-client', 'grpc-interop-server'],
+  'grpc-python': 'grpc-python',
+  'grpc-micro': 'go',
   grpcurl: 'grpcurl',
   etcd: 'etcd',
   'etcd-v2': 'etcd',
@@ -24,9 +27,16 @@ const SERVERS = {
   zookeeper: 'zookeeper-server',
   kubernetes: ['kube-apiserver', 'etcd'],
   multi: ['zookeeper-server', 'etcd'],
+  jaeger: 'jaeger',
 };
-/** And what takes all of them. */
-const COMMANDS = { ...SERVERS, samples: Object.values(SERVERS).flat() };
+/** What no service stands on, and what takes all of the others. */
+const COMMANDS = {
+  ...SERVERS,
+  samples: Object.values(SERVERS).flat(),
+  prometheus: ['prometheus', 'promtool'],
+  connect: 'protoc',
+  browser: ['chromium', 'protoc'],
+};
 
 const args = process.argv.slice(2);
 const flags = args.filter((arg) => arg.startsWith('-'));
@@ -45,7 +55,7 @@ const wanted = asked.length === 0 ? Object.keys(COMMANDS) : asked;
 const missing = wanted.filter((name) => lacking(name).length > 0);
 for (const name of missing)
   console.error(
-    `\n!!! ${name} is NOT TESTED: there is no ${lacking(name).join(', ')}. Run scripts/install-backends.sh${name in SERVERS ? ` ${name}` : ''}\n`,
+    `\n!!! ${name} is NOT TESTED: there is no ${lacking(name).join(', ')}. Run scripts/install-backends.sh${name === 'samples' ? '' : ` ${name}`}\n`,
   );
 
 const files = readdirSync('test/backends')

@@ -12,6 +12,7 @@ export {
   EventContext,
   type NackOptions,
   type Peer,
+  type CertificatePrincipal,
   type Principal,
   type ReplyMetadata,
 } from './core/context.js';
@@ -24,16 +25,17 @@ export * from './core/logger.js';
 export { EMPTY } from './core/message.js';
 export { Metadata, type MetadataInit, type MetadataValue } from './core/metadata.js';
 export * from './core/provider.js';
-export type { PeerCertificate, Pem, TlsOptions } from './core/tls.js';
+export type { DialTls, PeerCertificate, Pem, Tls, TlsOptions } from './core/tls.js';
 export { SystemClock } from './core/system-clock.js';
 export { unimplemented } from './core/unimplemented.js';
 export * from './registry/registry.js';
+export type { Access } from './schema/access.js';
 export { Any, type Packable } from './schema/any.js';
 export type { AnyOf } from './schema/any-of.js';
 export { Duration } from './schema/duration.js';
 export { Empty } from './schema/empty.js';
 export type { Init, MessageType, Ref } from './schema/message-type.js';
-export type { Method, MethodOptions, StreamKind } from './schema/method.js';
+export type { HttpRoute, HttpVerb, Method, MethodOptions, StreamKind } from './schema/method.js';
 export { protoEnum, type EnumValue } from './schema/proto-enum.js';
 export {
   schemaOf,

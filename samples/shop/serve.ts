@@ -3,6 +3,7 @@ import { run, type ServiceClass } from '../../src/index.js';
 import { NotificationServer } from './notification.js';
 import { OrderServer } from './order.js';
 import { StockServer } from './stock.js';
+import { traced } from './traced.js';
 
 const SERVERS = new Map<string, ServiceClass>([
   ['order', OrderServer],
@@ -16,4 +17,4 @@ if (server === undefined) {
   process.stderr.write(`usage: serve.js NAME, one of ${[...SERVERS.keys()].join(', ')}\n`);
   process.exit(2);
 }
-await run(server);
+await run(server, await traced(name));

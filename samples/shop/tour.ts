@@ -2,6 +2,7 @@
 import { createService, OctavoError, Service, Subscribe } from '../../src/index.js';
 import { type Note, NotificationClient, NotificationsSent } from './contract/notification.js';
 import { OrderClient } from './contract/order.js';
+import { traced } from './traced.js';
 
 let told = (_note: Note): void => {};
 const firstNote = new Promise<Note>((resolve) => (told = resolve));
@@ -14,7 +15,7 @@ class Customer {
   }
 }
 
-const service = createService({ services: [Customer] });
+const service = createService({ services: [Customer], ...(await traced('customer')) });
 await service.start();
 const order = service.resolve(OrderClient);
 const notification = service.resolve(NotificationClient);

@@ -58,6 +58,18 @@ export interface Subscriber {
   unsubscribe(): Promise<void>;
 }
 
+/** What a broker has seen since it was made. */
+export interface BrokerStats {
+  /** Whether its backend can be reached now; left out where it does not know. */
+  readonly connected?: boolean;
+  /** Publishes that the backend has confirmed. */
+  readonly published: number;
+  /** Publishes that failed; those that their publisher gave up are none. */
+  readonly failed: number;
+  /** Deliveries to handlers, those that came again too. */
+  readonly delivered: number;
+}
+
 /** What every broker's options have in common. */
 export interface BrokerOptions {
   readonly addresses?: readonly string[];
@@ -90,6 +102,9 @@ export abstract class Broker implements Lifecycle {
     handler: DeliveryHandler,
     options?: SubscribeOptions,
   ): Promise<Subscriber>;
+
+  /** What it counts, where it does: metrics show it. */
+  stats?(): BrokerStats;
 
   /** Connects. */
   abstract start(): MaybePromise<void>;

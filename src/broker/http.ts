@@ -4,10 +4,11 @@ import type { MaybePromise } from '../core/lifecycle.js';
 import { Logger } from '../core/logger.js';
 import type { Message } from '../core/message.js';
 import type { Provider } from '../core/provider.js';
-import { Certificates, shownTls, type TlsOptions } from '../core/tls.js';
+import { Certificates, shownTls, type Tls } from '../core/tls.js';
 import { Registry } from '../registry/registry.js';
 import {
   Broker,
+  type BrokerStats,
   type BrokerOptions,
   type DeliveryHandler,
   type PublishOptions,
@@ -15,6 +16,7 @@ import {
   type Subscriber,
 } from './broker.js';
 import { Session, type SessionParts } from './http/session.js';
+import { Traffic } from './traffic.js';
 
 export interface HttpBrokerOptions extends BrokerOptions {
   /** Where it listens once there is a subscription. @defaultValue `'127.0.0.1:0'` */
@@ -42,7 +44,7 @@ export interface HttpBrokerOptions extends BrokerOptions {
   /** How often a subscription is renewed, in milliseconds, at most half the TTL. @defaultValue `30_000` */
   readonly registerIntervalMs?: number;
   /** Posts, and is posted to, over TLS and never without: `{ ca }` to publish, `{ cert, key }` to subscribe. @defaultValue plain text */
-  readonly tls?: TlsOptions;
+  readonly tls?: Tls;
 }
 
 export type HttpBrokerParts = SessionParts;
@@ -77,6 +79,7 @@ export class HttpBroker extends Broker {
     redelivery: false,
   } as const;
   readonly #parts: HttpBrokerParts;
+  readonly #traffic = new Traffic();
   readonly #certificates: Certificates | undefined;
   #starting: Promise<void> | undefined;
   #session: Session | undefined;
@@ -99,6 +102,10 @@ export class HttpBroker extends Broker {
 
   get address(): string {
     return this.#session?.address ?? '';
+  }
+
+  override stats(): BrokerStats {
+    return this.#traffic.stats(this.#session !== undefined);
   }
 
   start(): MaybePromise<void> {
@@ -127,7 +134,11 @@ export class HttpBroker extends Broker {
     return this.#stopping;
   }
 
-  async publish(topic: string, message: Message, { signal }: PublishOptions = {}): Promise<void> {
+  publish(topic: string, message: Message, options: PublishOptions = {}): Promise<void> {
+    return this.#traffic.publish(this.#publish(topic, message, options));
+  }
+
+  async #publish(topic: string, message: Message, { signal }: PublishOptions): Promise<void> {
     await this.#running.publish(topic, message, signal);
   }
 
@@ -142,7 +153,7 @@ export class HttpBroker extends Broker {
         'failed_precondition',
         `the http broker keeps nothing while a subscriber of "${topic}" is away: leave "durable" out`,
       );
-    return session.subscribe(topic, handler, options);
+    return session.subscribe(topic, this.#traffic.counted(handler), options);
   }
 
   #open(): void {

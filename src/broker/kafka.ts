@@ -4,9 +4,10 @@ import { OctavoError } from '../core/error.js';
 import { Logger } from '../core/logger.js';
 import type { Message } from '../core/message.js';
 import type { Provider } from '../core/provider.js';
-import { shownTls, type TlsOptions } from '../core/tls.js';
+import { shownTls, type DialTls } from '../core/tls.js';
 import {
   Broker,
+  type BrokerStats,
   type DeliveryHandler,
   type PublishOptions,
   type SubscribeOptions,
@@ -19,6 +20,7 @@ import { Lane } from './kafka/lane.js';
 import { KafkaSubscription, type SubscriptionSettings } from './kafka/subscription.js';
 import { Publishes } from './publishes.js';
 import { checkBody, checkDurable, notStarted, servedLimits, type ServedBrokerOptions } from './served.js';
+import { Traffic } from './traffic.js';
 
 export type { KafkaSasl } from './kafka/options.js';
 
@@ -28,7 +30,7 @@ export interface KafkaBrokerOptions extends ServedBrokerOptions {
   /** Who we are. @defaultValue nobody */
   readonly sasl?: KafkaSasl;
   /** Certificates; `{}` is TLS with what Node knows. @defaultValue plain text */
-  readonly tls?: Omit<TlsOptions, 'clientAuth'>;
+  readonly tls?: DialTls;
   /** Bytes of one event's body, which takes four thirds of its own on the wire; the server's `message.max.bytes` has the last word. @defaultValue 700 KiB, what a server takes unless it is told otherwise */
   readonly maxMessageBytes?: number;
   /** Put before the name of every consumer group, those without a queue's name too: several systems may share one Kafka, and an ACL be for one of them. @defaultValue `''` */
@@ -60,6 +62,7 @@ export class KafkaBroker extends Broker {
   } as const;
   readonly #settings: SubscriptionSettings;
   readonly #parts: KafkaBrokerParts;
+  readonly #traffic = new Traffic();
   readonly #client: KafkaClient;
   readonly #publishes: Publishes;
   readonly #subscriptions = new Set<KafkaSubscription>();
@@ -101,6 +104,10 @@ export class KafkaBroker extends Broker {
     return this.#producer === undefined ? '' : this.#client.where;
   }
 
+  override stats(): BrokerStats {
+    return this.#traffic.stats();
+  }
+
   async start(): Promise<void> {
     await this.#stopping;
     if (this.#producer !== undefined) return;
@@ -112,7 +119,11 @@ export class KafkaBroker extends Broker {
     await (this.#stopping ??= this.#close().finally(() => (this.#stopping = undefined)));
   }
 
-  async publish(topic: string, message: Message, { key, signal }: PublishOptions = {}): Promise<void> {
+  publish(topic: string, message: Message, options: PublishOptions = {}): Promise<void> {
+    return this.#traffic.publish(this.#publish(topic, message, options));
+  }
+
+  async #publish(topic: string, message: Message, { key, signal }: PublishOptions): Promise<void> {
     const producer = this.#started;
     checkTopic(topic);
     const { maxMessageBytes, timeoutMs } = this.#settings;
@@ -137,7 +148,7 @@ export class KafkaBroker extends Broker {
     checkDurable(this, topic, options);
     const subscription = new KafkaSubscription(
       topic,
-      handler,
+      this.#traffic.counted(handler),
       options,
       this.#client,
       this.#settings,

@@ -6,6 +6,7 @@ import { Metadata } from '../core/metadata.js';
 import type { Provider } from '../core/provider.js';
 import {
   Broker,
+  type BrokerStats,
   type BrokerOptions,
   type DeliveryHandler,
   type PublishOptions,
@@ -14,6 +15,7 @@ import {
 } from './broker.js';
 import { MemoryBus } from './memory/bus.js';
 import { Member } from './memory/member.js';
+import { Traffic } from './traffic.js';
 
 export { MemoryBus } from './memory/bus.js';
 
@@ -51,6 +53,7 @@ export class MemoryBroker extends Broker {
   } as const;
   readonly options: MemoryBrokerOptions;
   readonly #parts: MemoryBrokerParts;
+  readonly #traffic = new Traffic();
   readonly #bus: MemoryBus;
   readonly #own = new Set<Member>();
   #started = false;
@@ -62,6 +65,10 @@ export class MemoryBroker extends Broker {
     this.#bus = options.bus ?? new MemoryBus();
   }
 
+  override stats(): BrokerStats {
+    return this.#traffic.stats(this.#started);
+  }
+
   start(): void {
     this.#started = true;
   }
@@ -71,11 +78,11 @@ export class MemoryBroker extends Broker {
     await Promise.all([...this.#own].map((member) => this.#end(member)));
   }
 
-  async publish(
-    topic: string,
-    { header, body }: Message,
-    { key, signal }: PublishOptions = {},
-  ): Promise<void> {
+  publish(topic: string, message: Message, options: PublishOptions = {}): Promise<void> {
+    return this.#traffic.publish(this.#publish(topic, message, options));
+  }
+
+  async #publish(topic: string, { header, body }: Message, { key, signal }: PublishOptions): Promise<void> {
     this.#check();
     if (signal?.aborted === true)
       throw new OctavoError('cancelled', `the publish to "${topic}" was aborted`, { cause: signal.reason });
@@ -111,7 +118,7 @@ export class MemoryBroker extends Broker {
         'failed_precondition',
         `the memory broker keeps nothing while a subscriber of "${topic}" is away: leave "durable" out`,
       );
-    const member = new Member(topic, handler, options, this.#parts);
+    const member = new Member(topic, this.#traffic.counted(handler), options, this.#parts);
     this.#own.add(member);
     this.#bus.join(member);
     return {

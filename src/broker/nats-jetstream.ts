@@ -7,6 +7,7 @@ import { checkPattern, checkTopic } from '../core/nats-subject.js';
 import type { Provider } from '../core/provider.js';
 import {
   Broker,
+  type BrokerStats,
   type BrokerGuarantees,
   type DeliveryHandler,
   type PublishOptions,
@@ -17,6 +18,7 @@ import { HEADER_LIMITS, writeEnvelope } from './envelope.js';
 import { Session } from './nats-jetstream/session.js';
 import type { Settings } from './nats-jetstream/settings.js';
 import { checkBody, checkDurable, notStarted, servedLimits, type ServedBrokerOptions } from './served.js';
+import { Traffic } from './traffic.js';
 
 export interface NatsJetStreamBrokerOptions extends ServedBrokerOptions, NatsOptions {
   /** The stream that keeps the events; it is made where it is not there. @defaultValue `'octavo'` */
@@ -78,6 +80,7 @@ export class NatsJetStreamBroker extends Broker {
   readonly #given: NatsOptions;
   readonly #settings: Settings;
   readonly #parts: NatsParts;
+  readonly #traffic = new Traffic();
   #starting: Promise<void> | undefined;
   #session: Session | undefined;
 
@@ -102,6 +105,10 @@ export class NatsJetStreamBroker extends Broker {
     return this.#session?.where ?? '';
   }
 
+  override stats(): BrokerStats {
+    return this.#traffic.stats(this.#session?.up === true);
+  }
+
   start(): Promise<void> {
     return (this.#starting ??= this.#start());
   }
@@ -113,7 +120,11 @@ export class NatsJetStreamBroker extends Broker {
     await session?.stop();
   }
 
-  async publish(topic: string, message: Message, { signal }: PublishOptions = {}): Promise<void> {
+  publish(topic: string, message: Message, options: PublishOptions = {}): Promise<void> {
+    return this.#traffic.publish(this.#publish(topic, message, options));
+  }
+
+  async #publish(topic: string, message: Message, { signal }: PublishOptions): Promise<void> {
     const session = this.#running;
     checkTopic(topic);
     checkBody(topic, message, this.#settings.maxMessageBytes);
@@ -130,7 +141,7 @@ export class NatsJetStreamBroker extends Broker {
     const session = this.#running;
     checkDurable(this, topic, options);
     checkPattern(topic);
-    return session.subscribe(topic, handler, options);
+    return session.subscribe(topic, this.#traffic.counted(handler), options);
   }
 
   async #start(): Promise<void> {

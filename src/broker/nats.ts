@@ -7,6 +7,7 @@ import { checkPattern, checkTopic } from '../core/nats-subject.js';
 import type { Provider } from '../core/provider.js';
 import {
   Broker,
+  type BrokerStats,
   type BrokerGuarantees,
   type DeliveryHandler,
   type PublishOptions,
@@ -16,6 +17,7 @@ import {
 import { HEADER_LIMITS, writeEnvelope } from './envelope.js';
 import { Session, type NatsLimits } from './nats/session.js';
 import { checkBody, checkDurable, notStarted, servedLimits, type ServedBrokerOptions } from './served.js';
+import { Traffic } from './traffic.js';
 
 export interface NatsBrokerOptions extends ServedBrokerOptions, NatsOptions {
   /** How many events one subscription holds that its handler has not begun with; more are dropped. @defaultValue `8_192` */
@@ -41,6 +43,7 @@ export class NatsBroker extends Broker {
   readonly #given: NatsOptions;
   readonly #limits: NatsLimits;
   readonly #parts: NatsParts;
+  readonly #traffic = new Traffic();
   #starting: Promise<void> | undefined;
   #session: Session | undefined;
 
@@ -70,6 +73,10 @@ export class NatsBroker extends Broker {
     return this.#session?.where ?? '';
   }
 
+  override stats(): BrokerStats {
+    return this.#traffic.stats(this.#session?.up === true);
+  }
+
   start(): Promise<void> {
     return (this.#starting ??= this.#start());
   }
@@ -81,7 +88,11 @@ export class NatsBroker extends Broker {
     await session?.stop();
   }
 
-  async publish(topic: string, message: Message, { signal }: PublishOptions = {}): Promise<void> {
+  publish(topic: string, message: Message, options: PublishOptions = {}): Promise<void> {
+    return this.#traffic.publish(this.#publish(topic, message, options));
+  }
+
+  async #publish(topic: string, message: Message, { signal }: PublishOptions): Promise<void> {
     const session = this.#running;
     checkTopic(topic);
     checkBody(topic, message, this.#limits.maxMessageBytes);
@@ -98,7 +109,7 @@ export class NatsBroker extends Broker {
     const session = this.#running;
     checkDurable(this, topic, options);
     checkPattern(topic);
-    return session.subscribe(topic, handler, options);
+    return session.subscribe(topic, this.#traffic.counted(handler), options);
   }
 
   async #start(): Promise<void> {

@@ -7,6 +7,7 @@ import { shownTls } from '../core/tls.js';
 import { within } from '../core/within.js';
 import {
   Broker,
+  type BrokerStats,
   type DeliveryHandler,
   type PublishOptions,
   type SubscribeOptions,
@@ -16,6 +17,7 @@ import { HEADER_LIMITS, writeEnvelope } from './envelope.js';
 import { NsqClient, RETRY_MS } from './nsq/client.js';
 import type { ClientParts, NsqTls } from './nsq/options.js';
 import { Link } from './nsq/link.js';
+import { checkName } from './nsq/name.js';
 import { Nodes } from './nsq/nodes.js';
 import { NsqSubscription } from './nsq/subscription.js';
 import { Publishes } from './publishes.js';
@@ -27,6 +29,7 @@ import {
   type ServedBrokerOptions,
   type ServedLimits,
 } from './served.js';
+import { Traffic } from './traffic.js';
 
 export type { NsqTls } from './nsq/options.js';
 
@@ -71,6 +74,7 @@ export class NsqBroker extends Broker {
   } as const;
   readonly #settings: ServedLimits & { readonly messageTimeoutMs: number };
   readonly #parts: NsqBrokerParts;
+  readonly #traffic = new Traffic();
   readonly #client: NsqClient;
   readonly #nodes: Nodes;
   readonly #publishes: Publishes;
@@ -110,6 +114,10 @@ export class NsqBroker extends Broker {
     return this.#started ? this.#nodes.all.join(', ') : '';
   }
 
+  override stats(): BrokerStats {
+    return this.#traffic.stats([...this.#links.values()].some(({ up }) => up));
+  }
+
   async start(): Promise<void> {
     await this.#stopping;
     if (this.#started) return;
@@ -121,7 +129,11 @@ export class NsqBroker extends Broker {
     await (this.#stopping ??= this.#close().finally(() => (this.#stopping = undefined)));
   }
 
-  async publish(topic: string, message: Message, { signal }: PublishOptions = {}): Promise<void> {
+  publish(topic: string, message: Message, options: PublishOptions = {}): Promise<void> {
+    return this.#traffic.publish(this.#publish(topic, message, options));
+  }
+
+  async #publish(topic: string, message: Message, { signal }: PublishOptions): Promise<void> {
     if (!this.#started) throw notStarted(this);
     checkName('topic', topic);
     const { maxMessageBytes } = this.#settings;
@@ -148,7 +160,7 @@ export class NsqBroker extends Broker {
     checkDurable(this, topic, options);
     const subscription = new NsqSubscription(
       topic,
-      handler,
+      this.#traffic.counted(handler),
       options,
       this.#client,
       this.#settings,
@@ -270,15 +282,6 @@ export class NsqBroker extends Broker {
 /** Publishes to NSQ. */
 export function nsq(options: NsqBrokerOptions = {}): Provider<Broker> {
   return (resolve) => new NsqBroker(options, { clock: resolve(Clock), logger: resolve(Logger) });
-}
-
-/** NSQ's own rule for names, which an nsqd that is given another confirms and forgets. */
-function checkName(what: string, name: string): void {
-  if (/^[A-Za-z0-9._-]{1,64}$/.test(name) || /^[A-Za-z0-9._-]{1,54}#ephemeral$/.test(name)) return;
-  throw new OctavoError(
-    'invalid_argument',
-    `"${name}" is no ${what} of NSQ's: use letters, digits, ".", "_" and "-", at most 64`,
-  );
 }
 
 /** An nsqd says no to what is over its limit and closes: where it closed while that was still being sent, its word may not have arrived. */

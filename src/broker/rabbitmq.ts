@@ -8,6 +8,7 @@ import { checkShort } from '../core/rabbitmq-message.js';
 import { RabbitClient, type RabbitOptions, type RabbitParts } from '../core/rabbitmq.js';
 import {
   Broker,
+  type BrokerStats,
   type BrokerGuarantees,
   type DeliveryHandler,
   type PublishOptions,
@@ -27,6 +28,7 @@ import {
   type ServedBrokerOptions,
   type ServedLimits,
 } from './served.js';
+import { Traffic } from './traffic.js';
 
 export interface RabbitBrokerOptions extends ServedBrokerOptions, RabbitOptions {
   /** For how long the start looks for a server, in milliseconds. @defaultValue `5_000` */
@@ -52,6 +54,7 @@ export class RabbitBroker extends Broker {
   readonly guarantees: BrokerGuarantees;
   /** What it was given, without what is secret. */
   readonly options: Omit<RabbitBrokerOptions, 'user' | 'pass' | 'tls'>;
+  readonly #traffic = new Traffic();
   readonly #client: RabbitClient;
   readonly #limits: ServedLimits;
   readonly #topology: Topology;
@@ -102,6 +105,10 @@ export class RabbitBroker extends Broker {
     return this.#running === undefined ? '' : this.#client.where;
   }
 
+  override stats(): BrokerStats {
+    return this.#traffic.stats(this.#running !== undefined && this.#client.up);
+  }
+
   start(): Promise<void> {
     if (this.#stopping !== undefined) return this.#stopping.then(() => this.start());
     return (this.#running ??= this.#open());
@@ -113,7 +120,11 @@ export class RabbitBroker extends Broker {
     await this.#stopping;
   }
 
-  async publish(topic: string, message: Message, { signal }: PublishOptions = {}): Promise<void> {
+  publish(topic: string, message: Message, options: PublishOptions = {}): Promise<void> {
+    return this.#traffic.publish(this.#publish(topic, message, options));
+  }
+
+  async #publish(topic: string, message: Message, { signal }: PublishOptions): Promise<void> {
     if (this.#running === undefined) throw notStarted(this);
     checkShort('the topic', topic);
     checkBody(topic, message, this.#limits.maxMessageBytes);
@@ -137,7 +148,7 @@ export class RabbitBroker extends Broker {
     if (this.#running === undefined || this.#stopping !== undefined) throw notStarted(this);
     checkDurable(this, topic, options);
     checkShort('the topic', topic);
-    const subscription = new Subscription(topic, handler, options, this.#subscribing);
+    const subscription = new Subscription(topic, this.#traffic.counted(handler), options, this.#subscribing);
     this.#subscriptions.add(subscription);
     try {
       await subscription.begin();

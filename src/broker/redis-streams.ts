@@ -8,6 +8,7 @@ import { RedisLine } from '../core/redis.js';
 import type { RedisOptions, RedisParts } from '../core/redis-options.js';
 import {
   Broker,
+  type BrokerStats,
   type DeliveryHandler,
   type PublishOptions,
   type SubscribeOptions,
@@ -28,6 +29,7 @@ import {
   type ServedBrokerOptions,
   type ServedLimits,
 } from './served.js';
+import { Traffic } from './traffic.js';
 
 export interface RedisStreamsBrokerOptions extends ServedBrokerOptions, RedisOptions {
   /** Put before a topic to make the key of its stream. @defaultValue `'octavo:'` */
@@ -55,6 +57,7 @@ export class RedisStreamsBroker extends Broker {
   readonly guarantees;
   readonly #given: RedisStreamsBrokerOptions;
   readonly #parts: RedisParts;
+  readonly #traffic = new Traffic();
   readonly #limits: ServedLimits;
   readonly #prefix: string;
   readonly #claimAfterMs: number;
@@ -102,6 +105,10 @@ export class RedisStreamsBroker extends Broker {
     return this.#running === undefined ? '' : this.#commands.where;
   }
 
+  override stats(): BrokerStats {
+    return this.#traffic.stats(this.#running !== undefined && this.#commands.up);
+  }
+
   start(): Promise<void> {
     if (this.#stopping !== undefined) return this.#stopping.then(() => this.start());
     return (this.#running ??= this.#open());
@@ -114,7 +121,11 @@ export class RedisStreamsBroker extends Broker {
     await this.#stopping;
   }
 
-  async publish(topic: string, message: Message, { signal }: PublishOptions = {}): Promise<void> {
+  publish(topic: string, message: Message, options: PublishOptions = {}): Promise<void> {
+    return this.#traffic.publish(this.#publish(topic, message, options));
+  }
+
+  async #publish(topic: string, message: Message, { signal }: PublishOptions): Promise<void> {
     if (this.#running === undefined) throw notStarted(this);
     checkBody(topic, message, this.#limits.maxMessageBytes);
     const fields = writeEntry(topic, message);
@@ -136,7 +147,9 @@ export class RedisStreamsBroker extends Broker {
   ): Promise<Subscriber> {
     if (this.#running === undefined || this.#stopping !== undefined) throw notStarted(this);
     checkDurable(this, topic, options);
-    const consumer = this.#consumer(new Handout(topic, handler, options, this.#limits, this.#parts));
+    const consumer = this.#consumer(
+      new Handout(topic, this.#traffic.counted(handler), options, this.#limits, this.#parts),
+    );
     this.#consumers.add(consumer);
     try {
       await consumer.start();

@@ -7,6 +7,7 @@ import { RedisLine } from '../core/redis.js';
 import type { RedisOptions, RedisParts } from '../core/redis-options.js';
 import {
   Broker,
+  type BrokerStats,
   type DeliveryHandler,
   type PublishOptions,
   type SubscribeOptions,
@@ -24,6 +25,7 @@ import {
   type ServedBrokerOptions,
   type ServedLimits,
 } from './served.js';
+import { Traffic } from './traffic.js';
 
 export interface RedisBrokerOptions extends ServedBrokerOptions, RedisOptions {
   /** How many events wait for the handler of one subscription; what comes then is dropped, and logged. @defaultValue `1_024` */
@@ -45,6 +47,7 @@ export class RedisBroker extends Broker {
   readonly options: Omit<RedisBrokerOptions, 'user' | 'pass' | 'tls'>;
   readonly guarantees;
   readonly #parts: RedisParts;
+  readonly #traffic = new Traffic();
   readonly #limits: ServedLimits;
   readonly #prefix: string;
   readonly #commands: RedisLine;
@@ -82,6 +85,10 @@ export class RedisBroker extends Broker {
     return this.#running === undefined ? '' : this.#commands.where;
   }
 
+  override stats(): BrokerStats {
+    return this.#traffic.stats(this.#running !== undefined && this.#commands.up && this.#hearing.up);
+  }
+
   start(): Promise<void> {
     if (this.#stopping !== undefined) return this.#stopping.then(() => this.start());
     return (this.#running ??= this.#open());
@@ -94,7 +101,11 @@ export class RedisBroker extends Broker {
     await this.#stopping;
   }
 
-  async publish(topic: string, message: Message, { signal }: PublishOptions = {}): Promise<void> {
+  publish(topic: string, message: Message, options: PublishOptions = {}): Promise<void> {
+    return this.#traffic.publish(this.#publish(topic, message, options));
+  }
+
+  async #publish(topic: string, message: Message, { signal }: PublishOptions): Promise<void> {
     if (this.#running === undefined) throw notStarted(this);
     checkBody(topic, message, this.#limits.maxMessageBytes);
     const bytes = writeEnvelope(topic, message, { ...HEADER_LIMITS, maxBodyBytes: Infinity });
@@ -116,7 +127,7 @@ export class RedisBroker extends Broker {
     checkDurable(this, topic, options);
     if (options.queue !== undefined)
       this.#parts.logger.warn('redis knows no queues: every subscriber gets every event', { topic });
-    const handout = new Handout(topic, handler, options, this.#limits, this.#parts);
+    const handout = new Handout(topic, this.#traffic.counted(handler), options, this.#limits, this.#parts);
     try {
       await this.#channels.join(handout, this.#hearing.redis);
     } catch (reason) {

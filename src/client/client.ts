@@ -77,6 +77,8 @@ export interface ClientOptions {
   readonly wrappers?: readonly Wrapper[];
   /** Stand around every attempt. */
   readonly callWrappers?: readonly Wrapper[];
+  /** Stand around every event that is published. */
+  readonly publishWrappers?: readonly Wrapper[];
   /** Names of metadata that calls made inside a handler pass on. `Authorization` only when it is listed. @defaultValue none */
   readonly forward?: readonly string[];
 }
@@ -133,6 +135,8 @@ export interface PublishCallOptions {
   readonly metadata?: MetadataInit;
   readonly key?: string;
   readonly signal?: AbortSignal;
+  /** Stand around this event, inside the client's own. */
+  readonly wrappers?: readonly Wrapper[];
 }
 
 /**

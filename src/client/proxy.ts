@@ -1,9 +1,13 @@
 import { OctavoError } from '../core/error.js';
+import type { Resolve, Token } from '../core/provider.js';
 import type { Init } from '../schema/message-type.js';
 import type { Method } from '../schema/method.js';
-import { declarationOf, type ServiceClass } from '../schema/service-declaration.js';
+import { declarationOf, wrapsOf, type ServiceClass } from '../schema/service-declaration.js';
 import type { Topic } from '../schema/topic.js';
+import { wrapperOf } from '../wrapper/wrapper-class.js';
+import type { WrapperLike } from '../wrapper/wrapper.js';
 import type { CallOptions, Client, ClientStream, PublishCallOptions } from './client.js';
+import { WrappedClient } from './wrapped-client.js';
 
 /** The items of a stream of requests. */
 export type Items<T> = AsyncIterable<T> | Iterable<T>;
@@ -51,7 +55,7 @@ export function ClientOf<T extends object>(service: ServiceClass<T>): ClientClas
   class ServiceClient extends Calls {
     static readonly [CONTRACT] = service;
     constructor(client: Client) {
-      super(client, service, ServiceClient.prototype);
+      super(wrapped(new.target, client), service, ServiceClient.prototype);
     }
   }
   // The methods are put on the prototype when the first instance is made, as decorators may not have run before.
@@ -83,7 +87,7 @@ export function PublisherOf<T extends object>(topic: Topic<T>): PublisherClass<T
     static readonly [TOPIC] = topic;
     readonly #client: Client;
     constructor(client: Client) {
-      this.#client = client;
+      this.#client = wrapped(new.target, client);
     }
     publish(event: Init<T>, options?: PublishCallOptions): Promise<void> {
       return this.#client.publish({ topic: topic.name, type: topic.type, body: event }, options);
@@ -96,6 +100,35 @@ export function topicOf(type: object): Topic | undefined {
   // As above: only `PublisherOf` puts anything there.
   return (type as { [TOPIC]?: Topic })[TOPIC];
 }
+
+/**
+ * A client inside the wrappers that stand on the class of a typed one.
+ *
+ * @param resolve makes those that are classes; without it they are refused
+ * @throws `failed_precondition` for `@Wrap` where it has no meaning
+ */
+export function wrapped(type: Token<unknown>, client: Client, resolve: Resolve = byHand): Client {
+  // Any class may be asked for its facts.
+  const wraps = wrapsOf(type as ServiceClass);
+  if (wraps.length === 0 || (client instanceof WrappedClient && client.of === type)) return client;
+  const refuse = (what: string): never => {
+    throw new OctavoError('failed_precondition', `${type.name}: ${what}`);
+  };
+  const wrappers = wraps.flatMap(({ property, wrappers: all }) => {
+    if (property !== undefined)
+      refuse(`@Wrap stands on "${property}": have it on the class, or give wrappers with one call`);
+    // Only `@Wrap` records these.
+    return all.map((each) => wrapperOf(each as WrapperLike, resolve));
+  });
+  return new WrappedClient(client, type, wrappers, topicOf(type) === undefined ? 'call' : 'publish');
+}
+
+const byHand: Resolve = ({ name }) => {
+  throw new OctavoError(
+    'failed_precondition',
+    `a client that is made by hand has nothing injected, which its wrapper ${name} wants: have it injected, or ask resolve() of a service for it`,
+  );
+};
 
 const equipped = new WeakSet<object>();
 

@@ -3,6 +3,7 @@ import type { Clock } from './clock.js';
 import { OctavoError } from './error.js';
 import type { Logger } from './logger.js';
 import { Metadata } from './metadata.js';
+import { principalOf, type Principal } from './principal.js';
 import type { PeerCertificate } from './tls.js';
 
 /** Who is at the other end of a call. */
@@ -15,10 +16,12 @@ export interface Peer {
   readonly certificate?: PeerCertificate;
 }
 
-/** Who calls, as whatever checked the credentials says: a wrapper sets it. */
-export interface Principal {
-  readonly subject: string;
-  readonly [claim: string]: unknown;
+export type { CertificatePrincipal, Principal } from './principal.js';
+
+/** Counts the messages of a call, and the bytes of their bodies. */
+export interface Meter {
+  received(bytes: number): void;
+  sent(bytes: number): void;
 }
 
 export interface ContextInit {
@@ -50,6 +53,8 @@ type Listener = (reason: OctavoError) => void;
 export interface Follower {
   /** Called once, when the call is cancelled. */
   cancelled(reason: OctavoError): void;
+  /** Called once, when the call is over without that, with how it failed where that is known. */
+  ended?(error: OctavoError | undefined): void;
 }
 
 const storage = new AsyncLocalStorage<Context>();
@@ -69,9 +74,12 @@ export class Context implements Cancellation {
   readonly begunAt: number;
   /** Counts the deliveries of an event, or the tries of a call, from 1. */
   readonly attempt: number;
+  /** Who calls: from the start whom the certificate of {@link peer} names, and then what a wrapper says. */
   principal: Principal | undefined;
   /** Whether its handler was begun: what a wrapper refused before that was not executed. Known where there are wrappers. */
   handled = false;
+  /** A wrapper sets it, and the wire tells it what it decodes and encodes. */
+  meter: Meter | undefined = undefined;
 
   #deadline: number | undefined;
   #metadata: Metadata | (() => Metadata);
@@ -84,6 +92,7 @@ export class Context implements Cancellation {
   #followers: Follower[] | undefined;
   #controller: AbortController | undefined;
   #ended = false;
+  #failure: OctavoError | undefined;
 
   constructor(init: ContextInit) {
     this.service = init.service;
@@ -91,6 +100,7 @@ export class Context implements Cancellation {
     this.clock = init.clock;
     this.#metadata = init.metadata;
     this.peer = init.peer;
+    if (init.peer.certificate !== undefined) this.principal = principalOf(init.peer.certificate);
     this.#deadline = init.deadline;
     this.begunAt = init.now ?? init.clock.now();
     this.attempt = init.attempt ?? 1;
@@ -120,7 +130,8 @@ export class Context implements Cancellation {
 
   /** A logger that adds service and endpoint to each record. */
   get log(): Logger {
-    return (this.#log ??= this.#logger.child({ service: this.service, endpoint: this.endpoint }));
+    const { service, endpoint } = this;
+    return (this.#log ??= this.#logger.child({ ...(service !== '' && { service }), endpoint }));
   }
 
   /** What goes back beside the reply. The header leaves with the first message of the reply, the trailer with the last. */
@@ -178,9 +189,10 @@ export class Context implements Cancellation {
     return () => this.leave(follower);
   }
 
-  /** Tells a follower once when the call is cancelled; at once when it was already. */
+  /** Tells a follower once when the call is cancelled or over; at once when it was already. */
   follow(follower: Follower): void {
     if (this.#reason !== undefined) follower.cancelled(this.#reason);
+    else if (this.#ended) follower.ended?.(this.#failure);
     else if (this.#follower === undefined && this.#followers === undefined) this.#follower = follower;
     else (this.#followers ??= []).push(follower);
   }
@@ -225,12 +237,18 @@ export class Context implements Cancellation {
   }
 
   /** Says that the reply is out: a cancellation after it means nothing. */
-  end(): void {
+  end(error?: OctavoError): void {
+    if (this.#ended) return;
     this.#ended = true;
+    this.#failure = error;
     // Those that are being told of a cancellation are told, even where the first of them ends the call.
     if (this.#reason !== undefined) return;
+    const first = this.#follower;
+    const others = this.#followers;
     this.#follower = undefined;
     this.#followers = undefined;
+    first?.ended?.(error);
+    if (others !== undefined) for (const each of others) each.ended?.(error);
   }
 
   /** Throws the reason when the call is cancelled. */

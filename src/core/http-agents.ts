@@ -19,7 +19,11 @@ export class HttpAgents {
     ];
     this.#short = new Agent(short);
     this.#long = new Agent(long);
-    this.#secure = tls ? [new HttpsAgent(short), new HttpsAgent(long)] : undefined;
+    // A session that is resumed would not be checked again.
+    const secure = { maxCachedSessions: 0 };
+    this.#secure = tls
+      ? [new HttpsAgent({ ...short, ...secure }), new HttpsAgent({ ...long, ...secure })]
+      : undefined;
   }
 
   of(tls: boolean, waits: boolean): Agent {

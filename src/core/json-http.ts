@@ -9,7 +9,7 @@ import { answered, basic, written } from './http-request.js';
 import type { MaybePromise } from './lifecycle.js';
 import type { Logger } from './logger.js';
 import { Silence } from './silence.js';
-import { Certificates, checkOf, type TlsOptions } from './tls.js';
+import { Certificates, checkOf, type DialTls } from './tls.js';
 import { tlsFault } from './tls-fault.js';
 
 /** Where a server is that speaks JSON over HTTP, and how it is reached. */
@@ -19,7 +19,7 @@ export interface JsonHttpOptions {
   /** The port of addresses that have none. */
   readonly port: number;
   /** Certificates; with it, addresses without a scheme are of TLS. */
-  readonly tls?: Omit<TlsOptions, 'clientAuth'>;
+  readonly tls?: DialTls;
   /** What each request says, such as a token; asked for anew each time. */
   readonly headers?: () => MaybePromise<Readonly<Record<string, string>>>;
   /** For how long a request may take, in milliseconds. */

@@ -7,10 +7,10 @@ import { parseServer, type ServerAddress } from './nats-address.js';
 import { secured, tlsFaultIn } from './nats-tls.js';
 import { peer } from './peer.js';
 import { Shared } from './shared.js';
-import { Certificates, type TlsOptions } from './tls.js';
+import { Certificates, type DialTls } from './tls.js';
 
 /** How a TLS connection is checked, and who we say that we are. */
-export type NatsTls = Omit<TlsOptions, 'clientAuth'>;
+export type NatsTls = DialTls;
 
 /** Where a NATS server is, and how it is reached. */
 export interface NatsOptions {

@@ -9,11 +9,11 @@ import { peer } from './peer.js';
 import type { RabbitChannel } from './rabbitmq-channel.js';
 import { parseRabbitAddress, shownAddress, type RabbitAddress } from './rabbitmq-address.js';
 import { Shared } from './shared.js';
-import { Certificates, type TlsOptions } from './tls.js';
+import { Certificates, type DialTls } from './tls.js';
 import { tlsFault } from './tls-fault.js';
 
 /** How a TLS connection is checked, and who we say that we are. */
-export type RabbitTls = Omit<TlsOptions, 'clientAuth'>;
+export type RabbitTls = DialTls;
 
 /** Where a RabbitMQ server is, and how it is reached. */
 export interface RabbitOptions {
@@ -282,7 +282,10 @@ async function secured(
     // An IP address may not be told: RFC 6066 section 3.
     servername: isIP(name) === 0 ? name : '',
     rejectUnauthorized: verify,
-    secureContext: await certificates.forClient(),
+    // The library opens connections by itself, too, and asks each time.
+    get secureContext() {
+      return certificates.current();
+    },
     checkServerIdentity(dialled, certificate) {
       const names = serverName !== undefined ? [serverName] : hosts.includes(dialled) ? [dialled] : hosts;
       const faults = names.map((name) => checkServerIdentity(name, certificate));

@@ -1,6 +1,6 @@
 import type { Clock } from './clock.js';
 import type { Logger } from './logger.js';
-import type { TlsOptions } from './tls.js';
+import type { DialTls } from './tls.js';
 
 /** Where a Redis server is, and how it is reached. */
 export interface RedisOptions {
@@ -12,7 +12,7 @@ export interface RedisOptions {
   /** The number of the database. Channels are the same in all. @defaultValue `0` */
   readonly db?: number;
   /** Certificates; `{}` insists on TLS with what Node knows. @defaultValue TLS for `rediss://` */
-  readonly tls?: Omit<TlsOptions, 'clientAuth'>;
+  readonly tls?: DialTls;
   /** For how long the start looks for a server, in milliseconds. @defaultValue `5_000` */
   readonly connectTimeoutMs?: number;
 }

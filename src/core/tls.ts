@@ -1,12 +1,6 @@
-import { isIP } from 'node:net';
-import {
-  checkServerIdentity,
-  createSecureContext,
-  type PeerCertificate as NodeCertificate,
-  type SecureContext,
-  type TLSSocket,
-} from 'node:tls';
+import { createSecureContext, type SecureContext } from 'node:tls';
 import type { Clock } from './clock.js';
+import { devTls } from './dev-tls.js';
 import { OctavoError } from './error.js';
 import type { MaybePromise } from './lifecycle.js';
 import type { Logger } from './logger.js';
@@ -18,44 +12,22 @@ import {
   pathOf,
   readPem,
   refused,
-  shownPassphrase,
-  shownPem,
   stampOf,
   type Named,
   type Pem,
 } from './pem.js';
+import {
+  checkLacking,
+  listed,
+  type Lacking,
+  type Tls,
+  type TlsOptions,
+  type TlsPolicy,
+} from './tls-options.js';
 
 export type { Pem };
-
-/** Certificates, and how those of others are checked. The same on everything that speaks TLS. */
-export interface TlsOptions {
-  /** Who may have signed the certificates of others: these authorities and no others. @defaultValue the authorities that Node knows */
-  readonly ca?: Pem | readonly Pem[];
-  /** Our certificate, and behind it those between it and its authority. Whoever listens needs one. */
-  readonly cert?: Pem;
-  /** The private key of our certificate. */
-  readonly key?: Pem;
-  /** Opens the key, where it is encrypted. */
-  readonly passphrase?: string;
-  /** The name that the certificates of those we dial must have. @defaultValue the host that is dialled */
-  readonly serverName?: string;
-  /** Whether those who dial us are asked for a certificate; one that is shown is checked against `ca`, always. @defaultValue `'none'` */
-  readonly clientAuth?: 'none' | 'request' | 'require';
-  /** The oldest version that is spoken. @defaultValue `'TLSv1.2'` */
-  readonly minVersion?: 'TLSv1.2' | 'TLSv1.3';
-  /** Whether the certificates of those we dial are checked; `false` lets anybody in between read and change everything, and is logged. @defaultValue `true` */
-  readonly verify?: boolean;
-}
-
-/** Who is at the other end, as a certificate says that was checked. */
-export interface PeerCertificate {
-  /** `CN=greeter`, and what else there is, one fact a line. */
-  readonly subject: string;
-  /** The names that it is for, as OpenSSL writes them: `DNS:greeter.local`, `IP Address:127.0.0.1`, `URI:spiffe://...`. */
-  readonly san: readonly string[];
-  /** `AB:CD:...` */
-  readonly fingerprint256: string;
-}
+export { checkOf, clientOf, type IdentityCheck, type PeerCertificate } from './tls-check.js';
+export { shownTls, type DialTls, type Tls, type TlsOptions, type TlsPolicy } from './tls-options.js';
 
 /** What was read of the options. It may be given to Node as the options of a secure context. */
 export interface Credentials {
@@ -64,20 +36,6 @@ export interface Credentials {
   /** Without its passphrase. */
   readonly key?: string;
   readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
-}
-
-/** How those at the other end are checked. */
-export interface TlsPolicy {
-  readonly serverName: string | undefined;
-  readonly clientAuth: 'none' | 'request' | 'require';
-  readonly verify: boolean;
-}
-
-/** Options of `tls.connect` and `https.request`. */
-export interface IdentityCheck {
-  readonly rejectUnauthorized: boolean;
-  readonly servername: string;
-  readonly checkServerIdentity: (host: string, certificate: NodeCertificate) => Error | undefined;
 }
 
 export interface CertificatesParts {
@@ -99,33 +57,45 @@ const LOOK_EVERY_MS = 60_000;
 
 /**
  * The certificates of one thing that speaks TLS: read when it starts, and again when their files have changed, which a connection that is
- * being opened looks for, at most once a minute.
+ * being opened looks for, at most once a minute unless `reload` says otherwise.
  */
 export class Certificates {
   readonly policy: TlsPolicy;
-  readonly #options: TlsOptions;
+  readonly #dev: boolean;
   readonly #who: string;
   readonly #parts: CertificatesParts;
-  readonly #paths: readonly string[];
+  readonly #lacking: Lacking;
+  readonly #everyMs: number;
+  #options: TlsOptions;
   #loaded: Loaded | undefined;
+  #latest: Loaded | undefined;
   #lookedAt = 0;
   #looking = false;
+  /** What could not be used the last time, so that it is logged once. */
+  #unusable: string | undefined;
 
-  /** @param who what errors call its owner: `the http transport` */
-  constructor(who: string, options: TlsOptions, parts: CertificatesParts) {
-    const { serverName, clientAuth = 'none', verify = true } = options;
+  /**
+   * @param who what errors call its owner: `the http transport`
+   * @param lacking what its library cannot do: a start with such an option fails
+   */
+  constructor(who: string, tls: Tls, parts: CertificatesParts, lacking: Lacking = {}) {
+    const options = tls === 'dev' ? {} : tls;
+    const { serverName, clientAuth = 'none', verify = true, reload = true } = options;
     this.policy = { serverName, clientAuth, verify };
+    this.#dev = tls === 'dev';
     this.#options = options;
     this.#who = who;
     this.#parts = parts;
-    const { ca, cert, key } = options;
-    this.#paths = [...listed(ca), cert, key].flatMap((pem) => (pem && pathOf(pem)) ?? []);
+    this.#lacking = lacking;
+    this.#everyMs = typeof reload === 'object' ? reload.everyMs : reload ? LOOK_EVERY_MS : Infinity;
   }
 
   /** Reads everything; once, until {@link stop}. Rejects with `failed_precondition`, naming option, file and remedy, for what cannot be used. */
   async start(): Promise<void> {
     if (this.#loaded !== undefined) return;
     const { clock, logger } = this.#parts;
+    checkLacking(this.#who, this.#options, this.#lacking);
+    if (this.#dev) this.#options = await devTls(this.#who, logger);
     this.#loaded = await this.#read();
     this.#lookedAt = clock.now();
     if (this.#options.verify === false)
@@ -168,41 +138,62 @@ export class Certificates {
     return loaded instanceof Promise ? loaded.then(({ context }) => context) : loaded.context;
   }
 
-  /** What is in use, as text, for a library that opens its own connections. Throws `failed_precondition` before {@link start}. */
-  forLibrary(): MaybePromise<Credentials> {
-    const loaded = this.#fresh();
-    return loaded instanceof Promise ? loaded.then(({ credentials }) => credentials) : loaded.credentials;
+  /**
+   * What is in use now, for a library that opens connections by itself and cannot wait: what has changed is had by the connection after this
+   * one. Throws `failed_precondition` before {@link start}, and not after {@link stop}: the library may be a moment behind.
+   */
+  current(): SecureContext {
+    // It does not reject.
+    if (this.#loaded !== undefined) void this.#fresh();
+    return (this.#latest ?? this.#started).context;
+  }
+
+  get #started(): Loaded {
+    if (this.#loaded !== undefined) return this.#loaded;
+    throw new OctavoError('failed_precondition', `${this.#who} is not started: call start() first`, {
+      executed: false,
+    });
   }
 
   #fresh(): MaybePromise<Loaded> {
     const { clock } = this.#parts;
-    const loaded = this.#loaded;
-    if (loaded === undefined)
-      throw new OctavoError('failed_precondition', `${this.#who} is not started: call start() first`, {
-        executed: false,
-      });
-    if (this.#paths.length === 0 || this.#looking || clock.now() - this.#lookedAt < LOOK_EVERY_MS)
+    const loaded = this.#started;
+    if (this.#looking || this.#everyMs === Infinity || clock.now() - this.#lookedAt < this.#everyMs)
       return loaded;
+    if (this.#paths.length === 0) return loaded;
     return this.#look(loaded);
   }
 
-  /** Reads what has changed. What cannot be used is logged, and what was read before goes on. */
+  /** Reads what has changed. What cannot be used is logged, once for each change, and what was read before goes on. */
   async #look(before: Loaded): Promise<Loaded> {
     const { clock, logger } = this.#parts;
     this.#looking = true;
+    let stamps = '';
     try {
-      if ((await this.#stamps()) === before.stamps) return before;
-      const after = await this.#read();
-      if (this.#loaded === before) this.#loaded = after;
-      logger.info('read certificates that have changed', { of: this.#who, expires: after.expires });
-      return after;
+      // What cannot be looked at cannot be read either, and that says why.
+      stamps = await this.#stamps().catch(() => '');
+      if (stamps !== before.stamps) {
+        const after = await this.#read();
+        if (this.#loaded === before) this.#loaded = after;
+        logger.info('read certificates that have changed', { of: this.#who, expires: after.expires });
+      }
+      this.#unusable = undefined;
     } catch (error) {
-      logger.warn('certificates have changed and cannot be used: those from before go on', { error });
-      return before;
+      const unusable = `${stamps}\n${String(error)}`;
+      if (unusable !== this.#unusable)
+        logger.warn('certificates have changed and cannot be used: those from before go on', { error });
+      this.#unusable = unusable;
     } finally {
       this.#looking = false;
       this.#lookedAt = clock.now();
     }
+    return this.#loaded ?? before;
+  }
+
+  /** The files that are read. */
+  get #paths(): readonly string[] {
+    const { ca, cert, key } = this.#options;
+    return [...listed(ca), cert, key].flatMap((pem) => (pem && pathOf(pem)) ?? []);
   }
 
   async #stamps(): Promise<string> {
@@ -220,7 +211,9 @@ export class Certificates {
       ...(ca !== undefined && { ca }),
       ...(own !== undefined && { cert: own.cert, key: own.key }),
     };
-    return { credentials, context: createSecureContext(credentials), stamps, expires: own?.expires };
+    const context = createSecureContext(credentials);
+    this.#latest = { credentials, context, stamps, expires: own?.expires };
+    return this.#latest;
   }
 
   async #readAuthorities(): Promise<string[] | undefined> {
@@ -261,74 +254,4 @@ export class Certificates {
   #option(name: string): string {
     return `tls.${name} of ${this.#who}`;
   }
-}
-
-/** The options as they may be shown: without keys and passphrase. */
-export function shownTls(tls: TlsOptions): TlsOptions {
-  const { ca, cert, key, passphrase } = tls;
-  return {
-    ...tls,
-    ...(ca !== undefined && {
-      ca: isOne(ca) ? shownPem(ca, false) : ca.map((pem) => shownPem(pem, false)),
-    }),
-    ...(cert !== undefined && { cert: shownPem(cert, false) }),
-    ...(key !== undefined && { key: shownPem(key, true) }),
-    ...(passphrase !== undefined && { passphrase: shownPassphrase() }),
-  };
-}
-
-/** How Node is to check what is dialled at a host: the name in its certificate must be that, or `serverName`. */
-export function checkOf(host: string, { serverName = host, verify }: TlsPolicy): IdentityCheck {
-  return {
-    rejectUnauthorized: verify,
-    // An IP address may not be told: RFC 6066 section 3. It is checked all the same.
-    servername: isIP(serverName) === 0 ? serverName : '',
-    checkServerIdentity: (_, certificate) => checkServerIdentity(serverName, certificate),
-  };
-}
-
-/**
- * Who has dialled us: the certificate that was shown and checked, or why there is none that counts.
- *
- * An end that was not asked for one has none, and that is fine.
- */
-export function clientOf(
-  socket: TLSSocket,
-  { clientAuth }: TlsPolicy,
-): PeerCertificate | OctavoError | undefined {
-  if (clientAuth === 'none') return undefined;
-  const shown = socket.getPeerX509Certificate();
-  // Node calls an end that shows nothing authorized when it resumes a session.
-  if (shown === undefined)
-    return clientAuth === 'request'
-      ? undefined
-      : stranger(
-          'a certificate of the caller is asked for (tls.clientAuth): set tls.cert and tls.key of the caller',
-        );
-  // Node has a code there, whatever its types say.
-  const why = String(socket.authorizationError);
-  if (!socket.authorized)
-    return stranger(
-      `the caller's certificate ${nameOf(shown)} is refused (${why}): it must be valid, and signed by an authority in tls.ca of who listens`,
-    );
-  const { subject, subjectAltName, fingerprint256 } = shown;
-  return { subject, san: namesIn(subjectAltName ?? ''), fingerprint256 };
-}
-
-/** Names are divided by commas; one that holds a comma itself stands in quotes, as JSON. */
-function namesIn(subjectAltName: string): readonly string[] {
-  return subjectAltName.match(/[^,\s:"][^,:"]*:(?:"(?:[^"\\]|\\.)*"|[^,]*)/g) ?? [];
-}
-
-function stranger(why: string): OctavoError {
-  return new OctavoError('unauthenticated', why, { executed: false });
-}
-
-function listed(ca: TlsOptions['ca']): readonly Pem[] {
-  if (ca === undefined) return [];
-  return isOne(ca) ? [ca] : ca;
-}
-
-function isOne(ca: Pem | readonly Pem[]): ca is Pem {
-  return typeof ca === 'string' || ca instanceof Uint8Array;
 }

@@ -29,6 +29,19 @@ export interface CachedRegistryOptions {
   readonly maxServices?: number;
 }
 
+export interface CachedRegistryStats {
+  /** How many services it follows. */
+  readonly services: number;
+  /** How many of them are known by an answer that may be out of date. */
+  readonly stale: number;
+  /** Questions that were put to the registry. */
+  readonly asked: number;
+  /** Those that it did not answer. */
+  readonly failed: number;
+  /** When it last answered, in milliseconds since the epoch; left out before that. */
+  readonly answeredAt?: number;
+}
+
 /**
  * Stands around a registry and remembers what it said, so that a call costs no question.
  *
@@ -48,7 +61,8 @@ export class CachedRegistry extends Registry {
     super();
     this.#inner = inner;
     const { ttlMs = 60_000, missMs = 500, waitMs = 250, staleMs = 86_400_000 } = options;
-    this.#following = { registry: inner, clock, logger, ttlMs, missMs, waitMs, staleMs };
+    const answers = { asked: 0, failed: 0, at: undefined };
+    this.#following = { registry: inner, answers, clock, logger, ttlMs, missMs, waitMs, staleMs };
     this.#maxServices = options.maxServices ?? 10_000;
   }
 
@@ -65,6 +79,13 @@ export class CachedRegistry extends Registry {
   /** The services whose last answer may be out of date, as the registry does not answer. */
   get stale(): readonly string[] {
     return [...this.#services].filter(([, { stale }]) => stale).map(([name]) => name);
+  }
+
+  /** How the registry has answered since this was made. */
+  stats(): CachedRegistryStats {
+    const { asked, failed, at } = this.#following.answers;
+    const services = this.#services.size;
+    return { services, stale: this.stale.length, asked, failed, ...(at !== undefined && { answeredAt: at }) };
   }
 
   /** The registry inside is made by the container, which starts it. */

@@ -4,7 +4,7 @@ import { parseHttpAddress } from '../core/http-address.js';
 import { JsonHttp } from '../core/json-http.js';
 import { Logger } from '../core/logger.js';
 import type { Provider } from '../core/provider.js';
-import type { TlsOptions } from '../core/tls.js';
+import type { DialTls } from '../core/tls.js';
 import { Turns } from '../core/turns.js';
 import { ConsulAgent, nextIndex, type ReadOptions } from './consul/agent.js';
 import { FollowedNodes } from './followed-nodes.js';
@@ -28,7 +28,7 @@ export interface ConsulOptions extends RegistryOptions, ReadOptions {
   /** An ACL token, with `service:write`, `service:read` and `node:read`. @defaultValue none */
   readonly token?: string;
   /** Certificates; `{}` insists on TLS with what Node knows. @defaultValue TLS where an address begins with `https:` */
-  readonly tls?: Omit<TlsOptions, 'clientAuth'>;
+  readonly tls?: DialTls;
   /** Where services are looked for. They are registered with the agent, wherever that is. @defaultValue the agent's */
   readonly datacenter?: string;
   /** How true an answer is: `stale` is any server's, `consistent` costs a round trip between servers. @defaultValue `'default'` */

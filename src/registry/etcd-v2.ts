@@ -5,7 +5,7 @@ import { parseHttpAddress } from '../core/http-address.js';
 import { JsonHttp, type JsonAnswer } from '../core/json-http.js';
 import { Logger } from '../core/logger.js';
 import type { Provider } from '../core/provider.js';
-import type { TlsOptions } from '../core/tls.js';
+import type { DialTls } from '../core/tls.js';
 import { Turns } from '../core/turns.js';
 import { FollowedNodes } from './followed-nodes.js';
 import { nodesOf, versionsOf, type NodeRecord } from './node-record.js';
@@ -29,7 +29,7 @@ export interface EtcdV2Options extends RegistryOptions {
   readonly user?: string;
   readonly pass?: string;
   /** Certificates; `{}` insists on TLS with what Node knows. @defaultValue TLS where an address begins with `https:` */
-  readonly tls?: Omit<TlsOptions, 'clientAuth'>;
+  readonly tls?: DialTls;
   /** Put before every key, so that several systems can share one etcd. @defaultValue `'/micro-registry/'`, go-micro's for API v2 */
   readonly prefix?: string;
   /** For how long one question may take, in milliseconds. @defaultValue `2_000` */

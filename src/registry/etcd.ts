@@ -3,9 +3,8 @@ import { Clock } from '../core/clock.js';
 import { parseHttpAddress } from '../core/http-address.js';
 import { Logger } from '../core/logger.js';
 import type { Provider } from '../core/provider.js';
-import type { TlsOptions } from '../core/tls.js';
 import { Turns } from '../core/turns.js';
-import { EtcdClient, type Stored } from './etcd/client.js';
+import { EtcdClient, type EtcdTls, type Stored } from './etcd/client.js';
 import { FollowedNodes } from './followed-nodes.js';
 import { nodesOf, versionsOf, type NodeRecord } from './node-record.js';
 import type { NodeView } from './node-view.js';
@@ -22,8 +21,7 @@ import {
 } from './registry.js';
 import { Vigil } from './vigil.js';
 
-/** How a TLS connection is checked, and who we say that we are. The library has no `verify` and no `minVersion`. */
-export type EtcdTls = Pick<TlsOptions, 'ca' | 'cert' | 'key' | 'passphrase' | 'serverName'>;
+export type { EtcdTls } from './etcd/client.js';
 
 export interface EtcdOptions extends RegistryOptions {
   /** Members of one cluster, `host:port` or `https://user:pass@host:port`. @defaultValue `['127.0.0.1:2379']` */

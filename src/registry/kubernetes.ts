@@ -4,7 +4,7 @@ import { OctavoError } from '../core/error.js';
 import { parseHttpAddress } from '../core/http-address.js';
 import { Logger } from '../core/logger.js';
 import type { Provider } from '../core/provider.js';
-import type { TlsOptions } from '../core/tls.js';
+import type { DialTls } from '../core/tls.js';
 import { Turns } from '../core/turns.js';
 import { FollowedNodes } from './followed-nodes.js';
 import { KubernetesApi } from './kubernetes/api.js';
@@ -30,7 +30,7 @@ export interface KubernetesOptions extends RegistryOptions {
   /** Who we are. @defaultValue the token in that folder, read again as it changes */
   readonly token?: string;
   /** Certificates. @defaultValue the authority in that folder */
-  readonly tls?: Omit<TlsOptions, 'clientAuth'>;
+  readonly tls?: DialTls;
   /** @defaultValue the one in that folder, else `'default'` */
   readonly namespace?: string;
   /** The pod that this process runs in. @defaultValue `HOSTNAME` of the environment */
@@ -148,10 +148,8 @@ export class KubernetesRegistry extends Registry {
     const { clock } = this.#parts;
     const account = new ServiceAccount(serviceAccount, token, clock);
     const ca = await account.ca();
-    const tls =
-      this.#given.tls === undefined && ca === undefined
-        ? undefined
-        : { ...(ca !== undefined && { ca }), ...this.#given.tls };
+    const { tls: given } = this.#given;
+    const tls = given === 'dev' || ca === undefined ? given : { ca, ...given };
     const addresses = this.#given.addresses ?? inCluster(process.env);
     const namespace = this.#given.namespace ?? (await account.namespace()) ?? 'default';
     const { services = false, servicePort } = this.#given;

@@ -3,7 +3,7 @@ import { Clock } from '../core/clock.js';
 import { OctavoError } from '../core/error.js';
 import { Logger } from '../core/logger.js';
 import type { Provider } from '../core/provider.js';
-import type { TlsOptions } from '../core/tls.js';
+import type { DialTls } from '../core/tls.js';
 import { FollowedNodes } from './followed-nodes.js';
 import { nodesOf, versionsOf, type NodeRecord } from './node-record.js';
 import type { NodeView } from './node-view.js';
@@ -33,7 +33,7 @@ export interface ZooKeeperOptions extends RegistryOptions {
   readonly user?: string;
   readonly pass?: string;
   /** Certificates; `{}` insists on TLS with what Node knows. @defaultValue plain TCP */
-  readonly tls?: Omit<TlsOptions, 'clientAuth'>;
+  readonly tls?: DialTls;
   /** After how long without a sign of life the server takes our nodes away, in milliseconds; it has limits of its own. @defaultValue `10_000` */
   readonly sessionTimeoutMs?: number;
   /** For how long one question may take, in milliseconds. @defaultValue `5_000` */

@@ -1,3 +1,4 @@
+import type { Access } from './access.js';
 import type { MessageType } from './message-type.js';
 
 /** Which side of a call is a stream: neither, the reply, the request, or both. */
@@ -19,6 +20,16 @@ export interface MethodOptions {
   readonly internal?: boolean;
 }
 
+/** The verbs of HTTP that a REST route may have. */
+export type HttpVerb = 'GET' | 'DELETE' | 'POST' | 'PUT' | 'PATCH';
+
+/** A way to an endpoint that is not its own path. */
+export interface HttpRoute {
+  readonly verb: HttpVerb;
+  /** `/hello/:name`, where `name` is a field of the request. */
+  readonly path: string;
+}
+
 /** One endpoint as both sides know it. */
 export interface Method {
   /** The method's name in the class: `hello`. */
@@ -31,4 +42,8 @@ export interface Method {
   readonly request: MessageType;
   readonly reply: MessageType;
   readonly options: MethodOptions;
+  /** What `@Http` says. */
+  readonly routes?: readonly HttpRoute[];
+  /** Who may call it, as `@Allow` and `@Public` say; a wrapper such as `jwt` holds calls to it. */
+  readonly access?: Access | undefined;
 }

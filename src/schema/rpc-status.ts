@@ -1,11 +1,11 @@
 import { CODES, FIELD_VIOLATIONS, OctavoError, RETRY_AFTER } from '../core/error.js';
-import type { ErrorDetail, ErrorOptions, FieldViolation } from '../core/error.js';
+import type { Code, ErrorDetail, ErrorOptions, FieldViolation } from '../core/error.js';
 import { codeOf } from '../core/grpc-status.js';
 import { Any, packedName } from './any.js';
 import { declareField, declareMessage } from './declaration.js';
 import { Duration } from './duration.js';
 import type { FieldType } from './field-type.js';
-import type { JsonObject } from './json-value.js';
+import type { JsonObject, JsonValue } from './json-value.js';
 import type { MessageType } from './message-type.js';
 import { schemaOf } from './schema.js';
 
@@ -60,9 +60,7 @@ const DOMAIN = 'octavo';
  * Struct. Details over `limit` bytes stay home.
  */
 export function writeStatus(error: OctavoError, limit: number): Uint8Array | undefined {
-  const info = infoOf(error);
-  const details = error.details.flatMap((detail) => pack(detail) ?? []);
-  for (const tried of [[...info, ...details], info]) {
+  for (const tried of [packDetails(error), infoOf(error)]) {
     if (tried.length === 0) continue;
     const { code, message } = error;
     const bytes = schemaOf(Status).encode({ code: CODES[code].grpc, message, details: tried });
@@ -74,12 +72,31 @@ export function writeStatus(error: OctavoError, limit: number): Uint8Array | und
 /** The error in the bytes of `grpc-status-details-bin`. Throws `invalid_argument` for bytes that are none. */
 export function readStatus(bytes: Uint8Array): OctavoError {
   const { code, message, details } = schemaOf(Status).decode(bytes);
-  const read = details.filter((any) => !any.is(ErrorInfo)).map(unpack);
-  const info = details
-    .filter((any) => any.is(ErrorInfo))
-    .map((any) => any.unpack(ErrorInfo))
-    .find(({ domain }) => domain === DOMAIN);
-  return new OctavoError(codeOf(code), message, { details: read, ...(info && optionsOf(info)) });
+  return unpackDetails(codeOf(code), message, details);
+}
+
+/** All of an error but its code and message, as the messages that {@link writeStatus} has in it. */
+export function packDetails(error: OctavoError): Any[] {
+  return [...infoOf(error), ...error.details.flatMap((detail) => pack(detail) ?? [])];
+}
+
+/** The error that {@link packDetails}, or another server, packed. Throws `invalid_argument` for bytes that are wrong. */
+export function unpackDetails(code: Code, message: string, details: readonly Any[]): OctavoError {
+  const read = details.filter((any) => !isInfo(any)).map(unpack);
+  const info = details.filter(isInfo).map((any) => any.unpack(ErrorInfo))[0];
+  return new OctavoError(code, message, { details: read, ...(info && optionsOf(info)) });
+}
+
+/** The ProtoJSON of one that {@link packDetails} packed. */
+export function detailJson(any: Any): JsonValue {
+  for (const type of [BadRequest, RetryInfo, ErrorInfo])
+    if (any.is(type)) return schemaOf<object>(type).toJson(any.unpack(type));
+  return any.unpack('google.protobuf.Struct');
+}
+
+/** Whether it says what is Octavo's own. */
+function isInfo(any: Any): boolean {
+  return any.is(ErrorInfo) && any.unpack(ErrorInfo).domain === DOMAIN;
 }
 
 function infoOf({ code, executed, retryable, id }: OctavoError): Any[] {

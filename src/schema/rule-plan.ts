@@ -59,7 +59,7 @@ function hasRules({ type }: MessageShape): boolean {
 }
 
 /** class-validator keeps its rules in one global store, which is there as soon as any class has a rule. */
-function ruleStore(): MetadataStorage | undefined {
+export function ruleStore(): MetadataStorage | undefined {
   // The store is the package's own, so that its type is the package's too.
   return (globalThis as { classValidatorMetadataStorage?: MetadataStorage }).classValidatorMetadataStorage;
 }

@@ -1,6 +1,7 @@
 import { OctavoError } from '../core/error.js';
+import { accessOf, checkAccess, type AccessFacts } from './access.js';
 import type { MessageType } from './message-type.js';
-import type { Method, MethodOptions } from './method.js';
+import type { HttpRoute, Method, MethodOptions } from './method.js';
 
 /** A class, whatever its constructor takes. */
 export type ServiceClass<T = object> = abstract new (...args: never[]) => T;
@@ -29,6 +30,11 @@ export interface HandlerFacts {
   readonly options: MethodOptions;
 }
 
+/** What `@Http` says of one method. */
+export interface HttpFacts extends HttpRoute {
+  readonly property: string;
+}
+
 /** What `@Subscribe` says of one method. */
 export interface SubscribeFacts<Options = unknown> {
   readonly property: string;
@@ -48,8 +54,10 @@ interface Facts {
   /** The class whose endpoints this one implements. */
   contract?: ServiceClass;
   readonly handlers: HandlerFacts[];
+  readonly routes: HttpFacts[];
   readonly subscriptions: SubscribeFacts[];
   readonly wraps: WrapFacts[];
+  readonly accesses: AccessFacts[];
 }
 
 const declared = new WeakMap<ServiceClass, Facts>();
@@ -57,7 +65,8 @@ const declared = new WeakMap<ServiceClass, Facts>();
 /** The facts that decorators recorded on exactly this class, to add to. */
 export function factsOf(type: ServiceClass): Facts {
   let facts = declared.get(type);
-  if (facts === undefined) declared.set(type, (facts = { handlers: [], subscriptions: [], wraps: [] }));
+  if (facts === undefined)
+    declared.set(type, (facts = { handlers: [], routes: [], subscriptions: [], wraps: [], accesses: [] }));
   return facts;
 }
 
@@ -74,6 +83,8 @@ export interface ServiceDeclaration {
   readonly methods: readonly Method[];
   readonly subscriptions: readonly SubscribeFacts[];
   readonly wraps: readonly WrapFacts[];
+  /** From the contract and the base class down. */
+  readonly accesses: readonly AccessFacts[];
 }
 
 const resolved = new WeakMap<ServiceClass, ServiceDeclaration>();
@@ -94,6 +105,13 @@ export function isService(type: ServiceClass): boolean {
   return lineage(type).some((each) => declared.get(each)?.service !== undefined);
 }
 
+/** The wrappers of a class that is no service, such as a client: those of what it extends are outside of its own. */
+export function wrapsOf(type: ServiceClass): readonly WrapFacts[] {
+  return lineage(type)
+    .reverse()
+    .flatMap((each) => declared.get(each)?.wraps ?? []);
+}
+
 const NAME = /^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$/;
 const PROTO_NAME = /^[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*$/;
 const ENDPOINT = /^[A-Za-z_]\w*$/;
@@ -110,6 +128,12 @@ function resolve(type: ServiceClass): ServiceDeclaration {
   const endpoint = service.endpoint ?? basis?.endpoint ?? type.name;
   const name = service.name ?? basis?.name ?? endpoint.toLowerCase();
   const pack = service.package ?? basis?.package ?? name.replaceAll(/[^\w.]/g, '_');
+  const own = facts.flatMap((each) => each.accesses);
+  const accesses = [...(basis?.accesses ?? []), ...own];
+  const found = methods(type, { endpoint, package: pack }, facts, basis).map((method) => {
+    const access = accessOf(accesses, method.property);
+    return access === undefined ? method : { ...method, access };
+  });
   const declaration = {
     type,
     name,
@@ -117,21 +141,16 @@ function resolve(type: ServiceClass): ServiceDeclaration {
     package: pack,
     endpoint,
     metadata: { ...basis?.metadata, ...service.metadata },
-    methods: timed(
-      methods(
-        type,
-        { endpoint, package: pack },
-        facts.flatMap((each) => each.handlers),
-        basis,
-      ),
-      service.timeoutMs,
-    ),
+    methods: timed(found, service.timeoutMs),
     subscriptions: last(
       facts.flatMap((each) => each.subscriptions),
       ({ property, topic }) => `${property} ${topic}`,
     ),
     wraps: facts.flatMap((each) => each.wraps),
+    accesses,
   };
+  const { methods: all, subscriptions } = declaration;
+  checkAccess(type.name, own, new Set([...all, ...subscriptions].map(({ property }) => property)));
   check(declaration);
   return declaration;
 }
@@ -139,9 +158,10 @@ function resolve(type: ServiceClass): ServiceDeclaration {
 function methods(
   type: ServiceClass,
   { endpoint, package: pack }: Pick<ServiceDeclaration, 'endpoint' | 'package'>,
-  handlers: readonly HandlerFacts[],
+  facts: readonly Facts[],
   basis: ServiceDeclaration | undefined,
 ): readonly Method[] {
+  const handlers = facts.flatMap((each) => each.handlers);
   const own = last(handlers, ({ property }) => property).map(
     ({ property, request, reply, options }): Method => ({
       property,
@@ -156,7 +176,8 @@ function methods(
   const inherited = (basis?.methods ?? []).filter(
     ({ property }) => !own.some((each) => each.property === property),
   );
-  const all = [...own, ...inherited].sort((a, b) => (a.endpoint < b.endpoint ? -1 : 1));
+  const all = routed(type, [...own, ...inherited], facts, basis);
+  all.sort((a, b) => (a.endpoint < b.endpoint ? -1 : 1));
   for (const [at, method] of all.entries())
     if (all[at + 1]?.endpoint === method.endpoint)
       throw new OctavoError(
@@ -164,6 +185,33 @@ function methods(
         `class ${type.name} has two methods for the endpoint ${method.endpoint}: rename ${method.property} or ${all[at + 1]?.property}`,
       );
   return all;
+}
+
+/** The methods with their REST routes: those of the nearest class that gives a method any. */
+function routed(
+  { name }: ServiceClass,
+  all: readonly Method[],
+  facts: readonly Facts[],
+  basis: ServiceDeclaration | undefined,
+): Method[] {
+  const routes = new Map((basis?.methods ?? []).map(({ property, routes: given = [] }) => [property, given]));
+  for (const each of facts)
+    for (const property of new Set(each.routes.map((route) => route.property))) {
+      if (!all.some((method) => method.property === property))
+        throw new OctavoError(
+          'failed_precondition',
+          `class ${name}: @Http stands on ${property}, which is no endpoint: put @Handler on it`,
+        );
+      const given = each.routes.filter((route) => route.property === property);
+      routes.set(
+        property,
+        given.map(({ verb, path }) => ({ verb, path })),
+      );
+    }
+  return all.map((method) => {
+    const given = routes.get(method.property) ?? [];
+    return given.length === 0 ? method : { ...method, routes: given };
+  });
 }
 
 /** Unary methods without a limit of their own get the service's. */

@@ -3,13 +3,13 @@ import type { AddressInfo } from 'node:net';
 import { formatAddress, parseAddress } from '../core/address.js';
 import { OctavoError } from '../core/error.js';
 import { httpTimeouts } from '../core/http-timeouts.js';
-import type { Probes } from '../transport/transport.js';
+import { answerProbe, PROBED, type ProbeAnswer, type Probes } from '../core/probes.js';
 import type { AdminOptions } from './server.js';
 
 /** Bytes of a request's header. A probe sends little. */
 const MOST_HEADER_BYTES = 8 * 1024;
 
-/** A small HTTP listener with `/health` and `/ready`, for transports that cannot show them. */
+/** A small HTTP listener with `/health`, `/ready` and `/metrics`, for transports that cannot show them. */
 export class AdminListener {
   readonly address: string;
   readonly #server: HttpServer;
@@ -31,11 +31,12 @@ export class AdminListener {
       maxHeaderSize: MOST_HEADER_BYTES,
     };
     const server = createServer(limits, (request, response) => {
-      const [status, text] = answer(request, probes);
-      // A body is not worth reading: its connection closes behind the answer.
-      const close = hasBody(request) && { connection: 'close' };
-      response.writeHead(status, { 'content-type': 'application/json', ...close });
-      response.end(JSON.stringify({ status: text }));
+      void answer(request, probes).then(({ status, contentType, text }) => {
+        // A body is not worth reading: its connection closes behind the answer.
+        const close = hasBody(request) && { connection: 'close' };
+        response.writeHead(status, { 'content-type': contentType, ...close });
+        response.end(text);
+      });
     });
     server.maxConnections = maxConnections;
     await new Promise<void>((resolve, reject) => {
@@ -58,13 +59,16 @@ export class AdminListener {
   }
 }
 
-function answer(request: IncomingMessage, probes: Probes): readonly [status: number, text: string] {
+async function answer(request: IncomingMessage, probes: Probes): Promise<ProbeAnswer> {
   const { url, method } = request;
-  if (hasBody(request)) return [413, 'too large'];
+  if (hasBody(request)) return refused(413, 'too large');
   const asked = method === 'GET' || method === 'HEAD' ? url?.split('?')[0] : undefined;
-  const fine = asked === '/health' ? probes.healthy() : asked === '/ready' ? probes.ready() : undefined;
-  if (fine === undefined) return [404, 'not found'];
-  return fine ? [200, 'ok'] : [503, 'unavailable'];
+  const path = PROBED.find((each) => each === asked);
+  return path === undefined ? refused(404, 'not found') : answerProbe(path, probes);
+}
+
+function refused(status: number, why: string): ProbeAnswer {
+  return { status, contentType: 'application/json', text: JSON.stringify({ status: why }) };
 }
 
 function hasBody({ headers }: IncomingMessage): boolean {

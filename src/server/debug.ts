@@ -8,6 +8,7 @@ import { declareField, declareMessage } from '../schema/declaration.js';
 import type { FieldType } from '../schema/field-type.js';
 import type { MessageType } from '../schema/message-type.js';
 import type { StreamKind } from '../schema/method.js';
+import type { Reading } from '../wrapper/wrapper.js';
 import type { DispatchStats } from './dispatcher.js';
 import type { Endpoint } from './server.js';
 
@@ -22,7 +23,8 @@ export class StatsRequest {}
 /**
  * Seconds since the epoch, seconds, bytes and counts, as go-micro has them. `gc` is not known here and 0.
  *
- * `stale` lists the services that are called by the registry's last answer, as it cannot be asked. It is Octavo's own, and empty in good times.
+ * `stale` lists the services that are called by the registry's last answer, as it cannot be asked, and `readings` what the wrappers say of
+ * their state: `breaker_state desk`. They are Octavo's own.
  */
 export class StatsResponse {
   timestamp = 0n;
@@ -34,6 +36,7 @@ export class StatsResponse {
   requests = 0n;
   errors = 0n;
   stale: string[] = [];
+  readings = new Map<string, number>();
 }
 /** Asks `Debug.Log` for the newest `count` records, or all that are kept, since a time in seconds. `stream` is not followed. */
 export class LogRequest {
@@ -69,6 +72,14 @@ declareField(StatsResponse.prototype, {
   type: 'string',
   optional: false,
 });
+declareField(StatsResponse.prototype, {
+  property: 'readings',
+  id: 102,
+  label: 'map',
+  key: 'string',
+  type: 'double',
+  optional: false,
+});
 declareFields(LogRequest, 'debug.LogRequest', {
   service: 'string',
   stream: 'bool',
@@ -99,11 +110,15 @@ declareField(LogLine.prototype, {
   optional: false,
 });
 
+/** How many readings `Debug.Stats` shows. */
+const MOST_READINGS = 1_000;
+
 export interface DebugParts {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly stats: () => DispatchStats;
   readonly registry: Registry;
+  readonly readings: () => Iterable<Reading>;
   /** The proto package that they are called in. */
   readonly package: string;
 }
@@ -118,6 +133,7 @@ export function debugEndpoints({
   logger,
   stats,
   registry,
+  readings,
   package: pack,
 }: DebugParts): readonly Endpoint[] {
   const started = clock.now();
@@ -136,11 +152,22 @@ export function debugEndpoints({
         requests: BigInt(requests),
         errors: BigInt(errors),
         stale: registry instanceof CachedRegistry ? registry.stale : [],
+        readings: shown(readings()),
       };
     }),
     // What the endpoint reads is what it declares.
     endpoint('log', LogRequest, LogLine, 'server', (request) => lines(request as LogRequest, logger)),
   ];
+}
+
+/** So many as a reply can well hold. */
+function shown(readings: Iterable<Reading>): ReadonlyMap<string, number> {
+  const all = new Map<string, number>();
+  for (const { what, name, value } of readings) {
+    if (all.size >= MOST_READINGS) break;
+    all.set(name === '' ? what : `${what} ${name}`, value);
+  }
+  return all;
 }
 
 async function* lines({ count, since }: LogRequest, logger: Logger): AsyncIterable<LogLine> {
@@ -167,7 +194,8 @@ type MakeEndpoint = (
   handler: (request: unknown, context: Context) => unknown,
 ) => Endpoint;
 
-function endpointsIn(pack: string): MakeEndpoint {
+/** Makes the endpoints of `Debug`, in a proto package. */
+export function endpointsIn(pack: string): MakeEndpoint {
   return (property, request, reply, kind, handler) => {
     const endpoint = `Debug.${property.charAt(0).toUpperCase()}${property.slice(1)}`;
     const options = { internal: true, idempotent: true, ...(kind !== 'unary' && { stream: kind }) };
@@ -180,7 +208,11 @@ function endpointsIn(pack: string): MakeEndpoint {
 }
 
 /** Declares a message whose fields have the ids 1, 2, 3 in the order given. Decorators are a floor above. */
-function declareFields(type: MessageType, name: string, fields: Readonly<Record<string, FieldType>>): void {
+export function declareFields(
+  type: MessageType,
+  name: string,
+  fields: Readonly<Record<string, FieldType>>,
+): void {
   declareMessage(type, name, []);
   for (const [at, [property, fieldType]] of Object.entries(fields).entries())
     declareField(type.prototype as object, {

@@ -7,7 +7,7 @@ import { OctavoError } from '../core/error.js';
 import { isPromise, type MaybePromise } from '../core/lifecycle.js';
 import type { Logger } from '../core/logger.js';
 import type { Metadata } from '../core/metadata.js';
-import { attach } from '../wrapper/attach.js';
+import { attach, checkGuarded } from '../wrapper/attach.js';
 import { compose, type Call, type Next, type Reply, type Wrapper } from '../wrapper/wrapper.js';
 import type { ReplySink } from './reply-sink.js';
 import { RunningCall, type Running } from './running-call.js';
@@ -109,6 +109,7 @@ export class Dispatcher implements Running {
       );
     attach(endpoint.wrappers, { around: 'handler', name, method: endpoint.method });
     const wrappers = [...this.#wrappers, ...endpoint.wrappers];
+    checkGuarded(wrappers, { name, access: endpoint.method.access });
     const wrapped = wrappers.length === 0 ? undefined : compose(wrappers, (call) => invoke(endpoint, call));
     this.#routes.set(name, { endpoint, wrapped });
     this.#packages.add(endpoint.method.package);

@@ -8,12 +8,14 @@ import type { Identity } from '../core/identity.js';
 import type { Logger } from '../core/logger.js';
 import type { Node, Registry, ServiceRecord } from '../registry/registry.js';
 import type { Listener, Probes } from '../transport/transport.js';
+import type { Reading, SpanRecord, Wrapper } from '../wrapper/wrapper.js';
 import { AdminListener } from './admin.js';
 import { debugEndpoints } from './debug.js';
+import { traceEndpoint } from './debug-trace.js';
 import { Dispatcher } from './dispatcher.js';
 import { endpointRecords } from './record.js';
 import { Registration } from './registration.js';
-import { Server, type Endpoint, type ServerOptions, type Subscription } from './server.js';
+import { Server, type Endpoint, type Insight, type ServerOptions, type Subscription } from './server.js';
 import { Subscriptions } from './subscriptions.js';
 
 /** What every dispatching server stands on. */
@@ -64,11 +66,14 @@ export abstract class DispatchingServer extends Server {
   readonly #parts: DispatchingServerParts;
   readonly #registration: Registration;
   readonly #id: string;
+  /** What remembers spans, for `Debug.Trace`. */
+  readonly #traces = new Set<() => readonly SpanRecord[]>();
   #entrance: Entrance | undefined;
   #admin: AdminListener | undefined;
   #node: Node | undefined;
   #state: 'stopped' | 'starting' | 'ready' | 'lingering' | 'draining' = 'stopped';
   #stopping: Promise<void> | undefined;
+  #insight: Insight | undefined;
 
   /** @throws `failed_precondition` for an interval over half the TTL: one lost renewal would take the node away */
   constructor(options: ServerOptions, parts: DispatchingServerParts) {
@@ -86,6 +91,7 @@ export abstract class DispatchingServer extends Server {
     const { debug = this.#debugEndpoints() } = this.options;
     for (const endpoint of debug === false ? [] : debug) this.dispatcher.add(endpoint);
     this.subscriptions = new Subscriptions(parts, subscriberWrappers);
+    this.#showSpans([...wrappers, ...subscriberWrappers]);
     this.#registration = new Registration(parts, registerTtlMs, registerIntervalMs);
   }
 
@@ -122,7 +128,14 @@ export abstract class DispatchingServer extends Server {
         'failed_precondition',
         `the ${this.name} server of ${this.service} runs: add endpoints before its start`,
       );
-    for (const endpoint of endpoints) this.dispatcher.add(endpoint);
+    for (const endpoint of endpoints) {
+      this.dispatcher.add(endpoint);
+      this.#showSpans(endpoint.wrappers);
+    }
+  }
+
+  override expose(insight: Insight): void {
+    this.#insight = insight;
   }
 
   async subscribe(subscriptions: readonly Subscription[]): Promise<readonly Subscriber[]> {
@@ -167,7 +180,11 @@ export abstract class DispatchingServer extends Server {
 
   async #open(): Promise<void> {
     const { registry, logger } = this.#parts;
-    const probes = { healthy: () => this.#state !== 'stopped', ready: () => this.#state === 'ready' };
+    const probes = {
+      healthy: () => this.#state !== 'stopped',
+      ready: () => this.#state === 'ready',
+      metrics: () => this.#insight?.page(),
+    };
     const { admin, address: bind = LOOPBACK } = this.options;
     if (admin !== undefined) this.#admin = await AdminListener.open(admin, probes);
     this.dispatcher.open();
@@ -222,7 +239,17 @@ export abstract class DispatchingServer extends Server {
 
   #debugEndpoints(): readonly Endpoint[] {
     const { identity } = this.#parts;
-    return debugEndpoints({ ...this.#parts, package: identity.package, stats: () => this.stats });
+    const readings = (): Iterable<Reading> => this.#insight?.readings() ?? [];
+    return debugEndpoints({ ...this.#parts, package: identity.package, stats: () => this.stats, readings });
+  }
+
+  /** Adds `Debug.Trace` with the first wrapper that remembers spans, unless others answer `Debug`. */
+  #showSpans(wrappers: readonly Wrapper[]): void {
+    const shown = this.#traces.size > 0;
+    for (const { spans } of wrappers) if (spans !== undefined) this.#traces.add(spans);
+    if (shown || this.#traces.size === 0 || this.options.debug !== undefined) return;
+    const all = (): readonly SpanRecord[] => [...this.#traces].flatMap((spans) => spans());
+    this.dispatcher.add(traceEndpoint(this.#parts.identity.package, all));
   }
 
   #describe(address: string, secure: boolean): Node {

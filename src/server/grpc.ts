@@ -8,7 +8,7 @@ import { Identity } from '../core/identity.js';
 import { Logger } from '../core/logger.js';
 import type { Provider } from '../core/provider.js';
 import { Refusals } from '../core/refusals.js';
-import { Certificates, shownTls, type TlsOptions } from '../core/tls.js';
+import { Certificates, shownTls, type Tls } from '../core/tls.js';
 import { Registry } from '../registry/registry.js';
 import type { Method } from '../schema/method.js';
 import { MESSAGE_LIMITS, type MessageLimits } from '../transport/transport.js';
@@ -28,7 +28,7 @@ import { ServerDefaults } from './server-defaults.js';
 
 export interface GrpcServerOptions extends ServerOptions, MessageLimits {
   /** Speaks TLS, and nothing else, with everybody. @defaultValue plain text */
-  readonly tls?: TlsOptions;
+  readonly tls?: Tls;
   /** Whether `grpc.health.v1.Health` is answered. @defaultValue `true` */
   readonly health?: boolean;
   /** Whether `grpc.reflection.v1.ServerReflection` is answered, and its `v1alpha`, so that tools know the contract. @defaultValue `true` */

@@ -86,7 +86,7 @@ export class RunningCall implements Expiring, Follower {
   }
 
   #finish(error: OctavoError | undefined): void {
-    if (!this.#close()) return;
+    if (!this.#close(error)) return;
     let outcome = error;
     try {
       this.#sink.end(error);
@@ -102,11 +102,11 @@ export class RunningCall implements Expiring, Follower {
     return error;
   }
 
-  #close(): boolean {
+  #close(error?: OctavoError): boolean {
     if (this.over) return false;
     this.over = true;
     this.#expiry?.leave();
-    this.context.end();
+    this.context.end(error);
     return true;
   }
 

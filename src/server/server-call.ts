@@ -1,9 +1,13 @@
 import type { Context } from '../core/context.js';
 import type { Metadata } from '../core/metadata.js';
+import type { Access } from '../schema/access.js';
 import type { Method, StreamKind } from '../schema/method.js';
 import type { Call } from '../wrapper/wrapper.js';
 
-type ServerCallInit = Pick<Call, 'kind' | 'endpoint' | 'idempotent' | 'method' | 'subscriber'>;
+type ServerCallInit = Pick<
+  Call,
+  'kind' | 'endpoint' | 'idempotent' | 'method' | 'subscriber' | 'broker' | 'access'
+>;
 
 /** A call on its way in: its request is decoded when it is first touched. */
 export class ServerCall implements Call {
@@ -15,12 +19,14 @@ export class ServerCall implements Call {
   readonly idempotent: boolean;
   readonly method: Method | undefined;
   readonly subscriber: string | undefined;
+  readonly broker: string | undefined;
+  readonly access: Access | undefined;
   #read: (() => unknown) | undefined;
   #request: unknown;
 
   /** @param read decodes and validates the request; called at most once */
   constructor(
-    { kind, endpoint, idempotent, method, subscriber }: ServerCallInit,
+    { kind, endpoint, idempotent, method, subscriber, broker, access = method?.access }: ServerCallInit,
     context: Context,
     read: () => unknown,
   ) {
@@ -30,6 +36,8 @@ export class ServerCall implements Call {
     this.idempotent = idempotent;
     this.method = method;
     this.subscriber = subscriber;
+    this.broker = broker;
+    this.access = access;
     this.context = context;
     this.#read = read;
   }

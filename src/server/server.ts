@@ -1,10 +1,12 @@
 import type { Context, EventContext } from '../core/context.js';
 import type { Lifecycle } from '../core/lifecycle.js';
+import type { Page } from '../core/probes.js';
 import type { Subscriber } from '../broker/broker.js';
 import type { Node } from '../registry/registry.js';
+import type { Access } from '../schema/access.js';
 import type { Method } from '../schema/method.js';
 import type { MessageType } from '../schema/message-type.js';
-import type { Wrapper } from '../wrapper/wrapper.js';
+import type { Reading, Wrapper } from '../wrapper/wrapper.js';
 
 /** An endpoint and the code behind it. */
 export interface Endpoint {
@@ -18,7 +20,7 @@ export interface Endpoint {
 export interface SubscriptionRetry {
   /** How many deliveries there are in all. @defaultValue `5` */
   readonly attempts?: number;
-  /** How long to wait before a delivery, in milliseconds, counted from 1 for the second one. @defaultValue 100 ms doubled for each, at most 10 s, with full jitter */
+  /** How long to wait before a delivery, in milliseconds, counted from 1 for the second one; longer, up to a minute, where what was thrown says so (`retry_after`). @defaultValue 100 ms doubled for each, at most 10 s, with full jitter */
   readonly backoff?: (retry: number) => number;
 }
 
@@ -45,6 +47,8 @@ export interface Subscription {
   readonly handler: (event: unknown, context: EventContext) => unknown;
   readonly options: SubscriptionOptions;
   readonly wrappers: readonly Wrapper[];
+  /** Whose events it takes, as `@Allow` and `@Public` say. */
+  readonly access?: Access | undefined;
 }
 
 /** A listener for probes alone. */
@@ -55,6 +59,14 @@ export interface AdminOptions {
   readonly timeoutMs?: number;
   /** How many connections it holds open; more are closed as they come. @defaultValue `128` */
   readonly maxConnections?: number;
+}
+
+/** What a server may show of its app. */
+export interface Insight {
+  /** What `/metrics` is answered with; `undefined` where nothing counts. */
+  page(): Promise<Page> | undefined;
+  /** What the wrappers say of their state. */
+  readings(): Iterable<Reading>;
 }
 
 /** What every server's options have in common. */
@@ -78,9 +90,9 @@ export interface ServerOptions {
   readonly wrappers?: readonly Wrapper[];
   /** Stand around every subscriber, outside the subscriber's own. */
   readonly subscriberWrappers?: readonly Wrapper[];
-  /** What answers `Debug.*`; `false` for nothing. @defaultValue `Debug.Health`, `Debug.Stats` and `Debug.Log` */
+  /** What answers `Debug.*`; `false` for nothing. @defaultValue `Debug.Health`, `Debug.Stats` and `Debug.Log`, and `Debug.Trace` where the trace wrapper stands */
   readonly debug?: false | readonly Endpoint[];
-  /** Opens `/health` and `/ready` at an address of their own, for transports that show none. @defaultValue none */
+  /** Opens `/health`, `/ready` and `/metrics` at an address of their own, for transports that show none. @defaultValue none */
   readonly admin?: AdminOptions;
   /** The limit of a unary call whose caller and endpoint name none, in milliseconds. @defaultValue `5_000` */
   readonly requestTimeoutMs?: number;
@@ -115,6 +127,9 @@ export abstract class Server implements Lifecycle {
 
   /** Adds subscriptions. Before `start` they begin with it; after it, now. */
   abstract subscribe(subscriptions: readonly Subscription[]): Promise<readonly Subscriber[]>;
+
+  /** Is told before the start what to show of the app. Left out where nothing can be shown. */
+  expose?(insight: Insight): void;
 
   /** Listens, subscribes and registers, in this order. */
   abstract start(): Promise<void>;

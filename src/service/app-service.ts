@@ -9,6 +9,7 @@ import type { MessageType } from '../schema/message-type.js';
 import { declarationOf, type ServiceClass } from '../schema/service-declaration.js';
 import type { Topic } from '../schema/topic.js';
 import { Server, type Subscription, type SubscriptionOptions } from '../server/server.js';
+import type { Wrapper } from '../wrapper/wrapper.js';
 import type { Container } from './container.js';
 import type { Environment } from './env.js';
 import { handlersOf } from './handlers.js';
@@ -33,6 +34,7 @@ export class AppService extends Service {
   #container: Container | undefined;
   #servers: readonly Server[] = [];
   #subscriptions: readonly Subscription[] = [];
+  #wrappers: readonly Wrapper[] = [];
 
   constructor(plan: ServicePlan, app: Host) {
     super();
@@ -69,6 +71,11 @@ export class AppService extends Service {
   /** All of them, from the assembly to the stop. */
   get servers(): readonly Server[] {
     return this.#servers;
+  }
+
+  /** Every wrapper that it was assembled with, wherever it stands. */
+  get wrappers(): readonly Wrapper[] {
+    return this.#wrappers;
   }
 
   readonly resolve: Resolve = (token) => (this.#container ?? this.#app.container).resolve(token);
@@ -141,16 +148,22 @@ export class AppService extends Service {
     container.provide(Identity, () => identity);
     container.provide(Client, client);
     // Made now, with all it stands on, so that it is started with the rest even where no constructor asks for it.
-    container.resolve(Client);
+    const { options: calling } = container.resolve(Client);
     const handlers = classes.map((type) => {
       const instance = container.resolve(type);
-      return handlersOf(declarationOf(type), instance, container.resolve);
+      return handlersOf(declarationOf(type), instance, container.resolve, this.#app.innermost);
     });
     for (const server of servers) container.provide(Server, server);
     // After the user's classes, so that it starts after them and stops before.
     this.#servers = servers.length === 0 ? [] : container.resolveAll(Server);
     for (const server of this.#servers) server.handle(handlers.flatMap(({ endpoints }) => endpoints));
     this.#subscriptions = handlers.flatMap(({ subscriptions }) => subscriptions);
+    this.#wrappers = [
+      ...[calling.wrappers, calling.callWrappers, calling.publishWrappers, container.clientWrappers],
+      ...this.#servers.flatMap(({ options }) => [options.wrappers, options.subscriberWrappers]),
+      ...handlers.flatMap(({ endpoints }) => endpoints.map((each) => each.wrappers)),
+      ...this.#subscriptions.map((each) => each.wrappers),
+    ].flatMap((each) => each ?? []);
   }
 
   async open(): Promise<void> {

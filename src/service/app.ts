@@ -2,10 +2,13 @@ import { OctavoError } from '../core/error.js';
 import { Logger } from '../core/logger.js';
 import { declarationOf, type ServiceClass } from '../schema/service-declaration.js';
 import type { Token } from '../core/provider.js';
+import type { Wrapper } from '../wrapper/wrapper.js';
 import { AppService, type ServicePlan } from './app-service.js';
 import { Container } from './container.js';
 import { Environment } from './env.js';
+import { Exposition } from './exposition.js';
 import type { Host } from './host.js';
+import { Joined } from './joined.js';
 import type { AppOptions } from './service.js';
 import { stack } from './stack.js';
 import { checkNames, checkServers } from './twice.js';
@@ -14,6 +17,7 @@ import { checkNames, checkServers } from './twice.js';
 export class App implements Host {
   readonly services: readonly AppService[];
   readonly options: AppOptions;
+  readonly innermost: readonly Wrapper[];
   readonly #overrides: ReadonlyMap<Token<unknown>, unknown>;
   readonly #onStopped: (() => void)[] = [];
   #container: Container | undefined;
@@ -24,8 +28,10 @@ export class App implements Host {
     plans: readonly ServicePlan[],
     options: AppOptions,
     overrides: ReadonlyMap<Token<unknown>, unknown> = new Map(),
+    innermost: readonly Wrapper[] = [],
   ) {
     this.options = options;
+    this.innermost = innermost;
     this.#overrides = overrides;
     this.services = plans.map((plan) => new AppService(plan, this));
   }
@@ -91,6 +97,7 @@ export class App implements Host {
     for (const service of this.services)
       service.assemble(container, client, this.#servers(service, server), environment);
     checkServers(this.services);
+    this.#join(container);
     this.#checkOverrides(container);
     return { container, logger };
   }
@@ -122,6 +129,15 @@ export class App implements Host {
     const { server } = this.options;
     if (server === undefined) return service.serves ? [fallback] : [];
     return typeof server === 'function' ? [server] : server;
+  }
+
+  /** Has what wrappers need started and stopped with the rest, and every server show what the wrappers of all count. */
+  #join(container: Container): void {
+    const wrappers = [...this.services.flatMap((each) => each.wrappers), ...container.clientWrappers];
+    container.provide(Joined, (resolve) => new Joined({ resolve, wrappers }));
+    container.resolve(Joined);
+    const exposition = new Exposition(wrappers);
+    for (const { servers } of this.services) for (const server of servers) server.expose?.(exposition);
   }
 
   #checkOverrides(container: Container): void {

@@ -1,7 +1,8 @@
 import 'reflect-metadata';
 
 import { container as root, type DependencyContainer } from 'tsyringe';
-import { contractOf, topicOf } from '../client/proxy.js';
+import { contractOf, topicOf, wrapped } from '../client/proxy.js';
+import { WrappedClient } from '../client/wrapped-client.js';
 import { Client } from '../client/client.js';
 import { injectionsOf, isInjectable, type Injection } from '../core/dependencies.js';
 import { OctavoError } from '../core/error.js';
@@ -9,6 +10,7 @@ import type { Lifecycle } from '../core/lifecycle.js';
 import type { Logger } from '../core/logger.js';
 import type { Provided, Resolve, Token } from '../core/provider.js';
 import { declarationOf, isService, type ServiceClass } from '../schema/service-declaration.js';
+import type { Wrapper } from '../wrapper/wrapper.js';
 
 type Made = new (...args: unknown[]) => object;
 
@@ -19,6 +21,8 @@ type Made = new (...args: unknown[]) => object;
  * made, and what to say when it may not, is decided here: tsyringe would make an abstract class without a word.
  */
 export class Container {
+  /** Those of the classes of clients that were made here. */
+  readonly clientWrappers: Wrapper[] = [];
   readonly #parent: Container | undefined;
   readonly #inner: DependencyContainer;
   /** In order of being ready, so that dependencies come before what depends on them. */
@@ -139,6 +143,16 @@ export class Container {
     return thing;
   }
 
+  /** Remembers the wrappers of a class of clients. Throws once the app runs where one of them needs something open: nobody would open it. */
+  #join({ of, wrappers }: WrappedClient): void {
+    if (this.#running && wrappers.some(({ joins }) => joins !== undefined))
+      throw this.#refuse(
+        `${nameOf(of)} has a wrapper that needs something open, and is asked for when the app runs already`,
+        'inject it, so that it is opened with the rest',
+      );
+    this.clientWrappers.push(...wrappers);
+  }
+
   /** An override is started and stopped with the app, wherever it was first asked for. */
   #override(token: Token<unknown>): unknown {
     const thing = this.#overrides.get(token);
@@ -160,7 +174,11 @@ export class Container {
     this.#learned.add(token);
     if (contractOf(token) !== undefined || topicOf(token) !== undefined)
       // Classes of `ClientOf` and `PublisherOf` take the client and nothing else.
-      this.provide(token, (resolve) => new (token as unknown as Made)(resolve(Client)));
+      this.provide(token, (resolve) => {
+        const client = wrapped(token, resolve(Client), resolve);
+        if (client instanceof WrappedClient) this.#join(client);
+        return new (token as unknown as Made)(client);
+      });
     else if (isInjectable(token) || isService(token as ServiceClass)) {
       const parameters = this.#parameters(token);
       this.provide(

@@ -1,5 +1,6 @@
 import type { ClientOptions } from '../client/client.js';
 import { OctavoError } from '../core/error.js';
+import type { Tls, TlsOptions } from '../core/tls.js';
 import type { ServerOptions } from '../server/server.js';
 import { readDuration } from './duration.js';
 import type { Env } from './service.js';
@@ -69,6 +70,21 @@ export class Environment {
       poolSize: this.count('MICRO_CLIENT_POOL_SIZE'),
       poolTtlMs: this.duration('MICRO_CLIENT_POOL_TTL'),
     });
+  }
+
+  /** What the environment says of TLS. Throws `failed_precondition` where that is two things at once. */
+  get tls(): Tls | undefined {
+    const ca = this.text('MICRO_TLS_CA');
+    const cert = this.text('MICRO_TLS_CERT');
+    const key = this.text('MICRO_TLS_KEY');
+    const files = ca ?? cert ?? key;
+    if (this.text('MICRO_TLS') === undefined)
+      return files === undefined ? undefined : defined<TlsOptions>({ ca, cert, key });
+    if (files === undefined) return this.choice('MICRO_TLS', { dev: 'dev' } as const, 'dev');
+    throw new OctavoError(
+      'failed_precondition',
+      `MICRO_TLS is set, and "${files}" is named for MICRO_TLS_CA, MICRO_TLS_CERT or MICRO_TLS_KEY: set one or the other`,
+    );
   }
 
   #read<T>(name: VariableName, read: (text: string) => T | undefined, form: string): T | undefined {

@@ -1,31 +1,37 @@
 import { OctavoError } from '../core/error.js';
-import type { Resolve, Token } from '../core/provider.js';
-import { isInjectable } from '../core/dependencies.js';
+import type { Resolve } from '../core/provider.js';
+import { accessOf } from '../schema/access.js';
 import type { ServiceDeclaration, SubscribeFacts } from '../schema/service-declaration.js';
 import type { Endpoint, Subscription, SubscriptionOptions } from '../server/server.js';
-import type { Place, Wrapper, WrapperLike, WrapperObject } from '../wrapper/wrapper.js';
+import { wrapperOf } from '../wrapper/wrapper-class.js';
+import type { Wrapper, WrapperLike } from '../wrapper/wrapper.js';
 
 type Method = (this: object, ...args: readonly unknown[]) => unknown;
 
-/** What a service class declares, bound to an instance of it. */
+/**
+ * What a service class declares, bound to an instance of it.
+ *
+ * @param innermost stand around each handler, inside of its own wrappers
+ */
 export function handlersOf(
   declaration: ServiceDeclaration,
   instance: object,
   resolve: Resolve,
+  innermost: readonly Wrapper[] = [],
 ): { endpoints: readonly Endpoint[]; subscriptions: readonly Subscription[] } {
   const wrappers = (property: string): readonly Wrapper[] =>
     // Those of the class stand outside those of the method.
     [undefined, property].flatMap((place) =>
       declaration.wraps
         .filter((wrap) => wrap.property === place)
-        .flatMap((wrap) => wrap.wrappers.map((each) => wrapper(each as WrapperLike, resolve))),
+        .flatMap((wrap) => wrap.wrappers.map((each) => wrapperOf(each as WrapperLike, resolve))),
     );
   const endpoints = declaration.methods.map((method): Endpoint => {
     const run = methodOf(declaration, instance, method.property);
     return {
       method,
       handler: (request, context) => run.call(instance, request, context),
-      wrappers: wrappers(method.property),
+      wrappers: [...wrappers(method.property), ...innermost],
     };
   });
   // Only `@Subscribe` records these, with options of this type.
@@ -39,6 +45,7 @@ export function handlersOf(
       name: `${declaration.endpoint}.${property.charAt(0).toUpperCase()}${property.slice(1)}`,
       handler: (event, context) => run.call(instance, event, context),
       wrappers: wrappers(property),
+      access: accessOf(declaration.accesses, property),
     };
   });
   return { endpoints, subscriptions };
@@ -51,19 +58,5 @@ function methodOf({ type, endpoint }: ServiceDeclaration, instance: object, prop
   throw new OctavoError(
     'failed_precondition',
     `class ${type.name} has no method "${property}", which its contract ${endpoint} declares: write it`,
-  );
-}
-
-function wrapper(each: WrapperLike, resolve: Resolve): Wrapper {
-  if (!isClass(each)) return each;
-  const object = resolve(each);
-  const around: Wrapper = (call, next) => object.handle(call, next);
-  return Object.assign(around, { unfit: (place: Place) => object.unfit?.(place) });
-}
-
-/** A wrapper is a plain function; one that is a class has `handle`, or is marked for the container. */
-function isClass(each: WrapperLike): each is Token<WrapperObject> {
-  return (
-    isInjectable(each) || typeof (each.prototype as Partial<WrapperObject> | undefined)?.handle === 'function'
   );
 }

@@ -1,10 +1,13 @@
 import type { Logger } from '../core/logger.js';
+import type { Wrapper } from '../wrapper/wrapper.js';
 import type { Container } from './container.js';
 import type { AppOptions } from './service.js';
 
 /** What a service knows of the app that it is a part of. */
 export interface Host {
   readonly options: AppOptions;
+  /** Stand around every handler, inside of all others. */
+  readonly innermost: readonly Wrapper[];
   /** What the services share. Throws `failed_precondition` before the start. */
   readonly container: Container;
   readonly logger: Logger;

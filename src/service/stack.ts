@@ -7,6 +7,7 @@ import { ConsoleLogger } from '../core/console-logger.js';
 import { OctavoError } from '../core/error.js';
 import { LEVELS, Logger, type Level } from '../core/logger.js';
 import type { Provider } from '../core/provider.js';
+import type { Tls } from '../core/tls.js';
 import { SystemClock } from '../core/system-clock.js';
 import { CachedRegistry } from '../registry/cache.js';
 import { Registry } from '../registry/registry.js';
@@ -25,7 +26,8 @@ export interface ServiceStack {
   readonly server: Provider<Server>;
 }
 
-type Loader<T> = () => Promise<Provider<T>>;
+/** What speaks by the transport takes its TLS from there. */
+type Loader<T> = (tls: Tls | undefined) => Promise<Provider<T>>;
 
 /** Loads what is chosen by name, so that what is not chosen costs nothing. */
 const REGISTRIES = {
@@ -60,32 +62,50 @@ function mdnsAt(addresses: readonly string[]): { interfaces: readonly string[]; 
   return port === undefined ? { interfaces } : { interfaces, port: Number(port) };
 }
 
+/** Makes a provider of what the environment says of addresses and TLS. */
+type Chosen<T> = (addresses: readonly string[] | undefined, tls: Tls | undefined) => Promise<Provider<T>>;
+
+/** The options of what is reached over a server. */
+function served(
+  addresses: readonly string[] | undefined,
+  tls: Tls | undefined,
+): { addresses?: readonly string[]; tls?: Tls } {
+  return { ...(addresses && { addresses }), ...(tls && { tls }) };
+}
+
 const BROKERS = {
-  http: async (addresses) =>
-    (await import('../broker/http.js')).http({ ...(addresses?.[0] && { address: addresses[0] }) }),
+  http: async (addresses, tls) =>
+    (await import('../broker/http.js')).http({
+      ...(addresses?.[0] && { address: addresses[0] }),
+      ...(tls && { tls }),
+    }),
   memory: async () => (await import('../broker/memory.js')).memory(),
-  'nats-jetstream': async (addresses) =>
-    (await import('../broker/nats-jetstream.js')).natsJetStream({ ...(addresses && { addresses }) }),
-  nats: async (addresses) => (await import('../broker/nats.js')).nats({ ...(addresses && { addresses }) }),
-  kafka: async (addresses) => (await import('../broker/kafka.js')).kafka({ ...(addresses && { addresses }) }),
-  nsq: async (addresses) => (await import('../broker/nsq.js')).nsq({ ...(addresses && { addresses }) }),
-  redis: async (addresses) => (await import('../broker/redis.js')).redis({ ...(addresses && { addresses }) }),
-  'redis-streams': async (addresses) =>
-    (await import('../broker/redis-streams.js')).redisStreams({ ...(addresses && { addresses }) }),
-  rabbitmq: async (addresses) =>
-    (await import('../broker/rabbitmq.js')).rabbitmq({ ...(addresses && { addresses }) }),
-} satisfies Record<string, (addresses: readonly string[] | undefined) => Promise<Provider<Broker>>>;
+  'nats-jetstream': async (addresses, tls) =>
+    (await import('../broker/nats-jetstream.js')).natsJetStream(served(addresses, tls)),
+  nats: async (addresses, tls) => (await import('../broker/nats.js')).nats(served(addresses, tls)),
+  kafka: async (addresses, tls) => (await import('../broker/kafka.js')).kafka(served(addresses, tls)),
+  nsq: async (addresses, tls) => (await import('../broker/nsq.js')).nsq(served(addresses, tls)),
+  redis: async (addresses, tls) => (await import('../broker/redis.js')).redis(served(addresses, tls)),
+  'redis-streams': async (addresses, tls) =>
+    (await import('../broker/redis-streams.js')).redisStreams(served(addresses, tls)),
+  rabbitmq: async (addresses, tls) =>
+    (await import('../broker/rabbitmq.js')).rabbitmq(served(addresses, tls)),
+} satisfies Record<string, Chosen<Broker>>;
 
 const TRANSPORTS = {
-  http: async () => (await import('../transport/http.js')).http(),
+  http: async (_, tls) => (await import('../transport/http.js')).http({ ...(tls && { tls }) }),
   memory: async () => (await import('../transport/memory.js')).memory(),
-  tcp: async () => (await import('../transport/tcp.js')).tcp(),
-  grpc: async () => (await import('../transport/grpc.js')).grpc(),
-  nats: async (addresses) => (await import('../transport/nats.js')).nats({ ...(addresses && { addresses }) }),
-  udp: async () => (await import('../transport/udp.js')).udp(),
-  rabbitmq: async (addresses) =>
-    (await import('../transport/rabbitmq.js')).rabbitmq({ ...(addresses && { addresses }) }),
-} satisfies Record<string, (addresses: readonly string[] | undefined) => Promise<Provider<Transport>>>;
+  tcp: async (_, tls) => (await import('../transport/tcp.js')).tcp({ ...(tls && { tls }) }),
+  grpc: async (_, tls) => (await import('../transport/grpc.js')).grpc({ ...(tls && { tls }) }),
+  nats: async (addresses, tls) => (await import('../transport/nats.js')).nats(served(addresses, tls)),
+  udp: async (_, tls) => {
+    // Its type has no TLS, and its start refuses it: what was to be TLS is not sent in plain text.
+    const given: object = tls === undefined ? {} : { tls };
+    return (await import('../transport/udp.js')).udp(given);
+  },
+  rabbitmq: async (addresses, tls) =>
+    (await import('../transport/rabbitmq.js')).rabbitmq(served(addresses, tls)),
+} satisfies Record<string, Chosen<Transport>>;
 
 const SELECTORS: Record<string, (env: Environment) => Promise<Provider<Selector>>> = {
   cache: async () => (await import('../selector/cache.js')).cache(),
@@ -107,10 +127,15 @@ function staticIn(env: Environment): { domain?: string; port?: number } {
   return { ...(domain !== undefined && { domain }), ...(port !== undefined && { port }) };
 }
 
-const CLIENTS: Record<string, Loader<Client>> = { rpc: async () => (await import('../client/rpc.js')).rpc() };
+const CLIENTS: Record<string, Loader<Client>> = {
+  rpc: async () => (await import('../client/rpc.js')).rpc(),
+  grpc: async (tls) => (await import('../client/grpc.js')).grpc({ ...(tls && { tls }) }),
+  http: async (tls) => (await import('../client/http.js')).http({ ...(tls && { tls }) }),
+};
 const SERVERS: Record<string, Loader<Server>> = {
   rpc: async () => (await import('../server/rpc.js')).rpc(),
-  grpc: async () => (await import('../server/grpc.js')).grpc(),
+  grpc: async (tls) => (await import('../server/grpc.js')).grpc({ ...(tls && { tls }) }),
+  http: async (tls) => (await import('../server/http.js')).http({ ...(tls && { tls }) }),
 };
 
 /** Puts what all services of an app share into its container, and tells how the rest is made. */
@@ -136,11 +161,12 @@ export async function stack(
   container.provide(
     Transport,
     options.transport ??
-      (await env.choice('MICRO_TRANSPORT', TRANSPORTS, 'http')(env.list('MICRO_TRANSPORT_ADDRESS'))),
+      (await env.choice('MICRO_TRANSPORT', TRANSPORTS, 'http')(env.list('MICRO_TRANSPORT_ADDRESS'), env.tls)),
   );
   container.provide(
     Broker,
-    options.broker ?? (await env.choice('MICRO_BROKER', BROKERS, 'http')(env.list('MICRO_BROKER_ADDRESS'))),
+    options.broker ??
+      (await env.choice('MICRO_BROKER', BROKERS, 'http')(env.list('MICRO_BROKER_ADDRESS'), env.tls)),
   );
   container.provide(
     Selector,
@@ -157,8 +183,8 @@ export async function stack(
   const { server } = options;
   const single = typeof server === 'function' ? server : undefined;
   return {
-    client: options.client ?? (await env.choice('MICRO_CLIENT', CLIENTS, 'rpc')()),
-    server: single ?? (await env.choice('MICRO_SERVER', SERVERS, 'rpc')()),
+    client: options.client ?? (await env.choice('MICRO_CLIENT', CLIENTS, 'rpc')(env.tls)),
+    server: single ?? (await env.choice('MICRO_SERVER', SERVERS, 'rpc')(env.tls)),
   };
 }
 

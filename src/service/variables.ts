@@ -30,6 +30,19 @@ export const VARIABLES = {
     form: 'list',
     fallback: 'the transport’s own',
   },
+  MICRO_TLS: {
+    meaning:
+      '`dev`: [TLS for development](tls.md#tls-for-development) of the transport, broker, client and server chosen here',
+    form: 'name',
+    fallback: 'plain text',
+  },
+  MICRO_TLS_CA: {
+    meaning: 'TLS of these, with this file of who may have signed the certificates of others',
+    form: 'text',
+    fallback: 'plain text',
+  },
+  MICRO_TLS_CERT: { meaning: 'and with a file of our certificate', form: 'text', fallback: 'none' },
+  MICRO_TLS_KEY: { meaning: 'and of its private key', form: 'text', fallback: 'none' },
   MICRO_SELECTOR: { meaning: 'which selector', form: 'name', fallback: 'cache' },
   MICRO_SELECTOR_LABELS: {
     meaning: 'for the label selector: what it prefers, the most wanted first',

@@ -7,10 +7,13 @@ import { App, plan } from '../service/app.js';
 import type { AppOptions } from '../service/service.js';
 import type { Service } from '../service/service.js';
 import { memory as memoryTransport } from '../transport/memory.js';
+import { validate } from '../wrapper/validate.js';
 import { TestLogger } from './test-logger.js';
 
 export interface TestAppOptions extends AppOptions {
   readonly services: readonly ServiceClass[];
+  /** Whether replies are held to the rules of their class: one that breaks any is `internal`. @defaultValue `true` */
+  readonly validateReplies?: boolean;
 }
 
 /** Services on a stack in memory, which still encodes, decodes and runs every wrapper. Each app has one of its own. */
@@ -25,7 +28,7 @@ export class TestApp {
   }
 
   /** Says what there is; `start` makes it. Nothing is read from the environment. */
-  static create({ services, ...options }: TestAppOptions): TestAppBuilder {
+  static create({ services, validateReplies = true, ...options }: TestAppOptions): TestAppBuilder {
     const logs = new TestLogger();
     return new TestAppBuilder((overrides) => {
       const stack = {
@@ -35,7 +38,8 @@ export class TestApp {
         logger: (): Logger => logs,
         env: {},
       };
-      return new TestApp(new App(plan(services), { ...stack, ...options }, overrides), logs);
+      const innermost = validateReplies ? [validate()] : [];
+      return new TestApp(new App(plan(services), { ...stack, ...options }, overrides, innermost), logs);
     });
   }
 

@@ -7,7 +7,7 @@ import type { MaybePromise } from '../core/lifecycle.js';
 import { Logger } from '../core/logger.js';
 import type { Provider } from '../core/provider.js';
 import { Refusals } from '../core/refusals.js';
-import { Certificates, shownTls, type TlsOptions } from '../core/tls.js';
+import { Certificates, shownTls, type Tls } from '../core/tls.js';
 import { DialledSocket } from './grpc/dialled.js';
 import { openDoor } from './grpc/door.js';
 import {
@@ -17,6 +17,7 @@ import {
   type Listener,
   type Socket,
   type TransportOptions,
+  type TransportStats,
 } from './transport.js';
 
 export interface GrpcTransportOptions extends TransportOptions {
@@ -35,7 +36,7 @@ export interface GrpcTransportOptions extends TransportOptions {
   /** For how long a listener keeps a connection that carries nothing at least, in milliseconds; `0` is for ever. @defaultValue `120_000` */
   readonly idleMs?: number;
   /** Speaks TLS, and nothing else, with everybody: `{ ca }` to call, `{ cert, key }` to be called. @defaultValue plain text */
-  readonly tls?: TlsOptions;
+  readonly tls?: Tls;
 }
 
 export interface GrpcTransportParts {
@@ -95,6 +96,11 @@ export class GrpcTransport extends Transport {
     this.#doors.clear();
     await Promise.all(doors.map((door) => door.cut()));
     this.#certificates?.stop();
+  }
+
+  override stats(): TransportStats {
+    const accepted = [...this.#doors].reduce((sum, { connections }) => sum + connections, 0);
+    return { ...this.#dialler.stats, accepted };
   }
 
   dial(address: string, options: DialOptions = {}): MaybePromise<Socket> {

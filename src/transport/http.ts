@@ -10,7 +10,7 @@ import type { MaybePromise } from '../core/lifecycle.js';
 import { Logger } from '../core/logger.js';
 import type { Provider } from '../core/provider.js';
 import { Refusals } from '../core/refusals.js';
-import { Certificates, shownTls, type TlsOptions } from '../core/tls.js';
+import { Certificates, shownTls, type Tls } from '../core/tls.js';
 import { Accepted, FAREWELL_MS, type Arrival } from './http/accepted.js';
 import { Dialler } from './http/dialler.js';
 import type { FlowOptions } from './http/flow.js';
@@ -23,6 +23,7 @@ import {
   type ListenOptions,
   type Socket,
   type TransportOptions,
+  type TransportStats,
 } from './transport.js';
 
 export interface HttpTransportOptions extends TransportOptions {
@@ -35,7 +36,7 @@ export interface HttpTransportOptions extends TransportOptions {
   /** For how long a connection on which nothing happens is kept at least, in milliseconds; `0` is for ever. The pools of callers should let go of it sooner. @defaultValue `120_000` */
   readonly idleMs?: number;
   /** Speaks TLS, and nothing else, with everybody: `{ ca }` to call, `{ cert, key }` to be called. @defaultValue plain text */
-  readonly tls?: TlsOptions;
+  readonly tls?: Tls;
 }
 
 export interface HttpTransportParts {
@@ -80,6 +81,11 @@ export class HttpTransport extends Transport {
     this.#listeners.clear();
     await Promise.all(listeners.map((listener) => listener.cut()));
     this.#certificates?.stop();
+  }
+
+  override stats(): TransportStats {
+    const accepted = [...this.#listeners].reduce((sum, { connections }) => sum + connections, 0);
+    return { ...this.#dialler.stats, accepted };
   }
 
   dial(address: string, options: DialOptions = {}): MaybePromise<Socket> {
@@ -202,6 +208,11 @@ class HttpListener implements Listener {
     this.#handshakes = handshakes;
     this.secure = handshakes !== undefined;
     this.#gone = new Promise((resolve) => server.once('close', resolve));
+  }
+
+  /** How many there are. */
+  get connections(): number {
+    return this.#connections.size;
   }
 
   /** Waits for Octavo peers to close the connections that are free, so that nothing which crosses the end is lost, but not for long. */

@@ -8,7 +8,7 @@ import type { MaybePromise } from '../core/lifecycle.js';
 import { Logger } from '../core/logger.js';
 import type { Provider } from '../core/provider.js';
 import { Refusals } from '../core/refusals.js';
-import { Certificates, shownTls, type TlsOptions } from '../core/tls.js';
+import { Certificates, shownTls, type Tls } from '../core/tls.js';
 import { newDialler } from './tcp/dialler.js';
 import { Door } from './tcp/door.js';
 import {
@@ -18,6 +18,7 @@ import {
   type Listener,
   type Socket,
   type TransportOptions,
+  type TransportStats,
 } from './transport.js';
 
 export interface TcpTransportOptions extends TransportOptions {
@@ -36,7 +37,7 @@ export interface TcpTransportOptions extends TransportOptions {
   /** For how long a listener keeps a connection that carries nothing at least, in milliseconds; `0` is for ever. @defaultValue `120_000` */
   readonly idleMs?: number;
   /** Speaks TLS, and nothing else, with everybody: `{ ca }` to call, `{ cert, key }` to be called. @defaultValue plain text */
-  readonly tls?: TlsOptions;
+  readonly tls?: Tls;
 }
 
 export interface TcpTransportParts {
@@ -94,6 +95,11 @@ export class TcpTransport extends Transport {
     this.#doors.clear();
     await Promise.all(doors.map((door) => door.cut()));
     this.#certificates?.stop();
+  }
+
+  override stats(): TransportStats {
+    const accepted = [...this.#doors].reduce((sum, { connections }) => sum + connections, 0);
+    return { ...this.#dialler.stats, accepted };
   }
 
   dial(address: string, options: DialOptions = {}): MaybePromise<Socket> {

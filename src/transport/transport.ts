@@ -3,9 +3,12 @@ import type { OctavoError } from '../core/error.js';
 import type { Lifecycle, MaybePromise } from '../core/lifecycle.js';
 import type { Message } from '../core/message.js';
 import type { PoolOptions } from '../core/pool.js';
+import type { PoolStats } from '../core/pool-stats.js';
+import type { Probes } from '../core/probes.js';
 import type { PeerCertificate } from '../core/tls.js';
 
 export { POOL, type PoolOptions } from '../core/pool.js';
+export type { Probes } from '../core/probes.js';
 
 /** Bounds that hold in both directions, checked before memory is taken. Over one of them is `resource_exhausted`. */
 export interface MessageLimits {
@@ -44,17 +47,15 @@ export interface DialOptions {
   readonly secure?: boolean;
 }
 
-/** What a listener shows to those who look after the process. */
-export interface Probes {
-  /** Whether the process is of any use: false asks for a restart. */
-  healthy(): boolean;
-  /** Whether calls may be sent here: false during start and drain. */
-  ready(): boolean;
+export interface ListenOptions {
+  /** Shown as `/health`, `/ready` and `/metrics` where the transport can show anything. */
+  readonly probes?: Probes;
 }
 
-export interface ListenOptions {
-  /** Shown as `/health` and `/ready` where the transport can show anything. */
-  readonly probes?: Probes;
+/** How many connections there are now, for transports that keep any. */
+export interface TransportStats extends PoolStats {
+  /** Those that others have dialled. */
+  readonly accepted: number;
 }
 
 /** Takes one message of a socket, or what there is instead; once, and without throwing. */
@@ -149,6 +150,9 @@ export abstract class Transport implements Lifecycle {
     accept: (socket: Socket) => void,
     options?: ListenOptions,
   ): Promise<Listener>;
+
+  /** What connections it has, where it keeps any: metrics show it. */
+  stats?(): TransportStats;
 
   abstract start(): MaybePromise<void>;
 

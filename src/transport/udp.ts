@@ -65,8 +65,14 @@ export class UdpTransport extends Transport {
     return this.#settings.dropped.counts;
   }
 
-  /** Throws `failed_precondition` for a limit that no datagram can keep. Ports are opened one by one, by `dial` and `listen`. */
+  /** Throws `failed_precondition` for a limit that no datagram can keep, and for TLS, which there is none of. Ports are opened one by one, by `dial` and `listen`. */
   start(): void {
+    // Its type has none, but there are callers without types.
+    if ('tls' in this.options && this.options.tls !== undefined)
+      throw new OctavoError(
+        'failed_precondition',
+        'tls of the udp transport: there is no DTLS in Node: leave it out, or use another transport, such as http',
+      );
     const { maxMessageBytes } = this.#settings.limits;
     const most = MOST_BYTES - LEAST_CALL_BYTES;
     if (maxMessageBytes > most)

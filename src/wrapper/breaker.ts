@@ -2,7 +2,7 @@ import { OctavoError, RETRY_AFTER, type Code } from '../core/error.js';
 import { Bounded } from './bounded.js';
 import { untilEnd } from './ending.js';
 import { nameOf, type NamedBy } from './named-by.js';
-import type { Call, Wrapper } from './wrapper.js';
+import type { Call, Reading, Wrapper } from './wrapper.js';
 
 export interface BreakerOptions {
   /** What has a breaker of its own: `'service'`, `'endpoint'`, `'node'` (in `callWrappers`), or as a function says. @defaultValue `'service'` */
@@ -34,6 +34,8 @@ export interface Breaker extends Wrapper {
   states(): ReadonlyMap<string, BreakerState>;
 }
 
+const STATES = { closed: 0, 'half-open': 1, open: 2 } as const;
+
 const FAILURES: readonly Code[] = ['unavailable', 'deadline_exceeded', 'internal', 'unknown', 'data_loss'];
 
 /** Stops calling what fails, and tries it again with one call after a while. What it refuses is `unavailable`, unexecuted, with `retry_after`. */
@@ -48,6 +50,9 @@ export function breaker(options: BreakerOptions = {}): Breaker {
   };
   return Object.assign(wrapper, {
     states: () => new Map([...circuits].map(([name, { state }]) => [name, state])),
+    *readings(): Iterable<Reading> {
+      for (const [name, { state }] of circuits) yield { what: 'breaker_state', name, value: STATES[state] };
+    },
   });
 }
 

@@ -1,7 +1,7 @@
 import { OctavoError } from '../core/error.js';
 import { untilEnd } from './ending.js';
 import { nameOf, type NamedBy } from './named-by.js';
-import type { Call, Wrapper } from './wrapper.js';
+import type { Call, Reading, Wrapper } from './wrapper.js';
 
 export interface BulkheadOptions {
   /** How many calls, streams or events are in hand at once, under each name. @defaultValue `10` */
@@ -85,7 +85,16 @@ export function bulkhead(options: BulkheadOptions = {}): Bulkhead {
   };
   const sum = (count: (room: Room) => number): number =>
     [...rooms.values()].reduce((total, room) => total + count(room), 0);
-  return Object.assign(wrapper, {
-    stats: () => ({ running: sum((room) => room.running), waiting: sum((room) => room.queue.size), refused }),
+  const stats = (): BulkheadStats => ({
+    running: sum((room) => room.running),
+    waiting: sum((room) => room.queue.size),
+    refused,
   });
+  const readings = function* (): Iterable<Reading> {
+    const { running, waiting, refused: total } = stats();
+    yield { what: 'bulkhead_running', name: '', value: running };
+    yield { what: 'bulkhead_waiting', name: '', value: waiting };
+    yield { what: 'bulkhead_refused_total', name: '', value: total };
+  };
+  return Object.assign(wrapper, { stats, readings });
 }

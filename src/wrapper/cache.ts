@@ -4,7 +4,7 @@ import type { MessageType } from '../schema/message-type.js';
 import type { Method } from '../schema/method.js';
 import { schemaOf } from '../schema/schema.js';
 import { Bounded } from './bounded.js';
-import type { Call, Place, Reply, Wrapper } from './wrapper.js';
+import type { Call, Place, Reading, Reply, Wrapper } from './wrapper.js';
 
 export interface CacheOptions {
   /** For how long a reply is given again, in milliseconds. @defaultValue `10_000` */
@@ -66,6 +66,11 @@ export function cache(options: CacheOptions = {}): Cache {
   return Object.assign(wrapper, {
     unfit,
     stats: () => ({ hits, misses, entries: kept.size }),
+    *readings(): Iterable<Reading> {
+      yield { what: 'cache_entries', name: '', value: kept.size };
+      yield { what: 'cache_hits_total', name: '', value: hits };
+      yield { what: 'cache_misses_total', name: '', value: misses };
+    },
     clear: () => {
       kept = new Bounded(maxEntries);
     },
@@ -119,7 +124,7 @@ function bytesOf(
 }
 
 function unfit({ around, method }: Place): string | undefined {
-  if (around === 'subscriber')
+  if (around === 'subscriber' || around === 'publish')
     return 'cache gives replies again, and an event has none: put it on handlers alone';
   if (around === 'attempt')
     return 'cache stands around whole calls: put it into "wrappers", not "callWrappers"';

@@ -1,9 +1,9 @@
 import type { Clock } from '../core/clock.js';
 import { EventContext } from '../core/context.js';
 import { OctavoError, RETRY_AFTER } from '../core/error.js';
-import type { MaybePromise } from '../core/lifecycle.js';
+import type { Lifecycle, MaybePromise } from '../core/lifecycle.js';
 import { Bounded } from './bounded.js';
-import type { Call, Place, Wrapper } from './wrapper.js';
+import type { Assembled, Call, Place, Wrapper } from './wrapper.js';
 
 /** Remembers which events were handled. One that several nodes share makes them one consumer. */
 export interface DedupeStore {
@@ -13,6 +13,8 @@ export interface DedupeStore {
   done(key: string, ttlMs: number, clock: Clock): MaybePromise<void>;
   /** Says that what was claimed was not done. */
   release(key: string): MaybePromise<void>;
+  /** As {@link Wrapper.joins}. */
+  readonly joins?: (app: Assembled) => Lifecycle;
 }
 
 export interface DedupeOptions {
@@ -64,7 +66,7 @@ export function dedupe({
       throw reason;
     }
   };
-  return Object.assign(wrapper, { unfit });
+  return Object.assign(wrapper, { unfit, ...(store.joins && { joins: store.joins }) });
 }
 
 const EVENTS = 'dedupe stands around subscribers, whose events have ids: put it on their methods';

@@ -1,3 +1,4 @@
+import type { Context, Follower } from '../core/context.js';
 import { OctavoError } from '../core/error.js';
 import type { Call, Next, Reply } from './wrapper.js';
 
@@ -30,20 +31,32 @@ export function isAsyncIterable(value: unknown): value is AsyncIterable<unknown>
 }
 
 /** The items of a stream, whose end is told. */
-class Watched implements AsyncIterableIterator<unknown> {
+class Watched implements AsyncIterableIterator<unknown>, Follower {
   readonly #inner: AsyncIterator<unknown>;
+  readonly #context: Context;
   readonly #ending: Ending;
-  readonly #forget: () => void;
+  #reading = false;
   #over = false;
 
   constructor(items: AsyncIterable<unknown>, { context }: Call, ending: Ending) {
     this.#inner = items[Symbol.asyncIterator]();
+    this.#context = context;
     this.#ending = ending;
     // A stream that nobody reads ends too.
-    this.#forget = context.onCancel((reason) => this.#end(reason));
+    context.follow(this);
+  }
+
+  cancelled(reason: OctavoError): void {
+    this.#end(reason);
+  }
+
+  ended(error: OctavoError | undefined): void {
+    // Whoever reads is told how it ended, and then so are we.
+    if (!this.#reading) this.#end(error);
   }
 
   async next(): Promise<IteratorResult<unknown>> {
+    this.#reading = true;
     try {
       const step = await this.#inner.next();
       if (step.done === true) this.#end(undefined);
@@ -52,11 +65,14 @@ class Watched implements AsyncIterableIterator<unknown> {
     } catch (reason) {
       this.#end(OctavoError.from(reason));
       throw reason;
+    } finally {
+      this.#reading = false;
     }
   }
 
   async return(): Promise<IteratorResult<unknown>> {
-    this.#end(undefined);
+    // Whoever runs a handler leaves its stream when the call is cancelled, and may do so before that is told here.
+    this.#end(this.#context.cancelled);
     return (await this.#inner.return?.()) ?? { done: true, value: undefined };
   }
 
@@ -67,8 +83,7 @@ class Watched implements AsyncIterableIterator<unknown> {
   #end(error: OctavoError | undefined): void {
     if (this.#over) return;
     this.#over = true;
-    // While it is made, the call may be cancelled already.
-    this.#forget?.();
+    this.#context.leave(this);
     this.#ending.ended(error);
   }
 }

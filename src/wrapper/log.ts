@@ -79,11 +79,11 @@ function factsOf({
   metadata,
 }: Call): Record<string, unknown> {
   const address = peer?.address ?? context.peer.address;
-  const count = attempt ?? (kind === 'event' ? context.attempt : undefined);
+  const count = attempt ?? (kind === 'event' && side === 'server' ? context.attempt : undefined);
   const trace = traceOf(metadata.get('traceparent'));
   return {
     side,
-    service,
+    ...(service !== '' && { service }),
     endpoint,
     ...(kind !== 'unary' && kind !== 'event' && { kind }),
     ...(subscriber !== undefined && { subscriber }),

@@ -46,6 +46,8 @@ const HANDLER =
 function unfit({ around }: Place): string | undefined {
   if (around === 'attempt')
     return 'retry says how often there is an attempt: put it into "wrappers", not "callWrappers"';
+  if (around === 'publish')
+    return 'retry stands around the calls of a client, whose loop knows nothing of events: put it into "wrappers"';
   if (around === 'subscriber')
     return 'retry stands around the calls of a client: use @Subscribe(..., { retry })';
   return around === 'handler' ? HANDLER : undefined;

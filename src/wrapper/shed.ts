@@ -1,7 +1,7 @@
 import { OctavoError, type Code } from '../core/error.js';
 import { Bounded } from './bounded.js';
 import { nameOf, type NamedBy } from './named-by.js';
-import type { Wrapper } from './wrapper.js';
+import type { Reading, Wrapper } from './wrapper.js';
 
 export interface ShedOptions {
   /** What has a limit of its own: calls that take equally long. @defaultValue `'endpoint'` */
@@ -74,6 +74,13 @@ export function shed(options: ShedOptions = {}): Shed {
   };
   return Object.assign(wrapper, {
     states: () => new Map([...limits].map(([name, limit]) => [name, limit.state])),
+    *readings(): Iterable<Reading> {
+      for (const [name, { state }] of limits) {
+        yield { what: 'shed_limit', name, value: state.limit };
+        yield { what: 'shed_running', name, value: state.running };
+        yield { what: 'shed_refused_total', name, value: state.refused };
+      }
+    },
   });
 }
 

@@ -57,10 +57,11 @@ describe('the nsq broker over TLS', () => {
       assert.match(message, /is signed by nobody in tls\.ca: put its authority there/);
     }));
 
-  it('refuses a server of another name', () =>
+  it('refuses a server of another name than it looks for', () =>
     withServer(over(elsewhere), async (bench) => {
       const { message } = await failure(() => bench.make({ tls: { ca } }).start());
-      assert.match(message, /is for somebody else/);
+      assert.match(message, /is for somebody else: .*127\.0\.0\.1 is not in the cert's list/);
+      await works(await bench.started({ tls: { ca, serverName: 'nsq.example' } }));
     }));
 
   it('shows its own certificate to a server that asks for it', () =>
@@ -71,6 +72,13 @@ describe('the nsq broker over TLS', () => {
         await works(await bench.started({ tls: { ca, cert: client.cert, key: client.key } }));
       },
     ));
+
+  it('never goes on in plain text where a server offers no TLS', () =>
+    withServer([], async (bench) => {
+      const { code, message } = await failure(() => bench.make({ tls: { ca }, secret: SECRET }).start());
+      assert.equal(code, 'unavailable');
+      assert.match(message, /it does not speak TLS: set tls there/);
+    }));
 
   it('names a file that it cannot read', () =>
     withServer([], async (bench) => {

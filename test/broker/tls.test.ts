@@ -220,7 +220,6 @@ describe('the http broker over TLS', () => {
 
   it('shows neither key nor passphrase in its options', async () => {
     const broker = await brokers.broker({ tls: { ...server, key: readFileSync(server.key) } });
-    assert.equal(broker.options.tls?.key, '(secret)');
-    assert.equal(broker.options.tls?.cert, server.cert);
+    assert.deepEqual(broker.options.tls, { ...server, key: '(secret)' });
   });
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { RetryBudget } from '../../src/client/rpc/retry-budget.js';
+import { RetryBudget } from '../../src/client/calling/retry-budget.js';
 import { VirtualClock } from '../../src/testing/virtual-clock.js';
 
 function take(budget: RetryBudget, service: string): number {

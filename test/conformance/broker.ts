@@ -554,4 +554,23 @@ export const brokerSuite = {
     await fails(() => broker.publish('topic', message('x')), 'failed_precondition');
     await fails(() => broker.subscribe('topic', () => {}), 'failed_precondition');
   },
+  'what it counts, where it does, is what was published, delivered and refused': async (broker, fresh) => {
+    if (broker.stats === undefined) return;
+    assert.notEqual(broker.stats().connected, false);
+    assert.notEqual((await fresh()).stats?.().connected, true);
+    const inbox = new Inbox();
+    await broker.subscribe('topic', inbox.handler);
+    for (const text of ['a', 'b', 'c']) await broker.publish('topic', message(text));
+    await inbox.holds(3);
+    await broker.publish('nobody', message('x'));
+    const { connected: _, ...counted } = broker.stats();
+    assert.deepEqual(counted, { published: 4, failed: 0, delivered: 3 });
+    const signal = AbortSignal.abort();
+    await fails(() => broker.publish('topic', message('x'), { signal }), 'cancelled');
+    await fails(() => broker.publish('topic', message(Buffer.alloc(64 * 1024 * 1024))), 'resource_exhausted');
+    assert.equal(broker.stats().failed, 1);
+    await broker.stop();
+    assert.notEqual(broker.stats().connected, true);
+    assert.equal(broker.stats().published, 4);
+  },
 } satisfies Suite<Broker>;

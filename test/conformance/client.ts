@@ -88,7 +88,8 @@ export const clientSuite = {
       body: {},
       contentType: 'application/json',
     };
-    await assert.rejects(client.call(request), failing('unimplemented', /Probe\.Nothing/));
+    // As a wire has it: gRPC's is `/probe.Probe/Nothing`.
+    await assert.rejects(client.call(request), failing('unimplemented', /Probe[./]Nothing/));
   },
   'a content type that nobody writes is refused': async (subject) => {
     await assert.rejects(

@@ -14,7 +14,7 @@ export class Ask {
 
 @Message('conformance.Told')
 export class Told {
-  @Field(1, 'string') text = '';
+  @Field(1, 'string') @Length(0, 1_000) text = '';
   @Field(2, 'int32') count = 0;
   @Repeated(3, 'string') lines: string[] = [];
 }

@@ -41,6 +41,13 @@ const besides: Wrapper = async (call, next) => ({
   trailer: new Metadata([['Behind', 'end']]),
 });
 
+const refusing: Wrapper = async () => {
+  throw new OctavoError('unauthenticated', 'who are you', { executed: false });
+};
+
+/** A request that breaks the rules of its class. */
+const broken = { text: 'longer than it may be by its rules' };
+
 /** Call options that note what `besides` puts there. */
 function seeing(): { readonly seen: (string | undefined)[]; readonly options: CallOptions } {
   const seen: (string | undefined)[] = [];
@@ -195,6 +202,25 @@ export const serverSuite = {
       for await (const _ of typed(wrapped).count({ count: 2 }, options));
       await typed(wrapped).sum([], options);
       assert.deepEqual(seen, ['head', 'end', 'head', 'end']);
+    }),
+  'a wrapper that refuses costs no decode: the request is not looked at before': (subject) =>
+    having(subject, { wrappers: [refusing] }, async (other) => {
+      const call = typed(other).echo(broken, { address: other.address });
+      assert.equal((await reasonOf(call)).code, 'unauthenticated');
+    }),
+  'a wrapper that refuses a stream costs no decode either': (subject) =>
+    having(subject, { wrappers: [refusing] }, async (other) => {
+      const client = typed(other);
+      const options = { address: other.address };
+      const read = async (items: AsyncIterable<unknown>): Promise<void> => {
+        for await (const item of items) assert.fail(`${String(item)} came`);
+      };
+      const calls = [
+        () => read(client.count(broken, options)),
+        () => client.sum([broken], options),
+        () => read(client.chat([broken], options)),
+      ];
+      for (const call of calls) assert.equal((await reasonOf(call())).code, 'unauthenticated');
     }),
   'a stream that carries no item is ended after its idle time': (subject) =>
     having(subject, { streamIdleMs: 60 }, async (limited) => {

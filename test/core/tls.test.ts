@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { copyFile, rename, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { inspect } from 'node:util';
@@ -156,6 +156,19 @@ describe('the tls options', () => {
     assert.throws(() => careless.forServer(), /tls\.clientAuth of the thing: it wants tls\.ca/);
   });
 
+  it('that a library does not have fail the start, with the reason', async () => {
+    const lacking = { minVersion: 'it has none', verify: 'it always does', reload: 'it reads once' };
+    const of = (tls: TlsOptions): Certificates =>
+      new Certificates('the thing', tls, { clock: new SystemClock(), logger }, lacking);
+    await of({ ca, minVersion: 'TLSv1.2', verify: true, reload: false }).start();
+    await of({ ca }).start();
+    const message = /tls\.minVersion of the thing: it is not to be had there, as it has none: leave it out/;
+    await assert.rejects(of({ ca, minVersion: 'TLSv1.3' }).start(), message);
+    await assert.rejects(of({ ca, verify: false }).start(), /tls\.verify of the thing/);
+    for (const reload of [true, { everyMs: 1 }])
+      await assert.rejects(of({ ca, reload }).start(), /tls\.reload of the thing/);
+  });
+
   it('show neither keys nor passphrases, and paths as they are', () => {
     const tls: TlsOptions = {
       ca: [pem(ca)],
@@ -176,7 +189,8 @@ describe('the tls options', () => {
       assert.match(shown, /\(secret\)/);
     }
     assert.deepEqual(shownTls({ ...server, ca }), { ...server, ca });
-    assert.equal(transport.options.tls?.ca?.[0], pem(ca));
+    assert.deepEqual(shownTls({ ca: [pem(ca)] }), { ca: [pem(ca)] });
+    assert.equal(shownTls('dev'), 'dev');
   });
 });
 
@@ -231,6 +245,75 @@ describe('certificates in files', () => {
     await replace(pair.key, other.key);
     await clock.advance(60_000);
     assert.equal(await certOf(certificates), readFileSync(other.cert, 'utf8'));
+  });
+
+  it('are looked at as often as told, and never where told so', async () => {
+    const pair = await rotating();
+    const [often, never] = [made({ ...pair, reload: { everyMs: 0 } }), made({ ...pair, reload: false })];
+    for (const each of [often, never]) await each.start();
+    await replace(pair.cert, other.cert);
+    await replace(pair.key, other.key);
+    assert.equal(await certOf(often), readFileSync(other.cert, 'utf8'));
+    assert.equal(await certOf(never), readFileSync(server.cert, 'utf8'));
+  });
+
+  it('are read anew when the folder that they are linked into is swapped, as Kubernetes does', async () => {
+    const [one, two] = [join(folder, '..one'), join(folder, '..two')];
+    for (const [version, pair] of [
+      [one, server],
+      [two, other],
+    ] as const) {
+      await mkdir(version);
+      await copyFile(pair.cert, join(version, 'tls.crt'));
+      await copyFile(pair.key, join(version, 'tls.key'));
+    }
+    const data = join(folder, '..data');
+    await symlink(one, data);
+    const pair = { cert: join(folder, 'tls.crt'), key: join(folder, 'tls.key') };
+    for (const name of ['tls.crt', 'tls.key']) await symlink(join(data, name), join(folder, name));
+    const certificates = made({ ...pair, reload: { everyMs: 0 } });
+    await certificates.start();
+    assert.equal(await certOf(certificates), readFileSync(server.cert, 'utf8'));
+    await symlink(two, `${data}.new`);
+    await rename(`${data}.new`, data);
+    assert.equal(await certOf(certificates), readFileSync(other.cert, 'utf8'));
+  });
+
+  it('that are half written, or gone, are logged once for each change', async () => {
+    const pair = await rotating();
+    const certificates = made({ ...pair, reload: { everyMs: 0 } });
+    await certificates.start();
+    logger.records.length = 0;
+    const whole = readFileSync(other.cert, 'utf8');
+    const lines = async (): Promise<number> => {
+      for (let n = 0; n < 3; n++) assert.equal(await certOf(certificates), readFileSync(server.cert, 'utf8'));
+      return logger.records.length;
+    };
+    await writeFile(pair.cert, whole.slice(0, whole.length / 2));
+    assert.equal(await lines(), 1);
+    await rm(pair.cert);
+    assert.equal(await lines(), 2);
+    await writeFile(pair.cert, whole);
+    assert.equal(await lines(), 3);
+    await replace(pair.key, other.key);
+    assert.equal(await certOf(certificates), whole);
+    assert.deepEqual(
+      logger.records.map(({ level }) => level),
+      ['warn', 'warn', 'warn', 'info'],
+    );
+  });
+
+  it('are had by a library that cannot wait at its second connection', async () => {
+    const pair = await rotating();
+    const certificates = made({ ...pair, reload: { everyMs: 0 } });
+    assert.throws(() => certificates.current(), /is not started/);
+    await certificates.start();
+    const first = certificates.current();
+    await replace(pair.cert, other.cert);
+    await replace(pair.key, other.key);
+    while (certificates.current() === first) await new Promise((resolve) => setImmediate(resolve));
+    certificates.stop();
+    assert.notEqual(certificates.current(), first);
   });
 
   it('are looked at by one connection at a time', async () => {

@@ -106,6 +106,7 @@ describe('the pages', () => {
     ['src/registry/kubernetes.ts', 'KubernetesOptions'],
     ['src/registry/multi.ts', 'MultiOptions'],
     ['src/registry/cache.ts', 'CachedRegistryOptions'],
+    ['src/client/grpc.ts', 'GrpcClientOptions'],
     ['src/selector/registry-selector.ts', 'RegistrySelectorOptions'],
     ['src/selector/cache.ts', 'CacheSelectorOptions'],
     ['src/selector/blacklist.ts', 'BlacklistSelectorOptions'],
@@ -128,7 +129,7 @@ describe('the pages', () => {
     ['src/core/redis-options.ts', 'RedisOptions'],
     ['src/schema/json-value.ts', 'JsonWriteOptions'],
     ['src/core/console-logger.ts', 'ConsoleLoggerOptions'],
-    ['src/core/tls.ts', 'TlsOptions'],
+    ['src/core/tls-options.ts', 'TlsOptions'],
   ];
   for (const [path, name] of options)
     it(`name every option of ${name}`, () => {
@@ -141,7 +142,11 @@ describe('the pages', () => {
       );
     });
 
-  const wrapperOptions: readonly (readonly [string, string])[] = [
+  const wrapperOptions: readonly (readonly [section: string, name: string, file?: string])[] = [
+    ['jwt', 'JwtOptions', 'jwt/options'],
+    ['jwks', 'JwksOptions', 'jwt/options'],
+    ['jwtClient', 'JwtClientOptions', 'jwt/tokens'],
+    ['validate', 'ValidateOptions'],
     ['timeout', 'TimeoutOptions'],
     ['retry', 'RetryOptions'],
     ['bulkhead', 'BulkheadOptions'],
@@ -150,18 +155,20 @@ describe('the pages', () => {
     ['cache', 'CacheOptions'],
     ['dedupe', 'DedupeOptions'],
     ['ratelimit', 'RateLimitOptions'],
+    ['redis-store', 'RedisStoreOptions'],
     ['shed', 'ShedOptions'],
     ['log', 'LogOptions'],
     ['metrics', 'MetricsOptions'],
+    ['trace', 'TraceOptions'],
   ];
-  for (const [wrapper, name] of wrapperOptions)
+  for (const [wrapper, name, file = wrapper] of wrapperOptions)
     it(`list the options of ${wrapper}, and no others, where it is described`, () => {
       const section = page('docs/wrappers.md').split(`\n## ${wrapper}\n`)[1]?.split('\n## ')[0] ?? '';
       const all = rows(section).filter(([cell = '']) => !/^-+$/.test(cell));
       const listed = all.slice(all.findIndex(([cell]) => cell === 'option') + 1);
       assert.deepEqual(
         listed.map(([option]) => option),
-        optionsIn(`src/wrapper/${wrapper}.ts`, name),
+        optionsIn(`src/wrapper/${file}.ts`, name),
       );
     });
 
@@ -185,7 +192,7 @@ describe('the pages', () => {
       (file) => file.endsWith('.ts') && !['conform.ts', 'probe.ts'].includes(file),
     );
     const listed = [
-      ...page('docs/writing-a-provider.md').matchAll(/^\| `\w+`\s+\| `octavo\/conformance\/(\w+)`/gm),
+      ...page('docs/writing-a-provider.md').matchAll(/^\| `\w+`\s+\| `octavo\/conformance\/([\w-]+)`/gm),
     ].map(([, name = '']) => `${name}.ts`);
     assert.deepEqual(listed.sort(), suites.sort());
   });

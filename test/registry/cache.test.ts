@@ -224,6 +224,7 @@ describe('the cached registry', () => {
     withCache(async ({ cache, inner, clock, logger }) => {
       await inner.register(greeter('a'));
       await cache.getService('greeter');
+      const answered = clock.now();
       inner.down = true;
       await clock.advance(60_000);
       assert.equal(idsOf(await cache.getService('greeter')), 'a');
@@ -233,6 +234,9 @@ describe('the cached registry', () => {
         await clock.advance(600);
       }
       assert.ok(inner.questions > 50);
+      const { asked, failed, ...others } = cache.stats();
+      assert.deepEqual([asked, failed], [inner.questions, inner.questions - 1]);
+      assert.deepEqual(others, { services: 1, stale: 1, answeredAt: answered });
       assert.equal(warnings(logger), 1);
       inner.down = false;
       await inner.register(greeter('b'));

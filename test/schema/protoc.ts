@@ -2,7 +2,6 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { Reader } from 'protobufjs/minimal.js';
 
 const found = spawnSync('protoc', ['--version']).status === 0;
 
@@ -29,21 +28,11 @@ export class Protoc {
     this.#run(['--descriptor_set_out=/dev/null'], '');
   }
 
-  /** The descriptor of each file and of each that it imports, by its path. */
-  descriptors(): ReadonlyMap<string, Buffer> {
-    const path = join(this.#folder, 'descriptors');
-    this.#run(['--include_imports', `--descriptor_set_out=${path}`], '');
-    const set = readFileSync(path);
-    const files = new Map<string, Buffer>();
-    const reader = Reader.create(set);
-    while (reader.pos < reader.len) {
-      reader.uint32();
-      const file = Buffer.from(reader.bytes());
-      const inner = Reader.create(file);
-      inner.uint32();
-      files.set(inner.string(), file);
-    }
-    return files;
+  /** The files, and all that they import, as the bytes of a FileDescriptorSet. */
+  descriptors(): Buffer {
+    const out = join(this.#folder, 'descriptors');
+    this.#run(['--include_imports', `--descriptor_set_out=${out}`], '');
+    return readFileSync(out);
   }
 
   /** The bytes of a message in text format. */

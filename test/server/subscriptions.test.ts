@@ -7,7 +7,7 @@ import { Codecs } from '../../src/codec/codecs.js';
 import { ProtobufCodec } from '../../src/codec/protobuf.js';
 import { Clock } from '../../src/core/clock.js';
 import type { EventContext } from '../../src/core/context.js';
-import { OctavoError } from '../../src/core/error.js';
+import { OctavoError, RETRY_AFTER } from '../../src/core/error.js';
 import { Identity } from '../../src/core/identity.js';
 import { Metadata } from '../../src/core/metadata.js';
 import { MemoryRegistry } from '../../src/registry/memory.js';
@@ -146,6 +146,25 @@ describe('a subscriber that throws', () => {
       );
       assert.equal(broker.published.at(-1)?.message.header.get('micro-topic'), 'jobs.dead');
     }, broker);
+  });
+
+  it('is tried again no sooner than what it throws says, and within a minute all the same', async () => {
+    const times: number[] = [];
+    const asks = [5_000, 0, 3_600_000, -1, 'soon'];
+    await withService(async ({ clock, service, publish }) => {
+      const begun = clock.now();
+      const backoff = (): number => 1_000;
+      const attempts = asks.length + 1;
+      const handler = async (): Promise<void> => {
+        times.push(clock.now() - begun);
+        const ms = asks[times.length - 1];
+        throw new OctavoError('resource_exhausted', 'not now', { details: [{ type: RETRY_AFTER, ms }] });
+      };
+      await service.subscribe(Jobs, handler, { retry: { attempts, backoff } });
+      await publish('dig');
+      await clock.advance(100_000);
+    });
+    assert.deepEqual(times, [0, 5_000, 6_000, 66_000, 67_000, 68_000]);
   });
 
   it('is tried again though its back-off throws too', () =>

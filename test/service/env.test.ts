@@ -103,6 +103,7 @@ describe('the environment', () => {
     MICRO_REGISTRY: 'phonebook',
     MICRO_BROKER: 'pigeon',
     MICRO_TRANSPORT: 'boat',
+    MICRO_TLS: 'rot13',
     MICRO_SELECTOR: 'dice',
     MICRO_SELECTOR_LABELS: 'zone',
     STATIC_SELECTOR_PORT_NUMBER: 'http',
@@ -123,6 +124,38 @@ describe('the environment', () => {
       });
       await assert.rejects(service.start(), saying(name, value));
     });
+
+  it('gives the transport and the broker that it chooses TLS, and refuses what has none', async () => {
+    const memory = { MICRO_REGISTRY: 'memory', MICRO_LOG_LEVEL: 'error' };
+    const files = {
+      MICRO_TLS_CA: '/no/ca.pem',
+      MICRO_TLS_CERT: '/no/cert.pem',
+      MICRO_TLS_KEY: '/no/key.pem',
+    };
+    const tls = { ca: '/no/ca.pem', cert: '/no/cert.pem', key: '/no/key.pem' };
+    assert.equal(new Environment({}).tls, undefined);
+    assert.equal(new Environment({ MICRO_TLS: 'dev' }).tls, 'dev');
+    assert.deepEqual(new Environment(files).tls, tls);
+    assert.throws(
+      () => new Environment({ ...files, MICRO_TLS: 'dev' }).tls,
+      /MICRO_TLS is set.*one or the other/,
+    );
+    for (const [choice, message] of [
+      [{ MICRO_BROKER: 'memory' }, /tls\.ca of the http transport \(\/no\/ca\.pem\)/],
+      [{ MICRO_BROKER: 'memory', MICRO_TRANSPORT: 'tcp' }, /tls\.ca of the tcp transport/],
+      [{ MICRO_BROKER: 'memory', MICRO_TRANSPORT: 'grpc' }, /tls\.ca of the grpc transport/],
+      [
+        { MICRO_BROKER: 'memory', MICRO_TRANSPORT: 'udp' },
+        /tls of the udp transport: there is no DTLS in Node/,
+      ],
+      [{ MICRO_BROKER: 'memory', MICRO_TRANSPORT: 'nats' }, /tls\.ca of the nats transport/],
+      [{ MICRO_BROKER: 'http', MICRO_TRANSPORT: 'memory' }, /tls\.ca of the http broker/],
+      [{ MICRO_BROKER: 'redis', MICRO_TRANSPORT: 'memory' }, /tls\.ca of the redis broker/],
+    ] as const) {
+      const service = createService({ name: 'caller', env: { ...memory, ...files, ...choice } });
+      await assert.rejects(service.start(), message);
+    }
+  });
 
   it('chooses providers by name', async () => {
     const env = {

@@ -28,6 +28,7 @@ const SHARED = new Set([
   'src/broker/losses.ts',
   'src/broker/publishes.ts',
   'src/broker/served.ts',
+  'src/broker/traffic.ts',
   'src/transport/limits.ts',
   'src/registry/cache.ts',
   'src/registry/followed-nodes.ts',
@@ -47,10 +48,13 @@ const SHARED = new Set([
   'src/selector/strategy.ts',
   'src/selector/filter.ts',
   'src/client/proxy.ts',
+  'src/client/wrapped-client.ts',
   'src/wrapper/attach.ts',
   'src/wrapper/bounded.ts',
   'src/wrapper/ending.ts',
   'src/wrapper/named-by.ts',
+  'src/wrapper/wrapper-class.ts',
+  'src/client/calling-client.ts',
   'src/client/client-defaults.ts',
   'src/server/dispatcher.ts',
   'src/server/dispatching-server.ts',
@@ -63,11 +67,12 @@ const SHARED = new Set([
   'src/server/subscriptions.ts',
   'src/server/server-defaults.ts',
   'src/server/debug.ts',
+  'src/server/debug-trace.ts',
   'src/server/admin.ts',
 ]);
 
 /** The same, where it takes more than a file. */
-const SHARED_FOLDERS = ['src/transport/bus/'];
+const SHARED_FOLDERS = ['src/client/calling/', 'src/transport/bus/'];
 
 /** What several providers on one backend share: files of the lowest floor, and the package that each may load. */
 const BACKENDS: Readonly<Record<string, string>> = {

@@ -10,19 +10,23 @@ import type { Readable, Writable } from 'node:stream';
 /**
  * Builds a Go program from a folder of the checkout, where that was not done yet for these sources, into a cache folder outside of it.
  * `undefined` without Go, which CI does not put up with.
+ *
+ * @param more sources that it shares with other programs
  */
-export function buildGo(folder: string): string | undefined {
+export function buildGo(folder: string, more: readonly string[] = []): string | undefined {
   const toolchain = spawnSync('go', ['version'], { encoding: 'utf8' });
   if (toolchain.status !== 0) return missing(folder, 'Go is not installed');
   const hash = createHash('sha256').update(toolchain.stdout);
-  for (const file of readdirSync(folder).sort())
-    hash.update(`\0${file}\0`).update(readFileSync(join(folder, file)));
+  const own = readdirSync(folder).map((file) => join(folder, file));
+  for (const path of [...own.sort(), ...more])
+    hash.update(`\0${basename(path)}\0`).update(readFileSync(path));
   const cache = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache');
   const built = join(cache, 'octavo', `${basename(folder)}-${hash.digest('hex').slice(0, 16)}`);
   if (existsSync(built)) return join(built, 'program');
   const work = `${built}.${process.pid}`;
   mkdirSync(work, { recursive: true });
   cpSync(folder, work, { recursive: true });
+  for (const path of more) cpSync(path, join(work, basename(path)));
   const run = spawnSync('go', ['build', '-mod=mod', '-o', 'program', '.'], { cwd: work, encoding: 'utf8' });
   if (run.status !== 0) {
     rmSync(work, { recursive: true });

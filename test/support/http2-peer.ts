@@ -39,10 +39,15 @@ function hpack(headers: Readonly<Record<string, string>>): Buffer {
     Object.entries(headers).flatMap(([name, value]) => [
       Buffer.of(0, name.length),
       Buffer.from(name),
-      Buffer.of(value.length),
+      length(value.length),
       Buffer.from(value),
     ]),
   );
+}
+
+/** Up to 126, or in two bytes. */
+function length(bytes: number): Buffer {
+  return bytes < 127 ? Buffer.of(bytes) : Buffer.of(127, (bytes - 127) | 0x80, (bytes - 127) >> 7);
 }
 
 const REQUEST = {
@@ -121,6 +126,11 @@ export class Http2Peer {
   respond(stream: number, more: Readonly<Record<string, string>> = {}): void {
     const headers = { ':status': '200', 'content-type': 'application/grpc', ...more };
     this.write(frame(FRAME.headers, END_HEADERS, stream, hpack(headers)));
+  }
+
+  /** Says how a call has ended; where nothing was said before, that is all there is. */
+  trailers(stream: number, headers: Readonly<Record<string, string>>): void {
+    this.write(frame(FRAME.headers, END_HEADERS | END_STREAM, stream, hpack(headers)));
   }
 
   data(stream: number, bytes: Uint8Array, flags = 0): void {

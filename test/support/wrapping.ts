@@ -7,6 +7,8 @@ import { rpc as rpcServer } from '../../src/server/rpc.js';
 import type { ServerOptions } from '../../src/server/server.js';
 import { TestLogger } from '../../src/testing/test-logger.js';
 import { VirtualClock } from '../../src/testing/virtual-clock.js';
+import type { Provider } from '../../src/core/provider.js';
+import type { Transport } from '../../src/transport/transport.js';
 import { memory as memoryTransport } from '../../src/transport/memory.js';
 import type { Call, Next, Reply } from '../../src/wrapper/wrapper.js';
 import { Context } from '../../src/core/context.js';
@@ -16,6 +18,8 @@ import { Probe, ProbeClient } from '../conformance/probe.js';
 export interface WrappingOptions {
   readonly client?: ClientOptions;
   readonly server?: ServerOptions;
+  /** @defaultValue memory */
+  readonly transport?: () => Provider<Transport>;
 }
 
 /** The probe, and a client of it, in memory and on a clock that stands still. */
@@ -24,12 +28,12 @@ export class Wrapping {
   readonly logs = new TestLogger();
   readonly #service: ReturnType<typeof createService>;
 
-  constructor({ client = {}, server = {} }: WrappingOptions) {
+  constructor({ client = {}, server = {}, transport = memoryTransport }: WrappingOptions) {
     this.#service = createService({
       services: [Probe],
       registry: memoryRegistry(),
       broker: memoryBroker(),
-      transport: memoryTransport(),
+      transport: transport(),
       client: rpcClient(client),
       server: rpcServer(server),
       clock: () => this.clock,

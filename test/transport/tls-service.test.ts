@@ -13,7 +13,13 @@ import { memory as memoryRegistry, MemoryWorld } from '../../src/registry/memory
 import { createService, type ServiceOptions } from '../../src/service/run.js';
 import { TestLogger } from '../../src/testing/test-logger.js';
 import type { TlsOptions } from '../../src/core/tls.js';
+import type { Provider } from '../../src/core/provider.js';
+import { rpc } from '../../src/server/rpc.js';
+import { grpc } from '../../src/transport/grpc.js';
 import { http } from '../../src/transport/http.js';
+import { tcp } from '../../src/transport/tcp.js';
+import type { Transport } from '../../src/transport/transport.js';
+import { ratelimit } from '../../src/wrapper/ratelimit.js';
 import { Authority } from '../support/certificates.js';
 
 @Message('tls.Nothing')
@@ -22,13 +28,15 @@ class Nothing {}
 @Message('tls.Caller')
 class Caller {
   @Field(1, 'string') subject = '';
+  @Field(2, 'string') principal = '';
 }
 
 @Service({ name: 'door' })
 class Door {
   @Handler(Nothing, Caller)
-  async who(_: Nothing, { peer }: Context): Promise<Caller> {
-    return { subject: peer.certificate?.subject ?? `nobody ${Object.keys(peer).join(' ')}` };
+  async who(_: Nothing, { peer, principal }: Context): Promise<Caller> {
+    const subject = peer.certificate?.subject ?? `nobody ${Object.keys(peer).join(' ')}`;
+    return { subject, principal: principal?.subject ?? 'nobody' };
   }
 }
 
@@ -39,6 +47,8 @@ const stranger = await Authority.make('somebody else');
 const { ca } = authority;
 const server = await authority.issue('server');
 const client = await authority.issue('client');
+const desk = await authority.issue('desk', { san: 'URI:spiffe://octavo.example/desk,DNS:desk.local' });
+const hall = await authority.issue('hall', { san: 'URI:spiffe://octavo.example/hall,DNS:desk.local' });
 
 let world = new MemoryWorld();
 let opened: (() => unknown)[] = [];
@@ -68,9 +78,11 @@ async function started(
 const door = (tls: TlsOptions | undefined): Promise<ReturnType<typeof createService>> =>
   started(tls, { services: [Door] });
 
-async function who(tls: TlsOptions | undefined): Promise<string> {
+const who = async (tls: TlsOptions | undefined): Promise<string> => (await ask(tls)).subject;
+
+async function ask(tls: TlsOptions | undefined): Promise<Caller> {
   const caller = await started(tls, { name: 'caller' });
-  return (await caller.resolve(DoorClient).who({})).subject;
+  return caller.resolve(DoorClient).who({});
 }
 
 function refuses(code: string, pattern: RegExp): (error: unknown) => boolean {
@@ -81,6 +93,34 @@ function refuses(code: string, pattern: RegExp): (error: unknown) => boolean {
     return true;
   };
 }
+
+const TRANSPORTS: Readonly<Record<string, (options: { tls: TlsOptions }) => Provider<Transport>>> = {
+  http,
+  tcp,
+  grpc,
+};
+
+for (const [name, transport] of Object.entries(TRANSPORTS))
+  describe(`a service over ${name} with mutual TLS`, () => {
+    const at = (tls: TlsOptions, more: ServiceOptions = {}): ReturnType<typeof started> =>
+      started(undefined, { transport: transport({ tls }), ...more });
+
+    it('knows its caller by the SPIFFE id, and limits each by that', async () => {
+      const wrappers = [ratelimit({ perSecond: 0.001, burst: 1, by: 'principal' })];
+      const tls = { ca, ...server, clientAuth: 'request' } as const;
+      await at(tls, { services: [Door], server: rpc({ wrappers }) });
+      const asked = async (own: TlsOptions): Promise<string> => {
+        const caller = await at({ ca, ...own }, { name: 'caller' });
+        const { subject, principal } = await caller.resolve(DoorClient).who({}, { retries: 0 });
+        return `${subject} ${principal}`;
+      };
+      assert.equal(await asked(desk), 'CN=desk spiffe://octavo.example/desk');
+      assert.equal(await asked(hall), 'CN=hall spiffe://octavo.example/hall');
+      assert.equal(await asked({}), 'nobody address octavo nobody');
+      for (const again of [desk, hall, {}])
+        await assert.rejects(asked(again), { code: 'resource_exhausted', executed: false });
+    });
+  });
 
 describe('a service over TLS', () => {
   it('knows who calls by the certificate, and nothing of it where there is none', async () => {

@@ -25,9 +25,7 @@ const server = await authority.issue('server');
 const client = await authority.issue('client', { san: 'URI:spiffe://octavo/client,DNS:client.local' });
 const renewed = await authority.issue('renewed');
 const expired = await authority.issue('expired', { expired: true });
-const elsewhere = await authority.issue('elsewhere', { san: 'DNS:elsewhere.example' });
 const unknown = await stranger.issue('unknown');
-const itself = await authority.selfSigned('itself');
 
 const logger = new TestLogger();
 let opened: (() => unknown)[] = [];
@@ -121,14 +119,6 @@ function logged(pattern: RegExp): readonly string[] {
 }
 
 describe('the http transport over TLS', () => {
-  it('carries calls for who trusts its authority, by address and by name', async () => {
-    const { address, secure } = await listen(server);
-    assert.equal(secure, true);
-    const caller = await transport({ ca });
-    assert.equal(text(await call(caller, address)), '"nobody"');
-    assert.equal(text(await call(caller, address.replace('127.0.0.1', 'localhost'))), '"nobody"');
-  });
-
   it('takes PEM text, paths, bytes and several authorities', async () => {
     const [cert, key] = [readFileSync(server.cert), readFileSync(server.key, 'utf8')];
     const { address } = await listen({ cert, key });
@@ -156,38 +146,6 @@ describe('the http transport over TLS', () => {
     assert.equal(text(await call(caller, address)), '"nobody"');
     assert.equal(logged(/^certificates are not verified/).length, 1);
   });
-
-  it('takes the name that it is told for the one in the certificate', async () => {
-    const { address } = await listen(elsewhere);
-    const caller = await transport({ ca, serverName: 'elsewhere.example' });
-    assert.equal(text(await call(caller, address)), '"nobody"');
-    await unopened(call(await transport({ ca, serverName: '10.1.2.3' }), address), /10\.1\.2\.3/);
-  });
-
-  it('speaks no older version than it is told', async () => {
-    const { address } = await listen({ ...server, minVersion: 'TLSv1.3' });
-    await assert.rejects(
-      foreign(address, { ca: readFileSync(ca), maxVersion: 'TLSv1.2' }),
-      /protocol version/,
-    );
-    await until(() => logged(/^refused a connection the caller speaks no version of TLS/).length === 1);
-    const old = createTlsServer({
-      cert: readFileSync(server.cert),
-      key: readFileSync(server.key),
-      maxVersion: 'TLSv1.2',
-    });
-    const at = await bound(old);
-    await unopened(
-      call(await transport({ ca, minVersion: 'TLSv1.3' }), at),
-      /speaks no version of TLS.*tls\.minVersion/,
-    );
-  });
-
-  it('is not dialled or listened on before its start', async () => {
-    const made = new HttpTransport({ tls: { ca, ...server } }, { clock: new SystemClock(), logger });
-    for (const use of [() => made.dial('127.0.0.1:1'), () => made.listen('127.0.0.1:0', () => {})])
-      await assert.rejects(async () => use(), /the http transport is not started: call start\(\) first/);
-  });
 });
 
 /** Where a server listens. */
@@ -199,39 +157,6 @@ async function bound(listening: Server): Promise<string> {
 }
 
 describe('a handshake that fails', () => {
-  const cases: readonly (readonly [string, TlsOptions, TlsOptions, RegExp])[] = [
-    [
-      'an authority that is not known',
-      unknown,
-      { ca },
-      /is signed by nobody in tls\.ca: put its authority there/,
-    ],
-    ['Node’s own authorities, which do not know it', server, {}, /is signed by nobody in tls\.ca/],
-    [
-      'a certificate that vouches for itself',
-      { cert: itself.cert, key: itself.key },
-      { ca },
-      /is self-signed: put that certificate into tls\.ca/,
-    ],
-    [
-      'a certificate for another host',
-      elsewhere,
-      { ca },
-      /is for somebody else: .*127\.0\.0\.1 is not in the cert's list.*set tls\.serverName/,
-    ],
-  ];
-  for (const [what, theirs, ours, pattern] of cases)
-    it(`names ${what}, and the remedy`, async () => {
-      const { address } = await listen(theirs);
-      await unopened(call(await transport(ours), address), new RegExp(`${address} ${pattern.source}`));
-    });
-
-  it('names a certificate that has expired', async () => {
-    const old = createTlsServer({ cert: readFileSync(expired.cert), key: readFileSync(expired.key) });
-    const address = await bound(old);
-    await unopened(call(await transport({ ca }), address), /has expired: renew it there/);
-  });
-
   it('names a server that wants another certificate, whoever wrote it', async () => {
     for (const maxVersion of ['TLSv1.2', 'TLSv1.3', 'TLSv1.3', 'TLSv1.3'] as const) {
       const strict = createTlsServer({
@@ -293,15 +218,6 @@ describe('a port that takes TLS only', () => {
       assert.match(await raw.end(), /^HTTP\/1\.1 503 Service Unavailable[^]*takes TLS only/);
     }
     assert.equal(logged(/^refused a connection .*takes TLS only/).length, 1);
-  });
-
-  it('is not dialled in plain text where its node says what it is', async () => {
-    const { address } = await listen(server);
-    const caller = await transport();
-    await unopened(
-      (async () => caller.dial(address, { secure: true }))(),
-      /takes TLS only, as its node says: give the http transport the option tls/,
-    );
   });
 
   it('ends a connection on which no handshake is done in time', async () => {

@@ -33,6 +33,7 @@ for (const contentType of ['application/protobuf', 'application/json']) {
         'a stream whose request has not come yet counts among the open ones, and is ended at the stop':
           REASON,
         'what a wrapper puts beside a stream arrives': REASON,
+        'a wrapper that refuses a stream costs no decode either': REASON,
         'a stream that carries no item is ended after its idle time': REASON,
       },
     });

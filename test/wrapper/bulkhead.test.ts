@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, it, test } from 'node:test';
 import { OctavoError } from '../../src/core/error.js';
 import { VirtualClock } from '../../src/testing/virtual-clock.js';
+import { breaker } from '../../src/wrapper/breaker.js';
 import { bulkhead } from '../../src/wrapper/bulkhead.js';
 import type { Call, Next } from '../../src/wrapper/wrapper.js';
 import { conform } from '../conformance/conform.js';
+import type { Ask } from '../conformance/probe.js';
 import { wrapperSuite, type WrapperSubject } from '../conformance/wrapper.js';
 import { aCall, has, held, streamed, Wrapping } from '../support/wrapping.js';
 
@@ -68,6 +70,23 @@ describe('bulkhead', () => {
     await limit(third, streamed(1));
     third.context.cancel(new OctavoError('cancelled', 'nobody reads'));
     assert.equal(limit.stats().running, 0);
+  });
+
+  it('has a stream that breaks off give its place back, though nobody reads it', async () => {
+    const limit = bulkhead({ maxConcurrent: 1 });
+    const guard = breaker({ failures: 1 });
+    await using app = await Wrapping.start({ client: { wrappers: [limit, guard] } });
+    async function* breaking(): AsyncIterable<Ask> {
+      yield { text: 'one', count: 1 };
+      throw new OctavoError('unavailable', 'the source is gone');
+    }
+    const { client } = app.service;
+    const request = { service: 'probe', endpoint: 'Probe.Chat', kind: 'bidi' } as const;
+    const stream = client.stream({ ...request, body: breaking(), contentType: 'application/json' });
+    while (!stream.context.ended) await new Promise(setImmediate);
+    assert.equal(limit.stats().running, 0);
+    // It has failed, for whoever counts that.
+    assert.equal(guard.states().get('probe'), 'open');
   });
 
   it('counts right whatever comes in which order', async () => {

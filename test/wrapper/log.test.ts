@@ -126,6 +126,26 @@ describe('log', () => {
     ]);
   });
 
+  it('says around a whole call how many attempts it was, and where the last one went', async () => {
+    await using app = await Wrapping.start({
+      client: { wrappers: [log()], backoff: () => 0, retries: 1 },
+    });
+    app.probe.failures = 10;
+    const failing = assert.rejects(app.client.again({}), has('unavailable'));
+    await app.clock.advance(1);
+    await failing;
+    const [line, ...more] = lines(app);
+    assert.deepEqual([line?.['attempt'], line?.['code'], more.length], [2, 'unavailable', 0]);
+    assert.equal(typeof line?.['peer'], 'string');
+  });
+
+  it('writes a line for an event that is published, and its trace', async () => {
+    await using app = await Wrapping.start({ client: { publishWrappers: [log()] } });
+    const metadata = { traceparent: `00-${TRACE}-b7ad6b7169203331-01` };
+    await app.service.client.publish({ topic: 'things', body: {}, type: Ask }, { metadata });
+    assert.deepEqual(lines(app), [{ side: 'client', endpoint: 'things', trace: TRACE, code: 'ok', ms: 0 }]);
+  });
+
   it('writes a stream’s line at its end, with the number of items', async () => {
     await using app = await Wrapping.start({ client: { wrappers: [log()] } });
     for await (const { count } of app.client.count({ count: 3 }))

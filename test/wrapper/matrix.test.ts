@@ -16,14 +16,18 @@ import { bulkhead } from '../../src/wrapper/bulkhead.js';
 import { cache } from '../../src/wrapper/cache.js';
 import { dedupe } from '../../src/wrapper/dedupe.js';
 import { fallback } from '../../src/wrapper/fallback.js';
+import { jwt, jwtClient } from '../../src/wrapper/jwt.js';
 import { log } from '../../src/wrapper/log.js';
 import { metrics, type Metrics } from '../../src/wrapper/metrics.js';
 import { ratelimit } from '../../src/wrapper/ratelimit.js';
 import { retry } from '../../src/wrapper/retry.js';
 import { shed } from '../../src/wrapper/shed.js';
 import { timeout } from '../../src/wrapper/timeout.js';
+import { trace, type Trace } from '../../src/wrapper/trace.js';
+import { validate } from '../../src/wrapper/validate.js';
 import type { Call, Place, Wrapper } from '../../src/wrapper/wrapper.js';
-import { Ask, Probe, ProbeClient, Signal } from '../conformance/probe.js';
+import { Ask, Probe, ProbeClient, Signal, Told } from '../conformance/probe.js';
+import { Spans } from '../support/tracing.js';
 
 // Puts each wrapper everywhere, shows what it does there, and holds the table in docs/wrappers.md to it.
 // With WRITE_DOCS=1 the table is written instead: `WRITE_DOCS=1 npm test -- wrapper/matrix && npx prettier --write docs/wrappers.md`.
@@ -38,18 +42,23 @@ const PLACES = {
   subscriber: 'subscribers',
   call: 'a client’s calls',
   attempt: 'each attempt',
+  publish: 'published events',
 } as const satisfies Record<Place['around'], string>;
 const KINDS = ['unary', 'server', 'client', 'bidi', 'event'] as const;
 type Kind = (typeof KINDS)[number];
 
 /** Stands inside the wrapper that is tried, and does as it is told. */
 class Tap {
-  mode: 'pass' | 'fail' | 'hang' = 'pass';
+  mode: 'pass' | 'fail' | 'hang' | 'wrong' = 'pass';
   seen = 0;
+  /** What the last call brought along. */
+  authorization: string | undefined;
   readonly hanging = new Signal<() => void>();
 
   readonly wrapper: Wrapper = async (call, next) => {
     this.seen++;
+    this.authorization = call.metadata.get('authorization');
+    if (this.mode === 'wrong') return { body: wrongReply(call) };
     if (this.mode === 'fail') throw new OctavoError('unavailable', 'told to', { executed: false });
     if (this.mode === 'hang')
       await new Promise<void>((resolve, reject) => {
@@ -58,6 +67,17 @@ class Tap {
       });
     return next(call);
   };
+}
+
+/** A reply that breaks a rule of its class, or a stream of them. */
+function wrongReply({ kind, side }: Call): unknown {
+  const told = Object.assign(new Told(), { text: 'x'.repeat(2_000) });
+  const single = kind === 'unary' || (kind === 'client' && side === 'server');
+  return single ? told : iterate([told]);
+}
+
+async function* iterate(items: readonly unknown[]): AsyncIterable<unknown> {
+  yield* items;
 }
 
 interface Rig {
@@ -91,6 +111,7 @@ async function twice({ tap, go }: Rig): Promise<{ code: string; through: boolean
 }
 
 let measured: Metrics | undefined;
+let traced: Trace | undefined;
 
 const WRAPPERS: Readonly<Record<string, readonly [make: () => Wrapper | Promise<Wrapper>, trial: Trial]>> = {
   timeout: [
@@ -148,6 +169,33 @@ const WRAPPERS: Readonly<Record<string, readonly [make: () => Wrapper | Promise<
       return (await counted()) > before;
     },
   ],
+  jwt: [
+    () => jwt({ keys: [{ secret: Buffer.alloc(32, 7) }] }),
+    async ({ go }) => (await go()) === 'unauthenticated',
+  ],
+  jwtClient: [
+    () => jwtClient({ token: 'abc' }),
+    async ({ tap, go }) => {
+      await go();
+      return tap.authorization === 'Bearer abc';
+    },
+  ],
+  validate: [
+    () => validate(),
+    async ({ tap, go }) => {
+      tap.mode = 'wrong';
+      return (await go()) === 'internal';
+    },
+  ],
+  trace: [
+    async () => (traced = await trace({ provider: new Spans().provider })),
+    async ({ go }) => {
+      const spans = (): number => traced?.spans().length ?? 0;
+      const before = spans();
+      await go();
+      return spans() > before;
+    },
+  ],
 };
 
 async function rigged<T>(
@@ -185,6 +233,7 @@ async function rigged<T>(
     client: rpcClient({
       wrappers: at('call'),
       callWrappers: [...at('attempt'), ...(isRetry ? [shaky] : [])],
+      publishWrappers: at('publish'),
       retries: 0,
     }),
     server: rpcServer({ wrappers: at('handler'), subscriberWrappers: [observe, ...at('subscriber')] }),
@@ -205,20 +254,22 @@ async function rigged<T>(
       client: () => client.sum(asks),
       bidi: () => read(client.chat(asks)),
     };
+    const codeOf = (call: Promise<unknown>): Promise<string> =>
+      call.then(
+        () => 'ok',
+        (reason: unknown) => OctavoError.from(reason).code,
+      );
     const publish = async (topic: string): Promise<string> => {
-      await service.client.publish({ topic, body: {}, type: Ask });
+      const published = service.client.publish({ topic, body: {}, type: Ask });
+      if (around === 'publish') return codeOf(published);
+      await published;
       return outcomes[topic]?.next() ?? 'no such topic';
     };
     return await use((kind) => ({
       tap,
       logs,
       go: (other = false) =>
-        kind === 'event'
-          ? publish(other ? 'others' : 'things')
-          : calls[kind]().then(
-              () => 'ok',
-              (reason: unknown) => OctavoError.from(reason).code,
-            ),
+        kind === 'event' ? publish(other ? 'others' : 'things') : codeOf(calls[kind]()),
     }));
   } finally {
     await service.stop();
@@ -232,7 +283,7 @@ async function tried(
   transport: keyof typeof TRANSPORTS,
 ): Promise<string[]> {
   const [make, trial] = WRAPPERS[name] ?? assert.fail(name);
-  const kinds = KINDS.filter((kind) => (kind === 'event') === (around === 'subscriber'));
+  const kinds = KINDS.filter((kind) => (kind === 'event') === isOfEvents(around));
   const cells = new Map<Kind, string>();
   try {
     await rigged(await make(), around, transport, async (rig) => {
@@ -258,6 +309,10 @@ async function tried(
   return KINDS.map((kind) => cells.get(kind) ?? '');
 }
 
+function isOfEvents(around: Place['around']): boolean {
+  return around === 'subscriber' || around === 'publish';
+}
+
 function rows(text: string): string[][] {
   return text
     .split('\n')
@@ -277,7 +332,7 @@ describe('every wrapper everywhere', () => {
       for (const [around, label] of Object.entries(PLACES) as [Place['around'], string][]) {
         const cells = await tried(name, around, 'memory');
         table.push([`\`${name}\``, label, ...cells]);
-        if (around === 'subscriber') continue; // Events go through a broker.
+        if (isOfEvents(around)) continue; // Events go through a broker.
         for (const transport of ['http', 'tcp'] as const)
           assert.deepEqual(await tried(name, around, transport), cells, `${around} on ${transport}`);
       }

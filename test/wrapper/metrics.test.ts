@@ -1,53 +1,24 @@
 import assert from 'node:assert/strict';
 import { describe, it, test } from 'node:test';
 import { OctavoError } from '../../src/core/error.js';
+import { rpc as rpcClient } from '../../src/client/rpc.js';
 import { rpc as rpcServer } from '../../src/server/rpc.js';
 import { TestApp } from '../../src/testing/test-app.js';
 import { VirtualClock } from '../../src/testing/virtual-clock.js';
 import { http } from '../../src/transport/http.js';
 import { breaker } from '../../src/wrapper/breaker.js';
+import { bulkhead } from '../../src/wrapper/bulkhead.js';
 import { metrics, type Metrics } from '../../src/wrapper/metrics.js';
+import { ratelimit } from '../../src/wrapper/ratelimit.js';
+import { shed } from '../../src/wrapper/shed.js';
 import { conform } from '../conformance/conform.js';
 import { Ask, Probe, ProbeClient } from '../conformance/probe.js';
 import { wrapperSuite, type WrapperSubject } from '../conformance/wrapper.js';
+import { samplesOf } from '../support/samples.js';
 import { aCall, has, held, streamed, Wrapping } from '../support/wrapping.js';
 
-/** Every sample of a text in Prometheus's format, by name and labels in order. Throws where the text is no such one. */
-function parse(text: string): Map<string, number> {
-  const samples = new Map<string, number>();
-  const types = new Map<string, string>();
-  assert.ok(text.endsWith('\n'));
-  for (const line of text.trimEnd().split('\n')) {
-    if (line === '') continue;
-    const [, name = '', type = ''] =
-      /^# TYPE ([a-zA-Z_:][\w:]*) (counter|gauge|histogram|summary|untyped)$/.exec(line) ?? [];
-    if (type !== '') types.set(name, type);
-    if (line.startsWith('#')) {
-      assert.match(line, /^# (HELP|TYPE) [a-zA-Z_:][\w:]* ./);
-      continue;
-    }
-    const parts = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)$/.exec(line);
-    assert.ok(parts !== null, line);
-    const [, sample = '', labels = '', value = ''] = parts;
-    const pairs = [...labels.matchAll(/([a-zA-Z_]\w*)="((?:[^"\\\n]|\\[\\"n])*)"(?:,|$)/g)];
-    assert.equal(pairs.map(([all]) => all).join(''), labels, line);
-    assert.ok(
-      types.has(sample) || types.get(sample.replace(/_(bucket|sum|count)$/, '')) === 'histogram',
-      line,
-    );
-    const key = `${sample} ${pairs
-      .map(([, label, of]) => `${label}=${of}`)
-      .sort()
-      .join(' ')}`.trim();
-    assert.ok(!samples.has(key), `twice: ${key}`);
-    samples.set(key, Number(value));
-    assert.ok(!Number.isNaN(samples.get(key)), line);
-  }
-  return samples;
-}
-
-async function read(subject: Metrics): Promise<Map<string, number>> {
-  return parse(await subject.text());
+async function read(subject: Metrics): Promise<ReadonlyMap<string, number>> {
+  return samplesOf(await subject.text());
 }
 
 describe('metrics', async () => {
@@ -104,12 +75,170 @@ describe('metrics', async () => {
     assert.equal(samples.get('x_stream_items_total around=call endpoint=Probe.Count service=probe'), 3);
   });
 
-  it('shows breakers', async () => {
-    const guard = breaker({ failures: 1 });
-    const subject = await metrics({ breakers: { guard } });
+  it('counts retries, and messages and bytes of both sides, once in however many places it stands', async () => {
+    const subject = await metrics();
+    await using app = await Wrapping.start({
+      client: { wrappers: [subject], callWrappers: [subject], retries: 2, backoff: () => 0 },
+      server: { wrappers: [subject], subscriberWrappers: [subject] },
+    });
+    app.probe.failures = 2;
+    const call = app.client.again({ text: 'abc' });
+    await app.clock.advance(1);
+    await app.clock.advance(1);
+    await call;
+    const told: unknown[] = [];
+    for await (const item of app.client.chat([{ text: 'x' }, { text: 'y' }])) told.push(item);
+    assert.equal(told.length, 3);
+    await app.service.client.publish({ topic: 'things', body: { text: 'abcd' }, type: Ask });
+    await app.clock.advance(1);
+    const samples = await read(subject);
+    assert.equal(samples.get('octavo_retries_total around=attempt endpoint=Probe.Again service=probe'), 2);
+    assert.equal(samples.get('octavo_retries_total around=call endpoint=Probe.Again service=probe'), 0);
+    const went = (what: string, side: string, direction: string, endpoint: string, kind: string) =>
+      samples.get(
+        `octavo_message${what}_total direction=${direction} endpoint=${endpoint} kind=${kind} service=probe side=${side}`,
+      );
+    // A text of three letters is five bytes of protobuf.
+    for (const [side, direction] of [
+      ['client', 'sent'],
+      ['server', 'received'],
+    ] as const) {
+      assert.equal(went('s', side, direction, 'Probe.Again', 'unary'), 3);
+      assert.equal(went('_bytes', side, direction, 'Probe.Again', 'unary'), 15);
+      assert.equal(went('s', side, direction, 'Probe.Chat', 'bidi'), 2);
+      assert.equal(went('_bytes', side, direction, 'Probe.Chat', 'bidi'), 6);
+    }
+    for (const [side, direction] of [
+      ['client', 'received'],
+      ['server', 'sent'],
+    ] as const) {
+      // Errors have no message.
+      assert.equal(went('s', side, direction, 'Probe.Again', 'unary'), 1);
+      assert.equal(went('_bytes', side, direction, 'Probe.Again', 'unary'), 8);
+      assert.equal(went('s', side, direction, 'Probe.Chat', 'bidi'), 3);
+    }
+    assert.equal(went('_bytes', 'server', 'received', 'things', 'event'), 6);
+  });
+
+  it('shows what the wrappers of the app say of their state, and Debug.Stats does', async () => {
+    const subject = await metrics();
+    const again = breaker({ failures: 1, by: 'endpoint' });
+    const places = bulkhead({ maxConcurrent: 1, by: 'endpoint' });
+    const server = rpcServer({ wrappers: [places, again, subject, shed(), ratelimit({ perSecond: 100 })] });
+    await using app = await TestApp.create({
+      services: [Probe],
+      server,
+      client: rpcClient({ retries: 0, wrappers: [breaker({ failures: 9, by: 'endpoint' })] }),
+    }).start();
+    app.resolve(Probe).failures = 1;
+    const client = app.client(ProbeClient);
+    await assert.rejects(client.again({}), has('unavailable'));
+    const held = client.wait({});
+    const release = await app.resolve(Probe).waiting.next();
+    await assert.rejects(client.wait({}), has('resource_exhausted'));
+    const samples = await read(subject);
+    const stats = (await app.service().client.call({
+      service: 'probe',
+      endpoint: 'Debug.Stats',
+      body: {},
+      contentType: 'application/json',
+    })) as {
+      readings: Readonly<Record<string, number>>;
+    };
+    release();
+    await held;
+    // Of two that tell calls apart in the same way the one that is open.
+    const said = [
+      ['breaker_state', 'probe Probe.Again', 2],
+      ['breaker_state', 'probe Probe.Wait', 0],
+      ['bulkhead_running', '', 1],
+      ['bulkhead_refused_total', '', 1],
+      ['shed_running', 'probe Probe.Wait', 1],
+      ['shed_limit', 'probe Probe.Wait', 20],
+      ['ratelimit_names', '', 1],
+    ] as const;
+    for (const [what, name, value] of said) {
+      assert.equal(samples.get(`octavo_${what} name=${name}`), value, what);
+      // Who asks has a place, too.
+      const more = what === 'bulkhead_running' ? 1 : 0;
+      assert.equal(stats.readings[name === '' ? what : `${what} ${name}`], value + more, what);
+    }
+    await app.stop();
+    assert.equal((await read(subject)).get('octavo_bulkhead_running name='), undefined);
+  });
+
+  it('shows connections, the registry and the broker of the apps that run', async () => {
+    const subject = await metrics();
+    const options = { client: rpcClient({ wrappers: [subject], maxConnections: 1 }), transport: http() };
+    await using app = await TestApp.create({ services: [Probe], ...options }).start();
+    const { events, waiting } = app.resolve(Probe);
+    const client = app.client(ProbeClient);
+    await app.service().client.publish({ topic: 'things', body: {}, type: Ask });
+    await events.next();
+    const held = client.wait({});
+    const release = await waiting.next();
+    const queued = client.echo({});
+    const samples = await read(subject);
+    for (const [key, value] of Object.entries({
+      'connections state=busy transport=http': 1,
+      'connections state=idle transport=http': 0,
+      'connections state=accepted transport=http': 1,
+      'connections_waiting transport=http': 1,
+      'registry_services registry=memory': 1,
+      'registry_stale_services registry=memory': 0,
+      'registry_questions_total registry=memory': 1,
+      'registry_failures_total registry=memory': 0,
+      'broker_connected broker=memory': 1,
+      'broker_published_total broker=memory': 1,
+      'broker_publish_failures_total broker=memory': 0,
+      'broker_delivered_total broker=memory': 1,
+    }))
+      assert.equal(samples.get(`octavo_${key}`), value, key);
+    const answered = samples.get('octavo_registry_last_answer_timestamp_seconds registry=memory') ?? 0;
+    assert.ok(Math.abs(answered - Date.now() / 1_000) < 60);
+    release();
+    await Promise.all([held, queued]);
+    await app.stop();
+    assert.equal((await read(subject)).get('octavo_broker_connected broker=memory'), undefined);
+  });
+
+  it('counts by the names of go-micro too, where it is asked to', async () => {
+    const subject = await metrics({ goMicro: { name: 'desk', version: '1', id: 'desk-1' } });
+    await using app = await Wrapping.start({
+      client: { wrappers: [subject], retries: 0 },
+      server: { wrappers: [subject], subscriberWrappers: [subject] },
+    });
+    await app.client.echo({});
+    await assert.rejects(app.client.fail({ text: 'x' }));
+    await app.service.client.publish({ topic: 'things', body: {}, type: Ask });
+    await app.clock.advance(1);
+    const samples = await read(subject);
+    const own = 'micro_id=desk-1 micro_name=desk';
+    const counted = (endpoint: string, status: string): number | undefined =>
+      samples.get(
+        `micro_request_total micro_endpoint=${endpoint} ${own} micro_status=${status} micro_version=1`,
+      );
+    assert.equal(counted('Probe.Echo', 'success'), 1);
+    assert.equal(counted('probe.Probe.Echo', 'success'), 1);
+    assert.equal(counted('Probe.Fail', 'failure'), 1);
+    assert.equal(counted('things', 'success'), 1);
+    const at = `micro_endpoint=things ${own} micro_version=1`;
+    assert.equal(samples.get(`micro_latency_microseconds_count ${at}`), 1);
+    assert.equal(samples.get(`micro_request_duration_seconds_count ${at}`), 1);
+    assert.deepEqual(subject.exposes?.prefixes, ['octavo_', 'micro_']);
+  });
+
+  it('does not grow with the names that it is given', async () => {
+    const subject = await metrics({ goMicro: {} });
     const clock = new VirtualClock();
-    await assert.rejects(guard(aCall(clock), () => Promise.reject(new OctavoError('unavailable', 'no'))));
-    assert.equal((await read(subject)).get('octavo_breaker_state breaker=guard name=probe'), 2);
+    const lines = async (from: number, to: number): Promise<number> => {
+      for (let n = from; n < to; n++)
+        for (const more of [{}, { side: 'client' }, { kind: 'event' }] as const)
+          await subject(aCall(clock, { endpoint: `Probe.E${n}`, ...more }), async () => ({ body: {} }));
+      return (await subject.text()).split('\n').length;
+    };
+    const before = await lines(0, 1_000);
+    assert.equal(await lines(1_000, 10_000), before);
   });
 
   it('tells so many endpoints apart, however a topic or a foreign call is named', async () => {
@@ -143,18 +272,13 @@ describe('metrics', async () => {
 
   it('is served on the port of the service', async () => {
     const subject = await metrics();
-    const routes = http({
-      routes: (app) => {
-        app.get('/metrics', async (_, reply) => reply.type(subject.contentType).send(await subject.text()));
-      },
-    });
     const server = rpcServer({ wrappers: [subject] });
-    await using app = await TestApp.create({ services: [Probe], transport: routes, server }).start();
+    await using app = await TestApp.create({ services: [Probe], transport: http(), server }).start();
     await app.client(ProbeClient).echo({});
     const { address = '' } = app.service().server.node ?? {};
     const response = await fetch(`http://${address}/metrics`);
     assert.match(response.headers.get('content-type') ?? '', /^text\/plain; version=0\.0\.4/);
-    const samples = parse(await response.text());
+    const samples = samplesOf(await response.text());
     assert.equal(
       samples.get('octavo_calls_total around=handler code=ok endpoint=Probe.Echo kind=unary service=probe'),
       1,

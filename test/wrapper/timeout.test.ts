@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, it, test } from 'node:test';
+import type { Provider } from '../../src/core/provider.js';
+import { http } from '../../src/transport/http.js';
+import { memory } from '../../src/transport/memory.js';
+import { tcp } from '../../src/transport/tcp.js';
+import type { Socket, Transport } from '../../src/transport/transport.js';
 import { timeout } from '../../src/wrapper/timeout.js';
+import type { Wrapper } from '../../src/wrapper/wrapper.js';
 import { conform } from '../conformance/conform.js';
+import { Signal } from '../conformance/probe.js';
 import { wrapperSuite, type WrapperSubject } from '../conformance/wrapper.js';
 import { aCall, has, Wrapping } from '../support/wrapping.js';
 import { VirtualClock } from '../../src/testing/virtual-clock.js';
@@ -73,11 +80,120 @@ describe('timeout', () => {
     await clock.advance(10);
     await event;
   });
+});
 
-  it('does not stand around attempts, and says so when a client is made', async () => {
-    await assert.rejects(
-      Wrapping.start({ client: { callWrappers: [timeout({ timeoutMs: 1 })] } }),
-      /put it into "wrappers"/,
+/** Has a handler's first calls hang until they are cancelled, and says what they are cancelled for. */
+class Hanging {
+  left: number;
+  readonly cancelled: string[] = [];
+  readonly begun = new Signal<void>();
+
+  constructor(left: number) {
+    this.left = left;
+  }
+
+  readonly wrapper: Wrapper = async (call, next) => {
+    if (this.left-- <= 0) return next(call);
+    this.begun.fire();
+    await new Promise<void>((_, reject) =>
+      call.context.onCancel((reason) => {
+        this.cancelled.push(reason.code);
+        reject(reason);
+      }),
     );
+    return next(call);
+  };
+}
+
+describe('timeout around each attempt', () => {
+  const client = { callWrappers: [timeout({ timeoutMs: 50 })], retries: 2, backoff: () => 0 };
+
+  for (const [name, transport] of Object.entries({ memory, http: () => http(), tcp: () => tcp() }))
+    it(`gives up the attempt and not the call, and tells the other end, over ${name}`, async () => {
+      const hanging = new Hanging(2);
+      await using app = await Wrapping.start({ client, server: { wrappers: [hanging.wrapper] }, transport });
+      const call = app.client.again({});
+      for (let attempt = 1; attempt <= 2; attempt++) {
+        await hanging.begun.next();
+        await app.clock.advance(50);
+      }
+      assert.equal((await call).text, 'done');
+      while (hanging.cancelled.length < 2) await new Promise(setImmediate);
+      assert.deepEqual(hanging.cancelled, ['cancelled', 'cancelled']);
+      assert.equal(app.probe.calls, 1);
+    });
+
+  it('is the end of a call that must not be done twice', async () => {
+    const hanging = new Hanging(1);
+    await using app = await Wrapping.start({ client, server: { wrappers: [hanging.wrapper] } });
+    const call = assert.rejects(
+      app.client.once({}),
+      (error) =>
+        has('deadline_exceeded')(error) && /attempt 1 at .* took longer than 50 ms/.test(String(error)),
+    );
+    await hanging.begun.next();
+    await app.clock.advance(50);
+    await call;
+    assert.equal(app.probe.calls, 0);
+  });
+
+  it('leaves the deadline of the whole call as it is, which comes first where it is sooner', async () => {
+    const hanging = new Hanging(9);
+    await using app = await Wrapping.start({ client, server: { wrappers: [hanging.wrapper] } });
+    const call = assert.rejects(app.client.again({}, { timeoutMs: 70 }), has('deadline_exceeded'));
+    await hanging.begun.next();
+    await app.clock.advance(50);
+    await hanging.begun.next();
+    await app.clock.advance(20);
+    await call;
+    assert.equal(hanging.left, 7);
+  });
+
+  it('is for the opening of a stream, and not for its items', async () => {
+    await using app = await Wrapping.start({ client });
+    const before = app.clock.pending;
+    const counts: number[] = [];
+    const leaving = new AbortController();
+    const reading = (async () => {
+      const options = { signal: leaving.signal };
+      for await (const { count } of app.client.count({ text: 'wait', count: 2 }, options)) counts.push(count);
+    })();
+    await app.clock.advance(1_000);
+    assert.deepEqual(counts, [1, 2]);
+    assert.ok(app.clock.pending > before);
+    leaving.abort();
+    await assert.rejects(reading, has('cancelled'));
+  });
+
+  it('gives up an attempt that has no connection yet', async () => {
+    let dials = 0;
+    let closed = false;
+    let answer = (): void => {};
+    const slow: Provider<Transport> = (resolve) => {
+      const transport = memory()(resolve);
+      const dial = transport.dial.bind(transport);
+      const first = (...args: Parameters<typeof dial>): Promise<Socket> =>
+        new Promise((connected) => {
+          answer = () => {
+            // The transport in memory dials at once.
+            const late = dial(...args) as Socket;
+            late.onClose(() => (closed = true));
+            connected(late);
+          };
+        });
+      return Object.assign(transport, {
+        dial: (...args: Parameters<typeof dial>) => (++dials === 1 ? first(...args) : dial(...args)),
+      });
+    };
+    await using app = await Wrapping.start({ client, transport: () => slow });
+    const call = app.client.again({});
+    while (dials === 0) await new Promise(setImmediate);
+    await app.clock.advance(50);
+    assert.equal((await call).text, 'done');
+    // What comes too late is let go of.
+    answer();
+    await app.clock.advance(0);
+    assert.ok(closed);
+    assert.equal(app.probe.calls, 1);
   });
 });

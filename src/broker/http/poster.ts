@@ -1,5 +1,6 @@
 import { Agent, request, type ClientRequest, type IncomingMessage } from 'node:http';
 import { Agent as TlsAgent, request as requestTls } from 'node:https';
+import type { Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
 import { parseAddress, type HostPort } from '../../core/address.js';
 import type { Clock } from '../../core/clock.js';
@@ -26,6 +27,8 @@ export class Poster {
   readonly #timeoutMs: number;
   readonly #clock: Clock;
   readonly #certificates: Certificates | undefined;
+  /** Those whose handshake is done. */
+  readonly #shaken = new WeakSet<Socket>();
 
   /** @param certificates for TLS; without them everything is posted in plain text */
   constructor(timeoutMs: number, clock: Clock, certificates: Certificates | undefined) {
@@ -74,8 +77,13 @@ export class Poster {
       let shaking = secure !== undefined;
       if (shaking)
         post.once('socket', (socket) => {
-          if (post.reusedSocket) shaking = false;
-          else socket.once('secureConnect', () => (shaking = false));
+          // Node does not call one reused that goes from a post to one that waits for it.
+          if (this.#shaken.has(socket)) shaking = false;
+          else
+            socket.once('secureConnect', () => {
+              this.#shaken.add(socket);
+              shaking = false;
+            });
         });
       const fail: Fail = (error) => {
         // What is rejected is what happened first; the rest comes of destroying.

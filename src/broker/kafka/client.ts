@@ -4,7 +4,7 @@ import type { Base, BaseOptions, Consumer, ConsumerOptions, Producer } from '@pl
 import { parseAddress } from '../../core/address.js';
 import { OctavoError, type Code } from '../../core/error.js';
 import { peer } from '../../core/peer.js';
-import { Certificates, type TlsOptions } from '../../core/tls.js';
+import { Certificates, type DialTls } from '../../core/tls.js';
 import { tlsFault } from '../../core/tls-fault.js';
 import { within } from '../../core/within.js';
 import { guard } from './guard.js';
@@ -14,7 +14,7 @@ import { sharing, type Share } from './share.js';
 export interface ClientOptions {
   readonly addresses: readonly string[];
   readonly sasl: KafkaSasl | undefined;
-  readonly tls: Omit<TlsOptions, 'clientAuth'> | undefined;
+  readonly tls: DialTls | undefined;
   readonly connectTimeoutMs: number;
   readonly sessionTimeoutMs: number;
 }
@@ -206,7 +206,10 @@ async function secured(certificates: Certificates): Promise<ConnectionOptions> {
   await certificates.start();
   const { serverName, verify } = certificates.policy;
   return {
-    secureContext: await certificates.forClient(),
+    // The library asks for each connection.
+    get secureContext() {
+      return certificates.current();
+    },
     rejectUnauthorized: verify,
     checkServerIdentity: (host, certificate) => checkServerIdentity(serverName ?? host, certificate),
     ...(serverName !== undefined && isIP(serverName) === 0 && { servername: serverName }),

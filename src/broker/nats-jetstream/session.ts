@@ -39,6 +39,10 @@ export class Session {
     });
   }
 
+  get up(): boolean {
+    return this.#client.up;
+  }
+
   get where(): string {
     return this.#client.where;
   }

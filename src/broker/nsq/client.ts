@@ -1,4 +1,4 @@
-import type { ConnectionConfig, Reader, Writer } from 'nsqjs';
+import type { Connection, ConnectionConfig, Reader, Writer } from 'nsqjs';
 import { parseAddress } from '../../core/address.js';
 import type { ClientParts, NsqTls } from './options.js';
 import { OctavoError } from '../../core/error.js';
@@ -6,6 +6,7 @@ import { peer } from '../../core/peer.js';
 import { Certificates } from '../../core/tls.js';
 import { tlsFault } from '../../core/tls-fault.js';
 import { guard } from './guard.js';
+import { secure } from './secure.js';
 
 export interface ClientOptions {
   readonly secret: string | undefined;
@@ -39,7 +40,7 @@ export class NsqClient {
   async start(): Promise<void> {
     const { default: library } = await peer('the nsq broker', 'nsqjs', () => import('nsqjs'));
     const { secret } = this.#options;
-    const secured = this.#certificates && (await tlsConfig(this.#certificates));
+    await this.#certificates?.start();
     this.#config = {
       clientId: 'octavo',
       heartbeatInterval: HEARTBEAT_S,
@@ -47,7 +48,7 @@ export class NsqClient {
       // Else the server keeps an event back for 250 ms, for others that go with it.
       outputBufferSize: -1,
       ...(secret !== undefined && { authSecret: secret }),
-      ...secured,
+      ...(this.#certificates && { tls: true }),
     };
     this.#library = library;
   }
@@ -62,13 +63,14 @@ export class NsqClient {
     const connect = writer.connect.bind(writer);
     writer.connect = () => {
       connect();
-      guard(writer.conn);
+      this.#see(writer.conn, host);
     };
     return writer;
   }
 
   /** @param maxInFlight how many messages the server sends ahead of the word on them */
   reader(address: string, topic: string, channel: string, maxInFlight: number): Reader {
+    const { host } = parseAddress(address);
     const reader = new this.#loaded.Reader(topic, channel, {
       ...this.#config,
       nsqdTCPAddresses: [address],
@@ -78,10 +80,16 @@ export class NsqClient {
     });
     const register = reader.registerConnectionListeners.bind(reader);
     reader.registerConnectionListeners = (connection) => {
-      guard(connection);
+      this.#see(connection, host);
       register(connection);
     };
     return reader;
+  }
+
+  /** Sees to a connection before it is opened. */
+  #see(connection: Connection, host: string): void {
+    guard(connection);
+    if (this.#certificates !== undefined) secure(connection, host, this.#certificates);
   }
 
   get #loaded(): Library {
@@ -89,18 +97,6 @@ export class NsqClient {
       throw new OctavoError('failed_precondition', 'the nsq broker is not started: call start() first');
     return this.#library;
   }
-}
-
-async function tlsConfig(certificates: Certificates): Promise<ConnectionConfig> {
-  await certificates.start();
-  const { ca, cert, key } = await certificates.asText();
-  return {
-    tls: true,
-    tlsVerification: certificates.policy.verify,
-    ...(ca && { ca: Buffer.from(ca.join('\n')) }),
-    ...(cert !== undefined && { cert: Buffer.from(cert) }),
-    ...(key !== undefined && { key: Buffer.from(key) }),
-  };
 }
 
 /** What went wrong with a connection, as an error of ours. */

@@ -1,6 +1,7 @@
 /** What is used of nsqjs 0.13, which has no types of its own. */
 declare module 'nsqjs' {
   import type { EventEmitter } from 'node:events';
+  import type { Socket } from 'node:net';
 
   export interface ConnectionConfig {
     readonly authSecret?: string;
@@ -15,10 +16,6 @@ declare module 'nsqjs' {
     /** Milliseconds. */
     readonly messageTimeout?: number;
     readonly tls?: boolean;
-    readonly tlsVerification?: boolean;
-    readonly ca?: Buffer;
-    readonly cert?: Buffer;
-    readonly key?: Buffer;
   }
 
   export interface ReaderConfig extends ConnectionConfig {
@@ -31,7 +28,15 @@ declare module 'nsqjs' {
   export interface Connection {
     receiveData(bytes: Buffer): void;
     readonly frameBuffer: { readonly buffer?: Buffer };
-    readonly statemachine: { goto(state: 'ERROR', error: Error): void };
+    /** What it reads from. */
+    conn: Socket;
+    /** What it writes to. */
+    outWriter: Socket;
+    registerStreamListeners(stream: Socket): void;
+    /** Called when the server has agreed to TLS. */
+    startTLS(done?: () => void): void;
+    /** What it does next. */
+    readonly statemachine: { goto(state: string, what?: unknown): unknown };
   }
 
   /** Emits `ready`, `closed` and `error`, the last one twice for one error. */

@@ -6,7 +6,8 @@ import * as mucp from '../../core/mucp.js';
 import { Pulse } from '../../core/pulse.js';
 import { quietly } from '../../core/quietly.js';
 import type { Socket } from '../../transport/transport.js';
-import type { ClientCall } from './client-call.js';
+import type { ClientCall } from '../calling/client-call.js';
+import { iterate, leave } from '../calling/items.js';
 import { errorOf, hasEnvelope, requestHeader, showMetadata, showTrailer } from './wire.js';
 
 export interface ExchangeInit {
@@ -20,7 +21,7 @@ export interface ExchangeInit {
   readonly keepaliveMs: number;
   readonly read: (message: Message) => unknown;
   /** Called once, when nothing more will happen on a stream that was opened. */
-  readonly onEnd: () => void;
+  readonly onEnd: (error: OctavoError | undefined) => void;
 }
 
 /**
@@ -56,6 +57,8 @@ export class Exchange implements AsyncIterableIterator<unknown> {
    */
   async open(): Promise<void> {
     const { call, keepaliveMs } = this.#init;
+    // An attempt may be given up until it has succeeded.
+    call.attempting = { cancelled: (reason) => this.#fail(reason) };
     await this.#send(this.#opener(), [[mucp.KEEPALIVE, String(keepaliveMs)]]);
     this.#first = this.#receive();
     this.#known = this.#first.then(
@@ -66,6 +69,7 @@ export class Exchange implements AsyncIterableIterator<unknown> {
     if (this.#octavo === true) await this.#greeted();
     if (this.#over?.error !== undefined) throw this.#over.error;
     this.#opened = true;
+    call.attempting = undefined;
     if (call.kind !== 'server') void this.#pump(call.request);
   }
 
@@ -140,6 +144,7 @@ export class Exchange implements AsyncIterableIterator<unknown> {
       this.#finish(errorOf(message));
       return undefined;
     }
+    call.context.meter?.received(message.body.length);
     return { done: false, value: read(message) };
   }
 
@@ -227,6 +232,7 @@ export class Exchange implements AsyncIterableIterator<unknown> {
     const { service, endpoint, method } = call;
     const body = codec.write({ kind: 'request', id, service, endpoint }, value, method?.request);
     this.#pulse?.active();
+    call.context.meter?.sent(body.length);
     return this.#send(body);
   }
 
@@ -250,34 +256,6 @@ export class Exchange implements AsyncIterableIterator<unknown> {
     this.#forget();
     this.#init.socket.close(cut);
     void leave(this.#source);
-    if (this.#opened) this.#init.onEnd();
-  }
-}
-
-/** The items of an iterable of either kind. Anything else is an error that says what is wanted. */
-function iterate(items: unknown): AsyncIterator<unknown> {
-  if (typeof items === 'object' && items !== null) {
-    // Whether it is one was just looked at.
-    if (Symbol.asyncIterator in items) return (items as AsyncIterable<unknown>)[Symbol.asyncIterator]();
-    if (Symbol.iterator in items) return fromSync((items as Iterable<unknown>)[Symbol.iterator]());
-  }
-  throw new OctavoError(
-    'invalid_argument',
-    'a stream of requests is an iterable: give an array or an async generator',
-  );
-}
-
-function fromSync(items: Iterator<unknown>): AsyncIterator<unknown> {
-  return {
-    next: async () => items.next(),
-    return: async () => items.return?.() ?? { done: true, value: undefined },
-  };
-}
-
-async function leave(source: AsyncIterator<unknown> | undefined): Promise<void> {
-  try {
-    await source?.return?.();
-  } catch {
-    // The outcome is known already.
+    if (this.#opened) this.#init.onEnd(error);
   }
 }

@@ -6,9 +6,11 @@ import { isPromise, type MaybePromise } from '../../core/lifecycle.js';
 import type { Message } from '../../core/message.js';
 import type { Node } from '../../registry/registry.js';
 import type { Receiver, Socket } from '../../transport/transport.js';
-import type { ClientCall } from './client-call.js';
-import type { Outcome } from './outcome.js';
-import { codecFor, errorOf, isGoMicro, readReply, requestHeader, showMetadata } from './wire.js';
+import type { ClientCall } from '../calling/client-call.js';
+import type { Outcome } from '../calling/outcome.js';
+import { codecFor } from '../calling/codec-for.js';
+import { isGoMicro } from '../calling/nodes.js';
+import { errorOf, readReply, requestHeader, showMetadata } from './wire.js';
 
 export interface UnaryParts {
   readonly codecs: Codecs;
@@ -23,6 +25,8 @@ export class Unary implements Receiver, Follower {
   readonly #node: Node;
   readonly #outcome: Outcome;
   #socket: Socket | undefined = undefined;
+  /** Why it was given up before there was a connection. */
+  #cut: OctavoError | undefined = undefined;
 
   constructor(parts: UnaryParts, call: ClientCall, node: Node, outcome: Outcome) {
     this.#parts = parts;
@@ -33,6 +37,7 @@ export class Unary implements Receiver, Follower {
 
   /** @param id the call's on the wire */
   start(id: string): void {
+    this.#call.attempting = this;
     try {
       const { service, endpoint, contentType, request, method } = this.#call;
       const codec = codecFor(this.#parts.codecs, contentType);
@@ -51,10 +56,14 @@ export class Unary implements Receiver, Follower {
 
   #send(socket: Socket, id: string, codec: Codec, body: Uint8Array): void {
     this.#socket = socket;
+    if (this.#cut !== undefined) return this.#giveUp(socket, this.#cut);
     try {
       this.#call.context.follow(this);
       this.#call.waitsFor('the reply of', this.#node.address);
+      // Go-micro's server tells the calls of a connection apart by a stream's id: it reads no other over http, and loses a call without one that
+      // follows the last reply too closely.
       const header = requestHeader(this.#call, id, codec, isGoMicro(this.#node));
+      this.#call.context.meter?.sent(body.length);
       const sent = socket.send({ header, body });
       if (isPromise(sent))
         sent.then(
@@ -104,6 +113,7 @@ export class Unary implements Receiver, Follower {
     showMetadata(call, message, { last: true });
     const error = errorOf(message);
     if (error !== undefined) throw error;
+    call.context.meter?.received(message.body.length);
     return readReply(this.#parts.codecs, call, message, call.method?.reply);
   }
 
@@ -112,13 +122,21 @@ export class Unary implements Receiver, Follower {
     this.#outcome.fail(reason);
   }
 
-  /** The call was cancelled: nobody waits for the reply, and the other end is told. */
+  /** The call was cancelled, or this attempt: nobody waits for the reply, and the other end is told. */
   cancelled(reason: OctavoError): void {
+    this.#cut = reason;
     this.#socket?.close(reason);
   }
 
+  #giveUp(socket: Socket, reason: OctavoError): void {
+    socket.close(reason);
+    this.failed(reason);
+  }
+
   #end(): void {
-    this.#call.context.leave(this);
+    const call = this.#call;
+    call.context.leave(this);
+    if (call.attempting === this) call.attempting = undefined;
     this.#socket?.close();
   }
 }

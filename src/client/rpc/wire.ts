@@ -5,9 +5,8 @@ import { EMPTY, type Message } from '../../core/message.js';
 import { Metadata } from '../../core/metadata.js';
 import * as mucp from '../../core/mucp.js';
 import { readError } from '../../core/wire-error.js';
-import type { Node } from '../../registry/registry.js';
 import type { MessageType } from '../../schema/message-type.js';
-import type { ClientCall } from './client-call.js';
+import type { ClientCall } from '../calling/client-call.js';
 
 /**
  * The header of a request, or of every message of a stream, as go-micro's client writes it.
@@ -35,17 +34,6 @@ export function requestHeader(call: ClientCall, id: string, codec: Codec, stream
     pairs.push(...codec.writeCall({ kind: 'request', id, service, endpoint }).flat());
   if (knownMetadata !== undefined) pairs.push(...knownMetadata.pairs);
   return Metadata.of(pairs);
-}
-
-/** The codec that a call asked for. */
-export function codecFor(codecs: Codecs, contentType: string): Codec {
-  const codec = codecs.get(contentType);
-  if (codec !== undefined) return codec;
-  throw new OctavoError(
-    'invalid_argument',
-    `no codec writes "${contentType}": there are ${codecs.contentTypes.join(', ')}`,
-    { executed: false },
-  );
 }
 
 /** Whether a codec says in the body which call it is of. One that does not says so of whatever bytes; others may refuse those that say nothing. */
@@ -109,12 +97,4 @@ export function showMetadata(
 
 export function showTrailer(onTrailer: ((trailer: Metadata) => void) | undefined, header: Metadata): void {
   onTrailer?.(mucp.isOctavoReply(header) ? mucp.readTrailer(header) : new Metadata());
-}
-
-/**
- * Whether a node says that it is go-micro's. A call there has a stream's id too: by that its server tells the calls of a connection apart,
- * as it reads no other over http, and loses one that follows the last reply too closely.
- */
-export function isGoMicro({ metadata }: Node): boolean {
-  return metadata['protocol'] !== undefined && metadata['octavo'] === undefined;
 }

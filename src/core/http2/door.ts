@@ -97,6 +97,11 @@ export class Door {
     });
   }
 
+  /** How many connections there are. */
+  get connections(): number {
+    return this.#rounds.connections.size;
+  }
+
   /** Listens. Rejects with `unavailable` naming an address in use. */
   static async open(address: string, options: DoorOptions, parts: DoorParts): Promise<Door> {
     const { maxConnections } = options;

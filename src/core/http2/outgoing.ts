@@ -17,15 +17,13 @@ export class Outgoing {
   #parts: Uint8Array[] = [];
   #sent: Waiting | undefined;
   #onEmpty: (() => void) | undefined;
+  /** Whether it is told when the other end has made room: what most calls send fits. */
+  #watching = false;
 
   /** @param moved called when the other end has taken something */
   constructor(stream: Http2Stream, moved: () => void) {
     this.#stream = stream;
     this.#moved = moved;
-    stream.on('drain', () => {
-      moved();
-      if (this.#parts.length === 0) this.letGo();
-    });
   }
 
   /** Whether nothing waits to leave. */
@@ -39,6 +37,7 @@ export class Outgoing {
     if (empty && body.length <= CHUNK) {
       this.#stream.write(body.length === 0 ? head : Buffer.concat([head, body]));
       if (!this.#stream.writableNeedDrain) return;
+      this.#watch();
     } else {
       this.#parts.push(head);
       for (let at = 0; at < body.length; at += CHUNK) this.#parts.push(body.subarray(at, at + CHUNK));
@@ -63,6 +62,15 @@ export class Outgoing {
   letGo(): void {
     this.#sent?.resolve();
     this.#sent = undefined;
+  }
+
+  #watch(): void {
+    if (this.#watching) return;
+    this.#watching = true;
+    this.#stream.on('drain', () => {
+      this.#moved();
+      if (this.#parts.length === 0) this.letGo();
+    });
   }
 
   #pump(): void {

@@ -2,6 +2,7 @@ import type { SecureContext } from 'node:tls';
 import type { Clock } from '../clock.js';
 import { OctavoError } from '../error.js';
 import { isPromise, type MaybePromise } from '../lifecycle.js';
+import { inAll, type PoolStats } from '../pool-stats.js';
 import type { Certificates, TlsPolicy } from '../tls.js';
 import { tlsFault } from '../tls-fault.js';
 import { Line, type LineEvents, type LineWanted, type Multiplexed } from './line.js';
@@ -39,6 +40,10 @@ export class Dialler<C extends Multiplexed & Swept, Opened, S> {
     const { cancellation } = options;
     if (cancellation?.cancelled !== undefined) throw cancellation.cancelled;
     return (this.#lines.get(address) ?? this.#line(address)).dial(options);
+  }
+
+  get stats(): PoolStats {
+    return inAll(this.#lines.values());
   }
 
   /** Cuts what is open. */

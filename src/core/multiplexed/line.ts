@@ -3,6 +3,7 @@ import type { Cancellation } from '../context.js';
 import { OctavoError } from '../error.js';
 import { isPromise, type MaybePromise } from '../lifecycle.js';
 import { POOL, type PoolOptions } from '../pool.js';
+import type { PoolStats } from '../pool-stats.js';
 
 /** A connection that carries many calls and streams. */
 export interface Multiplexed {
@@ -86,6 +87,11 @@ export class Line<C extends Multiplexed, Opened, S> {
   constructor(address: string, parts: LineParts<C, Opened, S>) {
     this.#address = address;
     this.#parts = parts;
+  }
+
+  get stats(): PoolStats {
+    const idle = this.#connections.filter(({ size }) => size === 0).length;
+    return { open: this.#connections.length, idle, waiting: this.#waiting.size };
   }
 
   /** A stream on a connection, at once where there is one with room. */

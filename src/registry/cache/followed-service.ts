@@ -7,7 +7,16 @@ import { KnownNodes } from './known-nodes.js';
 
 type Records = readonly ServiceRecord[];
 
+/** How a registry answers. */
+export interface Answers {
+  asked: number;
+  failed: number;
+  /** When it last answered, in milliseconds since the epoch; `undefined` before that. */
+  at: number | undefined;
+}
+
 export interface Following {
+  readonly answers: Answers;
   readonly registry: Registry;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -123,14 +132,17 @@ export class FollowedService {
   }
 
   async #question(): Promise<Records> {
-    const { registry, clock, ttlMs, missMs } = this.#parts;
+    const { registry, clock, ttlMs, missMs, answers } = this.#parts;
     this.#known.asked();
+    answers.asked++;
     try {
       this.#known.answered(await registry.getService(this.#name));
     } catch (reason) {
+      answers.failed++;
       return this.#unanswered(OctavoError.from(reason));
     }
     const now = clock.now();
+    answers.at = now;
     this.#answeredAt = now;
     this.#failure = undefined;
     const goodForMs = this.#known.size > 0 ? ttlMs : missMs;

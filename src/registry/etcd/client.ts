@@ -7,14 +7,18 @@ import { parseHttpAddress, type HttpAddress } from '../../core/http-address.js';
 import type { Logger } from '../../core/logger.js';
 import { peer } from '../../core/peer.js';
 import { Certificates, type TlsOptions } from '../../core/tls.js';
+import type { Lacking } from '../../core/tls-options.js';
 import { changesIn, rangeOf, type Change, type Range } from './changes.js';
 import { noServer, refusalOf, steady, trying } from './faults.js';
+
+/** How a TLS connection is checked, and who we say that we are. The library has no `verify`, `minVersion` or `reload`. */
+export type EtcdTls = Pick<TlsOptions, 'ca' | 'cert' | 'key' | 'passphrase' | 'serverName'> | 'dev';
 
 export interface EtcdClientOptions {
   readonly addresses: readonly string[];
   readonly user?: string;
   readonly pass?: string;
-  readonly tls?: Pick<TlsOptions, 'ca' | 'cert' | 'key' | 'passphrase' | 'serverName'>;
+  readonly tls?: EtcdTls;
   readonly timeoutMs?: number;
   readonly connectTimeoutMs?: number;
 }
@@ -23,6 +27,13 @@ export interface EtcdClientParts {
   readonly clock: Clock;
   readonly logger: Logger;
 }
+
+/** Source: etcd3 1.1.2, `connection-pool.ts`, which makes gRPC's credentials once, of `rootCertificate`, `privateKey` and `certChain`. */
+const LACKING: Lacking = {
+  verify: 'etcd3 checks every certificate',
+  minVersion: 'etcd3 does not tell gRPC of a version',
+  reload: 'etcd3 keeps the certificates that it was made with',
+};
 
 /** What is under a key. */
 export interface Stored {
@@ -64,7 +75,7 @@ export class EtcdClient {
     this.#where = this.#addresses.map(({ shown }) => shown).join(', ');
     this.#timeoutMs = options.timeoutMs ?? 2_000;
     const tls = options.tls ?? (this.#addresses.some((each) => each.tls) ? {} : undefined);
-    this.#certificates = tls && new Certificates(this.#who, tls, parts);
+    this.#certificates = tls && new Certificates(this.#who, tls, parts, LACKING);
   }
 
   async start(): Promise<void> {
@@ -186,7 +197,7 @@ export class EtcdClient {
 
   async #start(turn: number): Promise<void> {
     const { connectTimeoutMs = 5_000, tls, user } = this.#options;
-    if (tls?.serverName !== undefined && user !== undefined)
+    if (serverNameOf(tls) !== undefined && user !== undefined)
       throw new OctavoError(
         'failed_precondition',
         `${this.#who} cannot check for tls.serverName where it has a user, as etcd3 asks for its token without it: have the certificate made for the host`,
@@ -219,8 +230,8 @@ export class EtcdClient {
     const named = this.#addresses.find(({ user }) => user !== undefined);
     const { user = named?.user, pass = named?.pass, tls } = this.#options;
     const secure = this.#certificates !== undefined;
-    const { ca, cert, key } = (await this.#certificates?.forLibrary()) ?? {};
-    const name = tls?.serverName;
+    const { ca, cert, key } = (await this.#certificates?.asText()) ?? {};
+    const name = serverNameOf(tls);
     return {
       hosts: this.#addresses.map(({ shown }) => `${secure ? 'https' : 'http'}://${shown}`),
       ...(secure && {
@@ -269,4 +280,8 @@ export class EtcdClient {
       });
     }
   }
+}
+
+function serverNameOf(tls: EtcdTls | undefined): string | undefined {
+  return typeof tls === 'object' ? tls.serverName : undefined;
 }

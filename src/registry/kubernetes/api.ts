@@ -1,13 +1,13 @@
 import { OctavoError, type Code } from '../../core/error.js';
 import { JsonHttp, type JsonAnswer, type JsonHttpParts } from '../../core/json-http.js';
-import type { TlsOptions } from '../../core/tls.js';
+import type { DialTls } from '../../core/tls.js';
 import { isObject } from '../record-json.js';
 import { metadataOf } from './pods.js';
 import type { ServiceAccount } from './service-account.js';
 
 export interface ApiOptions {
   readonly addresses: readonly string[];
-  readonly tls: Omit<TlsOptions, 'clientAuth'> | undefined;
+  readonly tls: DialTls | undefined;
   readonly account: ServiceAccount;
   readonly timeoutMs: number;
 }

@@ -1,6 +1,6 @@
 import { connect as connectPlain, type Socket } from 'node:net';
 import { connect as connectSecure } from 'node:tls';
-import { Certificates, checkOf, type CertificatesParts, type TlsOptions } from '../../core/tls.js';
+import { Certificates, checkOf, type CertificatesParts, type DialTls } from '../../core/tls.js';
 import { tlsFault } from '../../core/tls-fault.js';
 import type { Server } from './address.js';
 import { Frames } from './frames.js';
@@ -30,7 +30,7 @@ export class Dialler {
   #failure: string | undefined;
 
   /** @param tls certificates; plain TCP without it */
-  constructor(tls: Omit<TlsOptions, 'clientAuth'> | undefined, parts: CertificatesParts) {
+  constructor(tls: DialTls | undefined, parts: CertificatesParts) {
     this.#certificates = tls && new Certificates('the zookeeper registry', tls, parts);
   }
 

@@ -173,7 +173,10 @@ export class Intake {
     const requests = new Requests({
       socket,
       octavo: incoming.octavo,
-      read: (body) => readRequest(incoming.codec, body, method.request),
+      read: (body) => {
+        context.meter?.received(body.length);
+        return readRequest(incoming.codec, body, method.request);
+      },
       sink,
       pulse,
     });
@@ -184,10 +187,10 @@ export class Intake {
 
   /** The one request of a server stream, which is the first item: the opener's body is not it. */
   async #request(requests: Requests, { endpoint }: Method): Promise<Requested> {
-    const { done, value } = await requests.next();
-    if (done === true) throw new OctavoError('invalid_argument', `${endpoint} got no request`);
+    const read = await requests.take();
+    if (read === undefined) throw new OctavoError('invalid_argument', `${endpoint} got no request`);
     void requests.watch();
-    return { read: () => value };
+    return { read };
   }
 
   #pulse(

@@ -33,8 +33,14 @@ export class Requests implements AsyncIterableIterator<unknown> {
   }
 
   async next(): Promise<IteratorResult<unknown>> {
+    const read = await this.take();
+    return read === undefined ? { done: true, value: undefined } : { done: false, value: read() };
+  }
+
+  /** The next item, to be decoded by whoever wants it; `undefined` after the end. */
+  async take(): Promise<(() => unknown) | undefined> {
     for (;;) {
-      if (this.#ended) return { done: true, value: undefined };
+      if (this.#ended) return undefined;
       const message = await this.#receive();
       if (message?.header.has(mucp.FRAME) !== true) return this.#item(message);
     }
@@ -66,18 +72,18 @@ export class Requests implements AsyncIterableIterator<unknown> {
     return received.finally(() => this.#pulse.heard());
   }
 
-  #item(message: Message | undefined): IteratorResult<unknown> {
+  #item(message: Message | undefined): (() => unknown) | undefined {
     if (message === undefined) {
       this.#ended = true;
       throw new OctavoError('cancelled', 'the caller went away');
     }
     const error = message.header.get(mucp.ERROR);
     this.#pulse.active();
-    if (error === undefined) return { done: false, value: this.#read(message.body) };
+    if (error === undefined) return () => this.#read(message.body);
     this.#ended = true;
     if (error !== mucp.EOS) throw readError(error);
     // Between Octavo peers this is a half-close. A go-micro client has closed altogether.
     if (!this.#octavo) this.#sink.mute();
-    return { done: true, value: undefined };
+    return undefined;
   }
 }

@@ -72,10 +72,9 @@ export class StreamSink implements ReplySink {
     this.#pulse.active();
     const header = this.#header();
     this.#addHeader(header);
-    return this.#socket.send({
-      header,
-      body: codec.write({ kind: 'response', id, service, endpoint }, value, type),
-    });
+    const body = codec.write({ kind: 'response', id, service, endpoint }, value, type);
+    this.#context.meter?.sent(body.length);
+    return this.#socket.send({ header, body });
   }
 
   end(error?: OctavoError): void {

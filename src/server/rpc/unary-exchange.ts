@@ -39,6 +39,7 @@ export class UnaryExchange implements Requested, ReplySink {
   }
 
   read(): unknown {
+    this.#context.meter?.received(this.#body.length);
     return readRequest(this.#incoming.codec, this.#body, this.#method.request);
   }
 
@@ -46,7 +47,9 @@ export class UnaryExchange implements Requested, ReplySink {
     const { codec, service, envelope } = this.#incoming;
     const { endpoint, reply: type } = this.#method;
     const header = { kind: 'response', id: envelope?.id ?? '', service, endpoint } as const;
-    this.#send(this.#header(), isQuiet(envelope) ? EMPTY : codec.write(header, body, type));
+    const bytes = isQuiet(envelope) ? EMPTY : codec.write(header, body, type);
+    this.#context.meter?.sent(bytes.length);
+    this.#send(this.#header(), bytes);
   }
 
   item(): void {

@@ -9,7 +9,7 @@ import type { Message } from '../../core/message.js';
 import { Metadata } from '../../core/metadata.js';
 import { CONTENT_TYPE, userMetadata } from '../../core/mucp.js';
 import { schemaOf } from '../../schema/schema.js';
-import { attach } from '../../wrapper/attach.js';
+import { attach, checkGuarded } from '../../wrapper/attach.js';
 import { compose, type Next, type Wrapper } from '../../wrapper/wrapper.js';
 import { ServerCall } from '../server-call.js';
 import type { Subscription } from '../server.js';
@@ -31,6 +31,9 @@ export interface Acknowledgement {
 /** Put behind a topic's name to name the topic of what nobody could deal with. */
 const DEAD = '.dead';
 
+/** The longest wait that an error may ask for (`retry_after`), in milliseconds: an event in hand keeps others from its place. */
+const LONGEST_MS = 60_000;
+
 /** A subscription at work: what becomes of each event that the broker delivers. */
 export class Running {
   readonly subscription: Subscription;
@@ -49,15 +52,13 @@ export class Running {
         'failed_precondition',
         `${subscription.name} wants "${subscription.topic}" durable, which the ${broker.name} broker cannot give: use another broker, or leave it out`,
       );
-    const { name, options } = subscription;
-    attach([...wrappers, ...subscription.wrappers], {
-      around: 'subscriber',
-      name,
-      manual: options.ack === 'manual',
-    });
+    const { name, options, access } = subscription;
+    const all = [...wrappers, ...subscription.wrappers];
+    attach(all, { around: 'subscriber', name, manual: options.ack === 'manual' });
+    checkGuarded(all, { name, access });
     this.subscription = subscription;
     this.#parts = parts;
-    this.#run = compose([...wrappers, ...subscription.wrappers], async (call) => {
+    this.#run = compose(all, async (call) => {
       // The context of an event is made below, and is one.
       await subscription.handler(call.request, call.context as EventContext);
       return { body: undefined };
@@ -101,7 +102,7 @@ export class Running {
     { topic, message, attempt }: Pick<Delivery, 'topic' | 'message' | 'attempt'>,
     acknowledgement: Acknowledgement,
   ): Promise<void> {
-    const { identity, clock, logger } = this.#parts;
+    const { identity, broker, clock, logger } = this.#parts;
     const { header } = message;
     const context = new EventContext({
       service: identity.name,
@@ -119,8 +120,13 @@ export class Running {
       endpoint: topic,
       idempotent: false,
       subscriber: this.subscription.name,
+      broker: broker.name,
+      access: this.subscription.access,
     } as const;
-    const call = new ServerCall(facts, context, () => this.#decode(message));
+    const call = new ServerCall(facts, context, () => {
+      context.meter?.received(message.body.length);
+      return this.#decode(message);
+    });
     this.#inHand.add(context);
     try {
       await context.run(() => this.#run(call));
@@ -158,7 +164,7 @@ export class Running {
         if (ack !== 'manual') verdict.acknowledge();
       } catch (thrown) {
         reason = thrown;
-        if (!verdict.fail()) this.#lost(thrown, attempt);
+        if (!verdict.fail(thrown)) this.#lost(thrown, attempt);
       }
       const { threw, delayMs } = verdict.close();
       if (delayMs === undefined) return;
@@ -254,10 +260,11 @@ class Verdict implements Acknowledgement {
   };
 
   /** The handler threw. Returns whether that counts. */
-  fail(): boolean {
+  fail(thrown: unknown): boolean {
     if (this.#settled) return false;
     this.#threw = true;
-    this.refuse({});
+    const asked = thrown instanceof OctavoError ? (thrown.retryAfterMs ?? 0) : 0;
+    this.refuse({ delayMs: Math.max(this.#backoff(), Math.min(asked, LONGEST_MS)) });
     return true;
   }
 

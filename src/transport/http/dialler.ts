@@ -7,6 +7,7 @@ import type { Secured } from '../../core/handshakes.js';
 import { isPromise, type MaybePromise } from '../../core/lifecycle.js';
 import { checkOf, type Certificates, type TlsPolicy } from '../../core/tls.js';
 import { handshakeFailed } from '../../core/tls-fault.js';
+import { inAll, type PoolStats } from '../../core/pool-stats.js';
 import type { DialOptions, Socket } from '../transport.js';
 import { Dialled, DialledSocket } from './dialled.js';
 import type { FlowOptions } from './flow.js';
@@ -34,6 +35,10 @@ export class Dialler {
     const pool = this.#pool(address);
     const free = options.stream === true ? undefined : pool.take(options.pool);
     return free === undefined ? this.#open(pool, address, options) : this.#socket(pool, free, options);
+  }
+
+  get stats(): PoolStats {
+    return inAll(this.#pools.values());
   }
 
   destroy(): void {

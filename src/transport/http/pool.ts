@@ -2,6 +2,7 @@ import type { Clock, Timer } from '../../core/clock.js';
 import { OctavoError } from '../../core/error.js';
 import type { MaybePromise } from '../../core/lifecycle.js';
 import { POOL, type DialOptions, type PoolOptions } from '../transport.js';
+import type { PoolStats } from '../../core/pool-stats.js';
 import type { Dialled } from './dialled.js';
 
 /** Somebody who waits for a connection, or for the right to open one, which is told by `undefined`. */
@@ -26,6 +27,10 @@ export class Pool {
     this.#address = address;
     this.#clock = clock;
     this.#onEmpty = onEmpty;
+  }
+
+  get stats(): PoolStats {
+    return { open: this.#all.size, idle: this.#idle.length, waiting: this.#waiting.size };
   }
 
   /** A free connection that is young enough. */

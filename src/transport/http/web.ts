@@ -4,7 +4,7 @@ import type { FastifyInstance } from 'fastify';
 import type { HttpMessage } from '../../core/http-message.js';
 import { writeHttp } from '../../core/http-writer.js';
 import { isPromise } from '../../core/lifecycle.js';
-import type { Probes } from '../transport.js';
+import { answerProbe, type PROBED, type Probes } from '../../core/probes.js';
 import type { Flow } from './flow.js';
 
 export interface WebOptions {
@@ -65,21 +65,22 @@ export class Web {
           },
         )),
     });
-    if (probes !== undefined) {
-      app.get('/health', (_, reply) =>
-        reply.code(probes.healthy() ? 200 : 503).send(state(probes.healthy())),
-      );
-      app.get('/ready', (_, reply) => reply.code(probes.ready() ? 200 : 503).send(state(probes.ready())));
-    }
+    if (probes !== undefined) for (const path of ['/health', '/ready'] as const) probe(app, path, probes);
     await routes?.(app);
+    // One of the user's own is what they want.
+    await app.after();
+    if (probes !== undefined && !app.hasRoute({ method: 'GET', url: '/metrics' }))
+      probe(app, '/metrics', probes);
     await app.ready();
     return app;
   }
 }
 
-/** `{"status":"ok"}`, as go-micro's gateway says it. */
-function state(fine: boolean): { status: string } {
-  return { status: fine ? 'ok' : 'unavailable' };
+function probe(app: FastifyInstance, path: (typeof PROBED)[number], probes: Probes): void {
+  app.get(path, async (_, reply) => {
+    const { status, contentType, text } = await answerProbe(path, probes);
+    return reply.code(status).type(contentType).send(text);
+  });
 }
 
 function bridgeOf(request: IncomingMessage): Bridge {

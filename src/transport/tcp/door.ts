@@ -55,6 +55,11 @@ export class Door implements Listener {
     });
   }
 
+  /** How many connections there are. */
+  get connections(): number {
+    return this.#rounds.connections.size;
+  }
+
   /** Waits for callers to close the connections that carry nothing, but not for long. */
   async close(): Promise<void> {
     // Its callback waits for connections that are busy, and they may take their time.

@@ -6,11 +6,15 @@ import type { EventContext } from '../../../src/core/context.js';
 import { OctavoError } from '../../../src/core/error.js';
 import { memory as memoryRegistry } from '../../../src/registry/memory.js';
 import { topic, type Topic } from '../../../src/schema/topic.js';
-import { createService } from '../../../src/service/run.js';
+import { rpc as rpcClient } from '../../../src/client/rpc.js';
+import { rpc as rpcServer } from '../../../src/server/rpc.js';
+import { createService, type ServiceOptions } from '../../../src/service/run.js';
 import type { Service as RunningService } from '../../../src/service/service.js';
 import { TestLogger } from '../../../src/testing/test-logger.js';
 import { memory as memoryTransport } from '../../../src/transport/memory.js';
+import { trace } from '../../../src/wrapper/trace.js';
 import type { DefineTest } from '../../conformance/conform.js';
+import { FOREIGN, Spans, TRACEPARENT } from '../../support/tracing.js';
 
 @Message('events.Job')
 class Job {
@@ -43,13 +47,18 @@ class Log {
 
 type Env = Readonly<Record<string, string>>;
 
-async function serving(env: Env, run: (service: RunningService) => Promise<void>): Promise<void> {
+async function serving(
+  env: Env,
+  run: (service: RunningService) => Promise<void>,
+  more: ServiceOptions = {},
+): Promise<void> {
   const service = createService({
     services: [Worker],
     registry: memoryRegistry(),
     transport: memoryTransport(),
     logger: () => new TestLogger(),
     env,
+    ...more,
   });
   await service.start();
   try {
@@ -152,6 +161,49 @@ export function serviceEvents(define: DefineTest, env: () => Env): void {
       await log.holds('while away 1');
     });
   });
+
+  define(
+    'each delivery of an event is in the trace of its publish, with the state of whoever began it',
+    async () => {
+      const to = jobs();
+      const log = new Log();
+      const spans = new Spans();
+      const wrapper = await trace({ provider: spans.provider });
+      const traced = {
+        client: rpcClient({ publishWrappers: [wrapper] }),
+        server: rpcServer({ subscriberWrappers: [wrapper] }),
+      };
+      await serving(
+        env(),
+        async (service) => {
+          await service.subscribe(
+            to,
+            (job, context) => {
+              log.take(job, context);
+              if (context.attempt === 1) throw new Error('not yet');
+            },
+            { queue: 'workers', retry: { attempts: 3, backoff: () => 20 } },
+          );
+          const metadata = { traceparent: TRACEPARENT, tracestate: 'vendor=1' };
+          await service.client.publish({ topic: to.name, type: Job, body: { name: 'a' } }, { metadata });
+          await log.holds('a 2');
+        },
+        traced,
+      );
+      const [published, ...more] = spans.of('PRODUCER');
+      assert.equal(more.length, 0);
+      assert.equal(published?.parentSpanContext?.spanId, FOREIGN.span);
+      const deliveries = spans.of('CONSUMER');
+      assert.equal(deliveries.length, 2);
+      for (const { parentSpanContext: parent, attributes } of deliveries) {
+        assert.deepEqual(
+          [parent?.traceId, parent?.spanId, parent?.traceState?.serialize()],
+          [FOREIGN.trace, published.spanContext().spanId, 'vendor=1'],
+        );
+        assert.equal(attributes['messaging.system.name'], published.attributes['messaging.system.name']);
+      }
+    },
+  );
 
   define('a stop waits for the event in hand, which does not come again', async () => {
     const to = jobs();

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { OctavoError } from '../../../src/core/error.js';
 import { EMPTY, type Message } from '../../../src/core/message.js';
-import type { Transport } from '../../../src/transport/transport.js';
+import type { Socket, Transport } from '../../../src/transport/transport.js';
 import type { Suite } from '../conform.js';
 import { ANY, answering, call, echo, fails, later, message, text } from './talk.js';
 
@@ -153,5 +153,29 @@ export const callSuite = {
       (await Promise.all(others)).map(text),
       others.map((__, n) => `<${n}>`),
     );
+  },
+  'connections are counted, where any are kept: open, idle, waited for and accepted': async (
+    transport,
+    fresh,
+  ) => {
+    if (transport.stats === undefined) return;
+    const none = { open: 0, idle: 0, waiting: 0, accepted: 0 };
+    assert.deepEqual((await fresh()).stats?.(), none);
+    const accepted = later<Socket>();
+    const listener = await transport.listen(ANY, (it) => accepted.resolve(it));
+    assert.deepEqual(transport.stats(), none);
+    const socket = await transport.dial(listener.address);
+    await socket.send(message('x'));
+    const other = await accepted.promise;
+    assert.deepEqual(transport.stats(), { open: 1, idle: 0, waiting: 0, accepted: 1 });
+    await other.receive();
+    await other.send(message('y'));
+    other.close();
+    await socket.receive();
+    socket.close();
+    while (transport.stats().idle === 0) await new Promise(setImmediate);
+    assert.deepEqual(transport.stats(), { open: 1, idle: 1, waiting: 0, accepted: 1 });
+    await transport.stop();
+    assert.deepEqual(transport.stats(), none);
   },
 } satisfies Suite<Transport>;

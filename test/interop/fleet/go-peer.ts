@@ -47,11 +47,15 @@ export class GoPeer implements AsyncDisposable {
   readonly #ended: Promise<unknown>;
   #last = 0;
 
-  constructor(version: Version) {
+  /** @param env variables that it has beside ours */
+  constructor(version: Version, env: Readonly<Record<string, string>> = {}) {
     const folder = process.env['OCTAVO_GO_PEERS'];
     if (folder === undefined) throw new Error('these tests need Go peers: npm run test:interop');
     this.version = version;
-    this.#child = spawn(join(folder, version), [], { stdio: ['pipe', 'pipe', 'inherit'] });
+    this.#child = spawn(join(folder, version), [], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+      env: { ...process.env, ...env },
+    });
     this.#ended = once(this.#child, 'close').then(() => this.#fail());
     createInterface({ input: this.#child.stdout }).on('line', (line) => this.#take(line));
   }

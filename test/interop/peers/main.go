@@ -38,6 +38,7 @@ type command struct {
 	Metadata    map[string]string
 	Request     json.RawMessage
 	Record      *record
+	TLS         *secure
 }
 
 type subscription struct {

@@ -18,29 +18,43 @@ import (
 
 // peer is one process of a fleet: a service when it was told to serve, and always a client.
 type peer struct {
-	registry registry.Registry
-	broker   broker.Broker
-	client   client.Client
-	greeter  *Greeter
-	stop     context.CancelFunc
-	stopped  chan error
-	streams  map[string]client.Stream
+	registry  registry.Registry
+	broker    broker.Broker
+	transport transport.Transport
+	client    client.Client
+	greeter   *Greeter
+	stop      context.CancelFunc
+	stopped   chan error
+	streams   map[string]client.Stream
 }
 
 func newPeer() *peer {
 	r := registry.NewRegistry()
 	b := broker.NewBroker(broker.Registry(r))
-	c := client.NewClient(
-		client.Registry(r),
-		client.Broker(b),
-		client.Transport(transport.NewHTTPTransport()),
-		client.Selector(selector.NewSelector(selector.Registry(r))),
+	p := &peer{registry: r, broker: b, greeter: &Greeter{}, streams: map[string]client.Stream{}}
+	p.use(transport.NewHTTPTransport())
+	return p
+}
+
+// use has everything from now on dialled and served over a transport.
+func (p *peer) use(t transport.Transport) {
+	p.transport = t
+	p.client = client.NewClient(
+		client.Registry(p.registry),
+		client.Broker(p.broker),
+		client.Transport(t),
+		client.Selector(selector.NewSelector(selector.Registry(p.registry))),
 	)
-	return &peer{registry: r, broker: b, client: c, greeter: &Greeter{}, streams: map[string]client.Stream{}}
 }
 
 func (p *peer) do(c command) (interface{}, error) {
 	switch c.Do {
+	case "secure":
+		t, err := httpTransport(c.TLS)
+		if err == nil {
+			p.use(t)
+		}
+		return nil, err
 	case "serve":
 		return p.serve(c)
 	case "stop":
@@ -82,7 +96,7 @@ func (p *peer) serve(c command) (interface{}, error) {
 	s := micro.NewService(
 		micro.Server(server.NewRPCServer(
 			server.Id(c.ServerID),
-			server.Transport(transport.NewHTTPTransport()),
+			server.Transport(p.transport),
 		)),
 		micro.Client(p.client),
 		micro.Registry(p.registry),

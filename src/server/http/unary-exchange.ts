@@ -1,0 +1,102 @@
+import type { OutgoingHttpHeaders } from 'node:http';
+import type { Context } from '../../core/context.js';
+import { OctavoError } from '../../core/error.js';
+import { pack, unpack, type GrpcEncoding } from '../../core/grpc-compression.js';
+import { isPromise, type MaybePromise } from '../../core/lifecycle.js';
+import { quietly } from '../../core/quietly.js';
+import type { Method } from '../../schema/method.js';
+import type { Requested } from '../dispatcher.js';
+import { readRequest } from '../read-request.js';
+import type { ReplySink } from '../reply-sink.js';
+import { answerError } from './answers.js';
+import type { Exchange } from './exchange.js';
+import type { Form } from './form.js';
+import { addMetadata, TRAILER } from './headers.js';
+import type { HttpLimits } from './limits.js';
+
+export interface UnaryExchangeInit {
+  readonly exchange: Exchange;
+  readonly form: Form;
+  readonly method: Method;
+  readonly context: Context;
+  readonly limits: HttpLimits;
+  /** How the request is packed, if it is. */
+  readonly packed: GrpcEncoding | undefined;
+  /** How a reply may be packed, if it may. */
+  readonly accepts: GrpcEncoding | undefined;
+}
+
+/** A call without streams in the Connect protocol. Source: connectrpc.com/docs/protocol, Unary-Request. */
+export class UnaryExchange implements Requested, ReplySink {
+  readonly #init: UnaryExchangeInit;
+  #body: Uint8Array | undefined;
+
+  constructor(init: UnaryExchangeInit) {
+    this.#init = init;
+  }
+
+  /** Takes the request, which is read when somebody wants to see it. */
+  take(body: Uint8Array): MaybePromise<this> {
+    const { packed, limits } = this.#init;
+    if (packed === undefined) return this.#keep(body);
+    const unpacked = unpack(packed, body, limits.maxMessageBytes);
+    return isPromise(unpacked) ? unpacked.then((it) => this.#keep(it)) : this.#keep(unpacked);
+  }
+
+  read(): unknown {
+    const { form, method } = this.#init;
+    // It was taken before anybody reads it.
+    return readRequest(form.codec, this.#body as Uint8Array, method.request);
+  }
+
+  reply(value: unknown): void {
+    const { exchange, form, method, context, limits, accepts } = this.#init;
+    const { service } = context;
+    const header = { kind: 'response', id: '', service, endpoint: method.endpoint } as const;
+    const body = form.codec.write(header, value, method.reply);
+    if (body.length > limits.maxMessageBytes) throw tooLong(body.length, limits.maxMessageBytes);
+    const headers = this.#headers();
+    headers['content-type'] = form.contentType;
+    if (accepts === undefined || body.length < limits.compressMinBytes)
+      return exchange.respond(200, headers, body);
+    headers['content-encoding'] = accepts;
+    const packed = pack(accepts, body);
+    if (isPromise(packed)) quietly(() => packed.then((bytes) => exchange.respond(200, headers, bytes)));
+    else exchange.respond(200, headers, packed);
+  }
+
+  item(): void {
+    throw new OctavoError('internal', `${this.#init.method.endpoint} is no stream`);
+  }
+
+  end(error?: OctavoError): void {
+    if (error !== undefined) answerError(this.#init.exchange, error, this.#headers());
+  }
+
+  abort(error: OctavoError): void {
+    answerError(this.#init.exchange, error);
+  }
+
+  #keep(body: Uint8Array): this {
+    this.#body = body;
+    return this;
+  }
+
+  /** What handler and wrappers put beside the reply. */
+  #headers(): OutgoingHttpHeaders {
+    const { context, limits } = this.#init;
+    const headers: OutgoingHttpHeaders = {};
+    const { replied } = context;
+    if (replied === undefined) return headers;
+    addMetadata(headers, replied.header, limits);
+    addMetadata(headers, replied.trailer, limits, TRAILER);
+    return headers;
+  }
+}
+
+function tooLong(bytes: number, limit: number): OctavoError {
+  return new OctavoError(
+    'resource_exhausted',
+    `a reply of ${bytes} bytes: the limit is ${limit} (maxMessageBytes)`,
+  );
+}

@@ -1,0 +1,73 @@
+import { createServer, STATUS_CODES, type RequestListener, type Server as HttpServer } from 'node:http';
+import type { Socket } from 'node:net';
+import type { FastifyInstance } from 'fastify';
+import { OctavoError } from '../../core/error.js';
+import type { Refusals } from '../../core/refusals.js';
+import { writeConnectError } from '../../schema/connect-error.js';
+import { hostOf } from './hosts.js';
+import type { HttpLimits } from './limits.js';
+
+/** A fastify that listens nowhere: connections, and requests, are given to it. */
+export interface Web {
+  readonly app: FastifyInstance;
+  /** Takes connections of HTTP/1.1. */
+  readonly http1: HttpServer;
+  /** Takes requests, by whichever version of HTTP they came. */
+  readonly serve: RequestListener;
+}
+
+/** How often connections are looked at, in milliseconds. */
+const LOOK_MS = { most: 1_000, least: 10 };
+
+/** Makes the web server behind a port. */
+export async function newWeb(limits: HttpLimits, refusals: Refusals): Promise<Web> {
+  const { fastify } = await import('fastify');
+  const { maxMessageBytes, maxHeaderBytes, maxHeaders, headerTimeoutMs, idleMs } = limits;
+  let made: Pick<Web, 'http1' | 'serve'> | undefined;
+  const app = fastify({
+    bodyLimit: maxMessageBytes,
+    routerOptions: { maxParamLength: maxHeaderBytes },
+    clientErrorHandler: (error, socket) => refuse(error, socket, refusals),
+    serverFactory(serve) {
+      const http1 = createServer(
+        {
+          maxHeaderSize: maxHeaderBytes,
+          headersTimeout: headerTimeoutMs,
+          // A stream of requests takes as long as it takes: the times of bodies are kept by those who read them.
+          requestTimeout: 0,
+          keepAliveTimeout: idleMs,
+          connectionsCheckingInterval: Math.max(LOOK_MS.least, Math.min(LOOK_MS.most, headerTimeoutMs)),
+        },
+        serve,
+      );
+      // One more, so that it is seen that there are too many.
+      http1.maxHeadersCount = maxHeaders + 1;
+      // What listens is the port. Without this nobody would look whether a header takes too long.
+      http1.emit('listening');
+      made = { http1, serve };
+      return http1;
+    },
+  });
+  // The factory was called.
+  return { app, ...(made as Pick<Web, 'http1' | 'serve'> | undefined)! };
+}
+
+/** By the codes of Node's parser. */
+const FAULTS: Readonly<Record<string, readonly [status: number, what: string]>> = {
+  HPE_HEADER_OVERFLOW: [431, 'the header is too long (maxHeaderBytes)'],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'a header did not arrive in time (headerTimeoutMs)'],
+};
+
+/** Says why to who sends what is no request, and closes. */
+function refuse(error: NodeJS.ErrnoException, socket: Socket, refusals: Refusals): void {
+  // Who just left is no news.
+  if (error.code === 'ECONNRESET' || socket.destroyed) return;
+  const [status, what] = FAULTS[error.code ?? ''] ?? [400, `it is no HTTP/1.1: ${error.message}`];
+  const refusal = new OctavoError('invalid_argument', what, { executed: false });
+  refusals.note(hostOf(socket), refusal);
+  if (!socket.writable) return void socket.destroy();
+  const body = JSON.stringify(writeConnectError(refusal));
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
+}

@@ -1,0 +1,36 @@
+import { rpc as rpcClient } from '../../src/client/rpc.js';
+import { rpc } from '../../src/server/rpc.js';
+import { grpc as grpcTransport } from '../../src/transport/grpc.js';
+import { http as httpTransport } from '../../src/transport/http.js';
+import { memory } from '../../src/transport/memory.js';
+import { tcp } from '../../src/transport/tcp.js';
+import { udp } from '../../src/transport/udp.js';
+import { column } from '../support/matrix/column.js';
+import { MOST_BYTES } from '../support/matrix/features.js';
+
+const limits = { maxMessageBytes: MOST_BYTES };
+
+for (const [name, transport] of Object.entries({
+  memory: memory(limits),
+  http: httpTransport(limits),
+  tcp: tcp(limits),
+  grpc: grpcTransport(limits),
+}))
+  column(`rpc over ${name}`, { transport: () => transport, server: rpc, client: rpcClient() });
+
+const STREAMS = 'a datagram is a whole message: no streams';
+column('rpc over udp', {
+  transport: () => udp(limits),
+  server: rpc,
+  client: rpcClient(),
+  streamless: true,
+  gaps: {
+    'server stream': STREAMS,
+    'client stream': STREAMS,
+    'bidi stream, item by item': STREAMS,
+    'error after the last item': STREAMS,
+    'leaving a stream cancels its handler': STREAMS,
+    'a slow reader holds up the producer': STREAMS,
+    'a slow handler holds up the caller': STREAMS,
+  },
+});
