@@ -2,28 +2,18 @@ import type { Codec } from '../../codec/codec.js';
 import type { Codecs } from '../../codec/codecs.js';
 import { OctavoError } from '../../core/error.js';
 import { pack, unpack, type GrpcEncoding } from '../../core/grpc-compression.js';
-import { COMPRESSED, writeFrame, writePrefix, type GrpcFrame } from '../../core/grpc-frames.js';
+import { COMPRESSED, framed, type FramedMessage, type GrpcFrame } from '../../core/grpc-frames.js';
 import { isPromise, type MaybePromise } from '../../core/lifecycle.js';
-import { EMPTY } from '../../core/message.js';
 import type { ClientCall } from '../calling/client-call.js';
 import { codecFor } from '../calling/codec-for.js';
 import { fromGrpcType } from './content-type.js';
 import type { ReplyWire } from './reply-wire.js';
-
-/** Bytes up to which a message is put into one piece with its prefix. */
-const SMALL = 16 * 1024;
 
 export interface MessagesParts {
   readonly codecs: Codecs;
   /** How what is sent is packed, where it is. */
   readonly encoding: GrpcEncoding | undefined;
   readonly maxMessageBytes: number;
-}
-
-/** A message on its way out: the prefix with all or nothing of it, and what is left. */
-export interface Framed {
-  readonly head: Buffer;
-  readonly body: Uint8Array;
 }
 
 /** Makes messages of values, and values of messages. */
@@ -44,7 +34,11 @@ export class Messages {
    *
    * @throws or rejects with `invalid_argument` for what the type cannot hold, and `resource_exhausted` for a message over the limit
    */
-  write({ service, endpoint, method }: ClientCall, codec: Codec, value: unknown): MaybePromise<Framed> {
+  write(
+    { service, endpoint, method }: ClientCall,
+    codec: Codec,
+    value: unknown,
+  ): MaybePromise<FramedMessage> {
     const { encoding, maxMessageBytes } = this.#parts;
     const body = codec.write({ kind: 'request', id: '', service, endpoint }, value, method?.request);
     if (body.length > maxMessageBytes)
@@ -53,7 +47,7 @@ export class Messages {
         `the request has ${body.length} bytes: the limit is ${maxMessageBytes} (maxMessageBytes)`,
         { executed: false },
       );
-    if (encoding === undefined) return framed(body, 0);
+    if (encoding === undefined) return framed(body);
     const packed = pack(encoding, body);
     return isPromise(packed) ? packed.then((it) => framed(it, COMPRESSED)) : framed(packed, COMPRESSED);
   }
@@ -90,10 +84,4 @@ export class Messages {
       });
     }
   }
-}
-
-function framed(body: Uint8Array, flags: number): Framed {
-  return body.length <= SMALL
-    ? { head: writeFrame(body, flags), body: EMPTY }
-    : { head: writePrefix(body.length, flags), body };
 }
