@@ -1,5 +1,6 @@
 import { memory as memoryBroker } from '../src/broker/memory.js';
 import { grpc as grpcClient } from '../src/client/grpc.js';
+import { http as httpClient, type HttpClientOptions } from '../src/client/http.js';
 import { rpc as rpcClient } from '../src/client/rpc.js';
 import {
   createService,
@@ -13,6 +14,7 @@ import {
 } from '../src/index.js';
 import { memory as memoryRegistry } from '../src/registry/memory.js';
 import { grpc as grpcServer } from '../src/server/grpc.js';
+import { http as httpServer } from '../src/server/http.js';
 import { rpc as rpcServer } from '../src/server/rpc.js';
 import { http } from '../src/transport/http.js';
 import { memory as memoryTransport, MemoryNetwork } from '../src/transport/memory.js';
@@ -84,6 +86,12 @@ function inMemory(name: string, about: string, wrapped?: Wrapped): Variant {
   return { ...octavo(name, about, transport, wrapped), oneProcess: true };
 }
 
+/** Neither end has anything to do with the transport. */
+function connect(name: string, about: string, options: HttpClientOptions): Variant {
+  const ends = { client: httpClient(options), server: httpServer() };
+  return octavo(name, about, memoryTransport(), {}, ends);
+}
+
 /** By hand: an async generator would cost as much as a message. */
 function map<From, To>(items: AsyncIterable<From>, to: (item: From) => To): AsyncIterable<To> {
   return {
@@ -107,6 +115,9 @@ const five: Wrapped = { onClient: fiveWrappers(), onServer: fiveWrappers() };
 export const ASYNC_WRAPPERS = 10;
 
 export const octavos: readonly Variant[] = [
+  connect('web', 'Octavo by HTTP itself: the Connect protocol, protobuf', {}),
+  connect('web-json', 'the same, JSON', { contentType: 'application/json' }),
+  connect('web-http2', 'the same, protobuf over HTTP/2', { version: '2' }),
   octavo('http', 'Octavo over http, every default but the registry', http()),
   octavo('tcp', 'Octavo over tcp', tcp()),
   native('grpc', 'Octavo by gRPC itself'),

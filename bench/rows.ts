@@ -146,6 +146,7 @@ const goals: readonly Goal[] = [
   cpu('http against HTTP/1.1 on bare sockets', 'http', 'floor', 0.5, 0.75),
   cpu('http against go-micro in Go, client and server', 'http', 'go-micro', 4, 6),
   cpu('http server under wrk against go-micro’s', 'wrk-http', 'wrk-go-micro', 2.5, 4),
+  cpu('http server, JSON under wrk, against fastify’s', 'wrk-web-json', 'wrk-fastify', 0.77, 1),
   cpu('http against fastify and undici', 'http', 'fastify', 1.3, 2),
   cpu('gRPC itself against @grpc/grpc-js', 'grpc', 'grpc-js', 1.5, 2),
   rate('memory, calls a second', 'memory', 150_000, 250_000, 'small'),

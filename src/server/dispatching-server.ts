@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Broker, Subscriber } from '../broker/broker.js';
 import type { Codecs } from '../codec/codecs.js';
+import { isLoopback, parseAddress } from '../core/address.js';
 import { advertised } from '../core/advertise.js';
 import type { Clock } from '../core/clock.js';
 import { OctavoError } from '../core/error.js';
@@ -100,6 +101,9 @@ export abstract class DispatchingServer extends Server {
 
   protected abstract readonly facts: WireFacts;
 
+  /** Called as calls may be sent here, and as they may not any more. */
+  protected turned(_ready: boolean): void {}
+
   /** Whether there were callers that do not understand what a refusal says of the call, and so do not go elsewhere. */
   protected get foreign(): boolean {
     return false;
@@ -145,6 +149,7 @@ export abstract class DispatchingServer extends Server {
     try {
       await this.#open();
       this.#state = 'ready';
+      this.turned(true);
     } catch (reason) {
       await this.#close();
       this.#state = 'stopped';
@@ -182,7 +187,13 @@ export abstract class DispatchingServer extends Server {
       metrics: () => this.#insight?.page(),
     };
     const { admin, address: bind = LOOPBACK } = this.options;
-    if (admin !== undefined) this.#admin = await AdminListener.open(admin, probes);
+    if (admin !== undefined) {
+      const { address } = (this.#admin = await AdminListener.open(admin, probes));
+      if (!isLoopback(parseAddress(address).host))
+        logger.warn('the admin listener shows health and metrics to whoever reaches it, without TLS', {
+          address,
+        });
+    }
     this.dispatcher.open();
     this.#entrance = await this.enter(bind, probes);
     const address = advertised(this.#entrance.address, this.options, registry);
@@ -202,6 +213,7 @@ export abstract class DispatchingServer extends Server {
     const { clock, logger } = this.#parts;
     const { drainMs, lingerMs = this.foreign ? LINGER_MS : 0 } = this.options;
     this.#state = 'lingering';
+    this.turned(false);
     await this.deregister().catch((error: unknown) => logger.warn('could not deregister', { error }));
     if (lingerMs > 0) await clock.sleep(lingerMs);
     this.#state = 'draining';

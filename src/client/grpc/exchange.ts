@@ -43,9 +43,15 @@ export class Exchange implements AsyncIterableIterator<unknown>, ReplyOwner, Fol
   async open(node: Node): Promise<void> {
     const call = this.#call;
     const { messages } = this.#opener;
+    // An attempt may be given up until it has succeeded.
+    call.attempting = this;
     const only = call.kind === 'server' ? await messages.write(call, this.#codec, call.request) : undefined;
     if (only === undefined) call.items ??= new Replay(iterate(call.request));
     const slot = await this.#opener.dial(call, node);
+    if (this.#over?.error !== undefined) {
+      slot.leave();
+      throw this.#over.error;
+    }
     const wire = this.#opener.open(slot, call, node, this);
     this.#wire = wire;
     call.context.follow(this);
@@ -60,6 +66,7 @@ export class Exchange implements AsyncIterableIterator<unknown>, ReplyOwner, Fol
     if (this.#over?.error !== undefined) throw this.#over.error;
     this.#settle();
     this.#opened = true;
+    call.attempting = undefined;
     if (this.#over !== undefined) call.end();
   }
 
