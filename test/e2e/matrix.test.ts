@@ -1,4 +1,6 @@
+import { http as httpClient } from '../../src/client/http.js';
 import { rpc as rpcClient } from '../../src/client/rpc.js';
+import { http } from '../../src/server/http.js';
 import { rpc } from '../../src/server/rpc.js';
 import { grpc as grpcTransport } from '../../src/transport/grpc.js';
 import { http as httpTransport } from '../../src/transport/http.js';
@@ -34,3 +36,13 @@ column('rpc over udp', {
     'a slow handler holds up the caller': STREAMS,
   },
 });
+
+for (const [name, options] of Object.entries({
+  'http, JSON': { contentType: 'application/json' },
+  'http, protobuf': {},
+  'http, protobuf by HTTP/2': { version: '2' },
+} as const))
+  column(name, {
+    server: (given) => http({ ...limits, ...given }),
+    client: httpClient({ ...limits, ...options }),
+  });
