@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createServer as createHttp1Server } from 'node:http';
 import { constants, createServer } from 'node:http2';
 import { afterEach, describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
@@ -315,6 +316,40 @@ describe('the grpc client', () => {
     const service = await client();
     await assert.rejects(call(service, address, { signal: abort.signal }), failing('cancelled'));
     assert.deepEqual(await heard, errorCode(constants.NGHTTP2_CANCEL));
+  });
+
+  it('says so where nobody speaks HTTP/2, and has sent nothing', async () => {
+    const http1 = createHttp1Server((_, response) => response.end('no'));
+    await new Promise<void>((resolve) => http1.listen(0, '127.0.0.1', resolve));
+    closing.push(() => http1.close());
+    const at = http1.address();
+    assert.ok(typeof at === 'object' && at !== null);
+    const service = await client();
+    await assert.rejects(call(service, `127.0.0.1:${at.port}`), (reason) => {
+      failing('unavailable', /cannot open a connection to 127\.0\.0\.1/)(reason);
+      return (reason as OctavoError).executed === false;
+    });
+  });
+
+  it('survives a server that sends headers without end', async () => {
+    const address = await server((peer, stream) => {
+      const endless = Buffer.concat(
+        Array.from({ length: 400 }, () => Buffer.from('\0\x01a\x7e' + 'x'.repeat(126))),
+      );
+      peer.write(frame(FRAME.headers, 0, stream, endless.subarray(0, 130 * 100)));
+      for (let n = 0; n < 100; n++) peer.write(frame(9, 0, stream, endless.subarray(0, 130 * 100)));
+    });
+    const service = await client();
+    await assert.rejects(call(service, address), failing('unavailable'));
+    assert.equal(await call(service, await server(replying)), 'reply');
+  });
+
+  it('survives a server that sends replies without end', async () => {
+    const address = await server((peer, stream) => {
+      peer.respond(stream);
+      for (let n = 0; n < 1_000; n++) peer.data(stream, REPLY);
+    });
+    await assert.rejects(call(await client(), address), failing('internal', /second reply/));
   });
 
   it('closes a stream that its server has said nothing on', async () => {

@@ -45,6 +45,11 @@ export class Calls {
     return this.#foreign;
   }
 
+  /** One has called that is no Octavo peer. */
+  strange(): void {
+    this.#foreign = true;
+  }
+
   /** A request and its response as one. */
   exchange(request: IncomingMessage, response: ServerResponse, beside: OutgoingHttpHeaders): Exchange {
     const { callers, clock, limits } = this.#parts;
@@ -134,7 +139,10 @@ export class Calls {
     const route = dispatcher.admit(method.endpoint);
     const context = this.#context(exchange, route, framing.timeoutMs(exchange));
     const pulse = this.#pulse(method, context);
-    const read = (body: Uint8Array): unknown => readRequest(form.codec, body, method.request);
+    const read = (body: Uint8Array): unknown => {
+      context.meter?.received(body.length);
+      return readRequest(form.codec, body, method.request);
+    };
     const base64 = form.protocol === 'grpc-web-text';
     const requests = new FramedRequests({ exchange, base64, packed, maxMessageBytes, read, pulse });
     const sink = new FramedSink({ exchange, form, framing, method, context, limits, accepts, pulse });
@@ -175,7 +183,7 @@ export class Calls {
   /** @throws what is wrong with a request whatever it asks for */
   #check(exchange: Exchange): void {
     const { maxHeaders } = this.#parts.limits;
-    if (!exchange.peer.octavo) this.#foreign = true;
+    if (!exchange.peer.octavo) this.strange();
     if (exchange.request.rawHeaders.length > 2 * maxHeaders)
       throw new OctavoError(
         'resource_exhausted',
