@@ -20,9 +20,9 @@ interface Scene {
   readonly subject: ServerSubject;
   readonly peer: Http2Peer;
   /** Opens a call of the probe. */
-  call(stream: number, method: string, more?: Readonly<Record<string, string>>): void;
+  readonly call: (stream: number, method: string, more?: Readonly<Record<string, string>>) => void;
   /** How many calls run. */
-  active(): number;
+  readonly active: () => number;
 }
 
 /** Runs with a peer that speaks HTTP/2 by hand; whatever it does, others are served afterwards, and nothing of it is left. */
