@@ -16,7 +16,6 @@ import { writeMetadata } from './headers.js';
 /** Bytes from which packing a message is worth its while. */
 const WORTH_PACKING = 1_024;
 
-
 export interface GrpcReplyInit {
   readonly wire: CallWire;
   readonly method: Method;
