@@ -483,6 +483,26 @@ describe('the grpc client', () => {
     await heard;
   });
 
+  it('goes on with another connection where it has given up many calls on one, and tells of each', async () => {
+    const told = new Map<Http2Peer, number>();
+    let came = (): void => {};
+    const address = await server((peer, stream) => {
+      if (!told.has(peer)) told.set(peer, 0);
+      void peer.hears(FRAME.reset, stream).then(() => told.set(peer, (told.get(peer) ?? 0) + 1));
+      came();
+    });
+    const service = await client();
+    const CALLS = 700;
+    for (let n = 0; n < CALLS; n++) {
+      const abort = new AbortController();
+      came = () => abort.abort();
+      await assert.rejects(call(service, address, { signal: abort.signal }), failing('cancelled'));
+    }
+    const total = (): number => [...told.values()].reduce((sum, count) => sum + count, 0);
+    while (total() < CALLS) await new Promise((resolve) => setImmediate(resolve));
+    assert.ok(told.size > 1, `${told.size} connections`);
+  });
+
   it('is not ended by metadata that whoever looks at it cannot bear', async () => {
     const service = await client();
     const address = await server(replying);
