@@ -12,6 +12,7 @@ import { Registry } from '../../src/registry/registry.js';
 import { writeStatus } from '../../src/schema/rpc-status.js';
 import type { Service } from '../../src/service/service.js';
 import { VirtualClock } from '../../src/testing/virtual-clock.js';
+import { timeout } from '../../src/wrapper/timeout.js';
 import { octavo } from '../support/grpc-interop/octavo.js';
 import { END_STREAM, frame, FRAME, Http2Peer } from '../support/http2-peer.js';
 
@@ -98,6 +99,34 @@ function goaway(last: number, code: number = constants.NGHTTP2_NO_ERROR): Buffer
   bytes.writeUInt32BE(code, 4);
   return bytes;
 }
+
+describe('an attempt of a grpc call that takes too long', () => {
+  for (const kind of ['unary', 'server'] as const)
+    it(`is given up by itself, and its server told: ${kind}`, async () => {
+      const clock = new VirtualClock();
+      const heard: number[] = [];
+      let begun = (): void => {};
+      const first = new Promise<void>((resolve) => (begun = resolve));
+      const address = await server((peer, stream) => {
+        if (stream > 1) return replying(peer, stream);
+        begun();
+        return peer.hears(FRAME.reset, stream).then(() => heard.push(stream));
+      });
+      const { client: calling } = await client(
+        { callWrappers: [timeout({ timeoutMs: 50 })] },
+        { clock: () => clock },
+      );
+      const options = { address, retry: () => true, backoff: () => 0, retries: 1 };
+      const done =
+        kind === 'unary'
+          ? calling.call(REQUEST, options)
+          : calling.stream({ ...REQUEST, kind }, options).receive();
+      await first;
+      await clock.advance(50);
+      assert.deepEqual(Buffer.from((await done) as Uint8Array), Buffer.from('reply'));
+      while (heard.length === 0) await new Promise(setImmediate);
+    });
+});
 
 describe('the grpc client', () => {
   it('sends what gRPC wants of a call, and reads its reply', async () => {
@@ -193,6 +222,92 @@ describe('the grpc client', () => {
     );
     assert.equal(text(await stream.receive()), 'reply');
     assert.equal(await stream.receive(), undefined);
+  });
+
+  it('tries a stream elsewhere that was refused, with all its items, each of which is asked for once', async () => {
+    const refusing = await server(async (peer, stream) => {
+      await peer.hears(FRAME.data, stream);
+      peer.write(frame(FRAME.reset, 0, stream, errorCode(constants.NGHTTP2_REFUSED_STREAM)));
+    });
+    let all = Buffer.alloc(0);
+    const other = await server(async (peer, stream) => {
+      while (!peer.frames.some(({ stream: id, flags }) => id === stream && flags === END_STREAM))
+        await new Promise((resolve) => setImmediate(resolve));
+      all = Buffer.concat(
+        peer.frames.filter(({ type }) => type === FRAME.data).map(({ payload }) => payload),
+      );
+      replying(peer, stream);
+    });
+    const asked: number[] = [];
+    async function* items(): AsyncIterable<Uint8Array> {
+      for (const item of [1, 2, 3]) {
+        asked.push(item);
+        yield Uint8Array.of(item);
+      }
+    }
+    const service = await client();
+    const stream = service.client.stream(
+      { ...REQUEST, kind: 'client', body: items() },
+      { address: [refusing, other], ...NO_RETRY },
+    );
+    assert.equal(text(await stream.receive()), 'reply');
+    assert.equal(await stream.receive(), undefined);
+    assert.deepEqual(asked, [1, 2, 3]);
+    assert.deepEqual(all, Buffer.concat([1, 2, 3].map((item) => writeFrame(Uint8Array.of(item)))));
+  });
+
+  it('leaves the items of a stream that is refused everywhere', async () => {
+    const refusing = await server((peer, stream) =>
+      peer.write(frame(FRAME.reset, 0, stream, errorCode(constants.NGHTTP2_REFUSED_STREAM))),
+    );
+    let left = (): void => {};
+    const leaving = new Promise<void>((resolve) => (left = resolve));
+    const items = {
+      [Symbol.asyncIterator]: () => ({
+        next: () => new Promise<never>(() => {}),
+        async return() {
+          left();
+          return { done: true as const, value: undefined };
+        },
+      }),
+    };
+    const service = await client();
+    const stream = service.client.stream({ ...REQUEST, body: items }, { address: refusing, ...NO_RETRY });
+    await assert.rejects(stream.receive(), failing('unavailable'));
+    await leaving;
+  });
+
+  it('sends a stream no further from the beginning once its server has spoken', async () => {
+    let taken = 0;
+    const speaking = await server(async (peer, stream) => {
+      peer.respond(stream);
+      await peer.hears(FRAME.data, stream);
+      peer.write(frame(FRAME.reset, 0, stream, errorCode(constants.NGHTTP2_REFUSED_STREAM)));
+    });
+    const other = await server(() => taken++);
+    const service = await client();
+    const { service: name, endpoint } = REQUEST;
+    const stream = service.client.stream(
+      { service: name, endpoint },
+      { address: [speaking, other], ...NO_RETRY },
+    );
+    await stream.send(Uint8Array.of(1));
+    await assert.rejects(stream.receive(), failing('unavailable'));
+    assert.equal(taken, 0);
+  });
+
+  it('reads the end of a stream that has nothing in it and was never begun', async () => {
+    const address = await server((peer, stream) =>
+      peer.trailers(stream, { ':status': '200', 'content-type': 'application/grpc', ...OK, 'said-by': 'me' }),
+    );
+    let trailer: Metadata | undefined;
+    const service = await client();
+    const stream = service.client.stream(
+      { ...REQUEST, body: [] },
+      { address, onTrailer: (it) => (trailer = it) },
+    );
+    assert.equal(await stream.receive(), undefined);
+    assert.equal(trailer?.get('said-by'), 'me');
   });
 
   it('finishes on a connection that says farewell what that has taken, and opens another', async () => {

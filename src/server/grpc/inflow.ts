@@ -30,6 +30,7 @@ export class Inflow implements WireOwner {
   #waiting: Waiting | undefined;
   #ended = false;
   #error: OctavoError | undefined;
+  #closed: { readonly error: OctavoError | undefined } | undefined;
 
   constructor(packing: Packing) {
     this.#packing = packing;
@@ -78,14 +79,14 @@ export class Inflow implements WireOwner {
   }
 
   closed(error: OctavoError | undefined): void {
-    const { context } = this;
-    const reason = gone(error);
-    // It may have ended in order before.
-    this.#error ??= reason;
-    if (context?.ended === false) context.cancel(reason);
+    this.#closed = { error };
+    // Mostly the answer is out, and nobody asks: an error costs more than a good part of a call.
+    if (this.context?.ended === false) this.context.cancel(gone(error));
   }
 
   #take(): GrpcFrame | undefined {
+    // It may have ended in order before.
+    if (this.#closed !== undefined) this.#error ??= gone(this.#closed.error);
     if (this.#error !== undefined) throw this.#error;
     try {
       return this.wire?.next();
