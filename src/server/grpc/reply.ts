@@ -60,7 +60,6 @@ export class GrpcReply implements ReplySink {
         'resource_exhausted',
         `a reply of ${endpoint} has ${body.length} bytes, over ${maxMessageBytes} (maxMessageBytes)`,
       );
-    context.meter?.sent(body.length);
     pulse?.active();
     this.#open();
     if (!gzip || body.length < WORTH_PACKING) return this.#write(body, 0);
