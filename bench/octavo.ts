@@ -1,4 +1,5 @@
 import { memory as memoryBroker } from '../src/broker/memory.js';
+import { grpc as grpcClient } from '../src/client/grpc.js';
 import { http as httpClient, type HttpClientOptions } from '../src/client/http.js';
 import { rpc as rpcClient } from '../src/client/rpc.js';
 import {
@@ -12,6 +13,7 @@ import {
   type Wrapper,
 } from '../src/index.js';
 import { memory as memoryRegistry } from '../src/registry/memory.js';
+import { grpc as grpcServer } from '../src/server/grpc.js';
 import { http as httpServer } from '../src/server/http.js';
 import { rpc as rpcServer } from '../src/server/rpc.js';
 import { http } from '../src/transport/http.js';
@@ -102,6 +104,11 @@ function map<From, To>(items: AsyncIterable<From>, to: (item: From) => To): Asyn
   };
 }
 
+/** Neither end has anything to do with the transport. */
+function native(name: string, about: string): Variant {
+  return octavo(name, about, memoryTransport(), {}, { client: grpcClient(), server: grpcServer() });
+}
+
 const five: Wrapped = { onClient: fiveWrappers(), onServer: fiveWrappers() };
 
 /** How many wrappers `memory-async` has: the cost of one is a tenth. */
@@ -113,6 +120,7 @@ export const octavos: readonly Variant[] = [
   connect('web-http2', 'the same, protobuf over HTTP/2', { version: '2' }),
   octavo('http', 'Octavo over http, every default but the registry', http()),
   octavo('tcp', 'Octavo over tcp', tcp()),
+  native('grpc', 'Octavo by gRPC itself'),
   inMemory('memory', 'Octavo over memory, in one process'),
   octavo('http-wrapped', 'the same over http, five wrappers on each side', http(), five),
   octavo('tcp-wrapped', 'the same over tcp, five wrappers on each side', tcp(), five),
@@ -121,4 +129,5 @@ export const octavos: readonly Variant[] = [
   }),
   octavo('http-stream', 'Octavo over http, items of bidi streams', http()),
   octavo('tcp-stream', 'Octavo over tcp, items of bidi streams', tcp()),
+  native('grpc-stream', 'Octavo by gRPC itself, items of bidi streams'),
 ];

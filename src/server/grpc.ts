@@ -7,7 +7,7 @@ import { Identity } from '../core/identity.js';
 import { Logger } from '../core/logger.js';
 import type { Provider } from '../core/provider.js';
 import { Refusals } from '../core/refusals.js';
-import { Certificates, shownTls, type TlsOptions } from '../core/tls.js';
+import { Certificates, shownTls, type Tls } from '../core/tls.js';
 import { Registry } from '../registry/registry.js';
 import { MESSAGE_LIMITS, type MessageLimits } from '../transport/transport.js';
 import {
@@ -23,7 +23,7 @@ import { ServerDefaults } from './server-defaults.js';
 
 export interface GrpcServerOptions extends ServerOptions, MessageLimits {
   /** Speaks TLS, and nothing else, with everybody. @defaultValue plain text */
-  readonly tls?: TlsOptions;
+  readonly tls?: Tls;
   /** Whether replies from 1 KiB on are packed for callers that can unpack them. @defaultValue `false` */
   readonly gzip?: boolean;
   /** How many calls one connection carries at once; callers hold back what is more. @defaultValue `1_000` */
