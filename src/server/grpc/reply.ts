@@ -2,7 +2,7 @@ import type { OutgoingHttpHeaders } from 'node:http2';
 import type { Context } from '../../core/context.js';
 import { OctavoError } from '../../core/error.js';
 import { pack } from '../../core/grpc-compression.js';
-import { COMPRESSED, writePrefix } from '../../core/grpc-frames.js';
+import { COMPRESSED, framed } from '../../core/grpc-frames.js';
 import { isPromise, type MaybePromise } from '../../core/lifecycle.js';
 import type { Pulse } from '../../core/pulse.js';
 import type { Method } from '../../schema/method.js';
@@ -53,12 +53,14 @@ export class GrpcReply implements ReplySink {
     const { endpoint, reply: type } = method;
     const { service } = context;
     const body = dialect.codec.write({ kind: 'response', id: '', service, endpoint }, value, type);
+    context.meter?.sent(body.length);
     const { maxMessageBytes } = limits;
     if (body.length > maxMessageBytes)
       throw new OctavoError(
         'resource_exhausted',
         `a reply of ${endpoint} has ${body.length} bytes, over ${maxMessageBytes} (maxMessageBytes)`,
       );
+    context.meter?.sent(body.length);
     pulse?.active();
     this.#open();
     if (!gzip || body.length < WORTH_PACKING) return this.#write(body, 0);
@@ -79,7 +81,8 @@ export class GrpcReply implements ReplySink {
   }
 
   #write(body: Uint8Array, flags: number): MaybePromise<void> {
-    return this.#init.wire.write(writePrefix(body.length, flags), body);
+    const message = framed(body, flags);
+    return this.#init.wire.write(message.head, message.body);
   }
 
   #trailers(): OutgoingHttpHeaders {
