@@ -173,11 +173,13 @@ describe('the http broker over TLS', () => {
 
   it('does not call a post unsent that broke off on a connection which was used before', async () => {
     const trusted = newAuthority();
+    const held: (() => void)[] = [];
     let asked = 0;
-    // As many as there are connections, so that the others wait for one of them.
+    // As many are held as there are connections, so that the last one waits for one of them.
     const server = createServer(identity(trusted, 'subscriber'), (request, response) => {
       if (++asked > 32) return void request.socket.destroy();
-      request.resume().on('end', () => response.end());
+      held.push(() => void response.end());
+      if (asked === 32) for (const answer of held) answer();
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     opened.push(() => server.close());
