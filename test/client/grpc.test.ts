@@ -12,6 +12,7 @@ import { Registry } from '../../src/registry/registry.js';
 import { writeStatus } from '../../src/schema/rpc-status.js';
 import type { Service } from '../../src/service/service.js';
 import { VirtualClock } from '../../src/testing/virtual-clock.js';
+import { timeout } from '../../src/wrapper/timeout.js';
 import { octavo } from '../support/grpc-interop/octavo.js';
 import { END_STREAM, frame, FRAME, Http2Peer } from '../support/http2-peer.js';
 
@@ -98,6 +99,34 @@ function goaway(last: number, code: number = constants.NGHTTP2_NO_ERROR): Buffer
   bytes.writeUInt32BE(code, 4);
   return bytes;
 }
+
+describe('an attempt of a grpc call that takes too long', () => {
+  for (const kind of ['unary', 'server'] as const)
+    it(`is given up by itself, and its server told: ${kind}`, async () => {
+      const clock = new VirtualClock();
+      const heard: number[] = [];
+      let begun = (): void => {};
+      const first = new Promise<void>((resolve) => (begun = resolve));
+      const address = await server((peer, stream) => {
+        if (stream > 1) return replying(peer, stream);
+        begun();
+        return peer.hears(FRAME.reset, stream).then(() => heard.push(stream));
+      });
+      const { client: calling } = await client(
+        { callWrappers: [timeout({ timeoutMs: 50 })] },
+        { clock: () => clock },
+      );
+      const options = { address, retry: () => true, backoff: () => 0, retries: 1 };
+      const done =
+        kind === 'unary'
+          ? calling.call(REQUEST, options)
+          : calling.stream({ ...REQUEST, kind }, options).receive();
+      await first;
+      await clock.advance(50);
+      assert.deepEqual(Buffer.from((await done) as Uint8Array), Buffer.from('reply'));
+      while (heard.length === 0) await new Promise(setImmediate);
+    });
+});
 
 describe('the grpc client', () => {
   it('sends what gRPC wants of a call, and reads its reply', async () => {
