@@ -1,14 +1,20 @@
 import { memory as memoryBroker } from '../src/broker/memory.js';
+import { grpc as grpcClient } from '../src/client/grpc.js';
+import { http as httpClient, type HttpClientOptions } from '../src/client/http.js';
 import { rpc as rpcClient } from '../src/client/rpc.js';
 import {
   createService,
   Registry,
+  type Client,
   type Provider,
+  type Server,
   type ServiceOptions,
   type Transport,
   type Wrapper,
 } from '../src/index.js';
 import { memory as memoryRegistry } from '../src/registry/memory.js';
+import { grpc as grpcServer } from '../src/server/grpc.js';
+import { http as httpServer } from '../src/server/http.js';
 import { rpc as rpcServer } from '../src/server/rpc.js';
 import { http } from '../src/transport/http.js';
 import { memory as memoryTransport, MemoryNetwork } from '../src/transport/memory.js';
@@ -29,15 +35,23 @@ interface Wrapped {
   readonly onServer?: readonly Wrapper[];
 }
 
+/** What a call goes through, where it is not rpc. */
+interface Ends {
+  readonly client: Provider<Client>;
+  readonly server: Provider<Server>;
+}
+
 /** A decorated service and a typed client. As the server is in another process, the client's registry is told of its node once; calls find it there. */
 function octavo(
   name: string,
   about: string,
   transport: Provider<Transport>,
   { onClient = [], onServer = [] }: Wrapped = {},
+  ends: Ends = { client: rpcClient({ wrappers: onClient }), server: rpcServer({ wrappers: onServer }) },
 ): Variant {
+  const { client, server } = ends;
   const connected = async (address: string): Promise<EchoClient> => {
-    const service = createService({ ...LOCAL, transport, client: rpcClient({ wrappers: onClient }) });
+    const service = createService({ ...LOCAL, transport, client });
     await service.start();
     // What `serve` gave.
     await service.resolve(Registry).register(JSON.parse(address) as Parameters<Registry['register']>[0]);
@@ -48,7 +62,6 @@ function octavo(
     about,
 
     async serve() {
-      const server = rpcServer({ wrappers: onServer });
       const service = createService({ ...LOCAL, transport, server, services: [EchoServer] });
       await service.start();
       const [record] = await service.resolve(Registry).getService('bench');
@@ -73,6 +86,12 @@ function inMemory(name: string, about: string, wrapped?: Wrapped): Variant {
   return { ...octavo(name, about, transport, wrapped), oneProcess: true };
 }
 
+/** Neither end has anything to do with the transport. */
+function connect(name: string, about: string, options: HttpClientOptions): Variant {
+  const ends = { client: httpClient(options), server: httpServer() };
+  return octavo(name, about, memoryTransport(), {}, ends);
+}
+
 /** By hand: an async generator would cost as much as a message. */
 function map<From, To>(items: AsyncIterable<From>, to: (item: From) => To): AsyncIterable<To> {
   return {
@@ -85,14 +104,23 @@ function map<From, To>(items: AsyncIterable<From>, to: (item: From) => To): Asyn
   };
 }
 
+/** Neither end has anything to do with the transport. */
+function native(name: string, about: string): Variant {
+  return octavo(name, about, memoryTransport(), {}, { client: grpcClient(), server: grpcServer() });
+}
+
 const five: Wrapped = { onClient: fiveWrappers(), onServer: fiveWrappers() };
 
 /** How many wrappers `memory-async` has: the cost of one is a tenth. */
 export const ASYNC_WRAPPERS = 10;
 
 export const octavos: readonly Variant[] = [
+  connect('web', 'Octavo by HTTP itself: the Connect protocol, protobuf', {}),
+  connect('web-json', 'the same, JSON', { contentType: 'application/json' }),
+  connect('web-http2', 'the same, protobuf over HTTP/2', { version: '2' }),
   octavo('http', 'Octavo over http, every default but the registry', http()),
   octavo('tcp', 'Octavo over tcp', tcp()),
+  native('grpc', 'Octavo by gRPC itself'),
   inMemory('memory', 'Octavo over memory, in one process'),
   octavo('http-wrapped', 'the same over http, five wrappers on each side', http(), five),
   octavo('tcp-wrapped', 'the same over tcp, five wrappers on each side', tcp(), five),
@@ -101,4 +129,5 @@ export const octavos: readonly Variant[] = [
   }),
   octavo('http-stream', 'Octavo over http, items of bidi streams', http()),
   octavo('tcp-stream', 'Octavo over tcp, items of bidi streams', tcp()),
+  native('grpc-stream', 'Octavo by gRPC itself, items of bidi streams'),
 ];

@@ -3,6 +3,7 @@ import {
   ClientOf,
   Field,
   Handler,
+  Http,
   Message,
   PublisherOf,
   Service,
@@ -43,6 +44,7 @@ export class Greeting {
 /** What the service promises. Client and server share this class, and neither needs the other's code. */
 @Service({ name: 'greeter', version: '1.0.0' })
 export class Greeter {
+  @Http('GET', '/hello/:name')
   @Handler(HelloRequest, HelloReply, { idempotent: true })
   hello(_request: HelloRequest): Promise<HelloReply> {
     return unimplemented();

@@ -5,7 +5,7 @@ import type { GrpcEncoding } from '../core/grpc-compression.js';
 import { http2Dialler, type Http2Dialler } from '../core/http2/dial.js';
 import { Logger } from '../core/logger.js';
 import type { Provider } from '../core/provider.js';
-import { Certificates, shownTls, type TlsOptions } from '../core/tls.js';
+import { Certificates, shownTls, type DialTls } from '../core/tls.js';
 import type { Node } from '../registry/registry.js';
 import { Selector } from '../selector/selector.js';
 import { MESSAGE_LIMITS, type MessageLimits } from '../transport/transport.js';
@@ -34,7 +34,7 @@ export interface GrpcClientOptions extends ClientOptions, MessageLimits {
   /** For how long the other end may leave a message untaken, or one of its own half sent, in milliseconds; `0` is for ever. @defaultValue `60_000` */
   readonly timeoutMs?: number;
   /** Speaks TLS, and nothing else, with everybody. @defaultValue plain text */
-  readonly tls?: TlsOptions;
+  readonly tls?: DialTls;
 }
 
 const DEFAULTS = {

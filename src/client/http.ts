@@ -13,19 +13,21 @@ import { tell, type Outcome } from './calling/outcome.js';
 import { CallingClient, type CallingClientParts } from './calling-client.js';
 import type { Client, ClientOptions } from './client.js';
 import { ClientDefaults } from './client-defaults.js';
-import type { Connections } from './http/asking.js';
+import type { Connections, WholeConnections } from './http/asking.js';
 import { Http1 } from './http/http1.js';
 import { Http2 } from './http/http2.js';
 import { StreamExchange } from './http/stream-exchange.js';
 import { Targets } from './http/target.js';
 import { Unary, type Writing } from './http/unary.js';
+import { WholeLines } from './http/whole-lines.js';
+import { WholeStreams } from './http/whole-streams.js';
 
 export interface HttpClientOptions extends ClientOptions, MessageLimits {
   /** The version of HTTP that calls go by. Streams both ways always go by HTTP/2. @defaultValue `'1.1'` */
   readonly version?: '1.1' | '2';
   /** Whether calls of idempotent endpoints go by GET, so that caches on the way may answer them. @defaultValue `false` */
   readonly get?: boolean;
-  /** From how many bytes on requests are packed with gzip. Replies that come packed are read in any case. @defaultValue none is */
+  /** From how many bytes on requests are packed with gzip; with it, servers are asked to pack their replies, which are read in any case. @defaultValue nothing is packed */
   readonly compressBytes?: number;
   /** Speaks TLS with all whose address does not begin with `http://`; without it, with those whose address begins with `https://`, and nodes that say so. */
   readonly tls?: DialTls;
@@ -33,6 +35,7 @@ export interface HttpClientOptions extends ClientOptions, MessageLimits {
 
 /** The connections that are open. */
 interface Versions {
+  readonly whole: WholeConnections;
   readonly http1: Connections;
   readonly http2: Connections;
 }
@@ -62,7 +65,10 @@ export class HttpClient extends CallingClient {
     this.#connect = () => {
       const all = { clock, certificates: this.#certificates, pool: this.pool, dialTimeoutMs };
       const http2 = new Http2({ ...all, keepaliveMs, maxHeaderBytes, maxHeaders });
-      return { http1: new Http1({ ...all, maxHeaderBytes }), http2 };
+      const whole = this.#only2
+        ? new WholeStreams(http2, limits.maxMessageBytes)
+        : new WholeLines({ ...all, limits });
+      return { whole, http1: new Http1({ ...all, maxHeaderBytes }), http2 };
     };
   }
 
@@ -73,6 +79,7 @@ export class HttpClient extends CallingClient {
 
   override async stop(): Promise<void> {
     await super.stop();
+    this.#open?.whole.destroy();
     this.#open?.http1.destroy();
     this.#open?.http2.destroy();
     this.#open = undefined;
@@ -87,24 +94,19 @@ export class HttpClient extends CallingClient {
   protected send(call: ClientCall, node: Node, outcome: Outcome): void {
     try {
       const target = this.#targets.of(node);
-      const connections = this.#connectionsFor(call);
-      if (call.kind === 'unary') new Unary(this.#writing, connections, call, target, outcome).start();
-      else {
-        const exchange = new StreamExchange(this.#writing, connections, call, target);
-        tell(outcome, async (): Promise<Reply> => {
-          await exchange.open();
-          return { body: exchange };
-        });
-      }
+      const { whole, http1, http2 } = (this.#open ??= this.#connect());
+      if (call.kind === 'unary') return new Unary(this.#writing, whole, call, target, outcome).start();
+      // HTTP/1.1 has no word for two streams at once: proxies and servers take the whole request before the answer.
+      const bothWays = (call.method?.kind ?? call.kind) === 'bidi';
+      const connections = this.#only2 || bothWays ? http2 : http1;
+      const exchange = new StreamExchange(this.#writing, connections, call, target);
+      tell(outcome, async (): Promise<Reply> => {
+        await exchange.open();
+        return { body: exchange };
+      });
     } catch (reason) {
       outcome.fail(reason);
     }
-  }
-
-  /** HTTP/1.1 has no word for two streams at once: proxies and servers take the whole request before the answer. */
-  #connectionsFor({ kind, method }: ClientCall): Connections {
-    const { http1, http2 } = (this.#open ??= this.#connect());
-    return this.#only2 || (method?.kind ?? kind) === 'bidi' ? http2 : http1;
   }
 }
 

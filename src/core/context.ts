@@ -53,8 +53,10 @@ type Listener = (reason: OctavoError) => void;
 export interface Follower {
   /** Called once, when the call is cancelled. */
   cancelled(reason: OctavoError): void;
+  /** Called once, when its handler is about to run: every wrapper has let it in. */
+  callBegun?(): void;
   /** Called once, when the call is over without that, with how it failed where that is known. */
-  ended?(error: OctavoError | undefined): void;
+  callEnded?(error: OctavoError | undefined): void;
 }
 
 const storage = new AsyncLocalStorage<Context>();
@@ -192,7 +194,7 @@ export class Context implements Cancellation {
   /** Tells a follower once when the call is cancelled or over; at once when it was already. */
   follow(follower: Follower): void {
     if (this.#reason !== undefined) follower.cancelled(this.#reason);
-    else if (this.#ended) follower.ended?.(this.#failure);
+    else if (this.#ended) follower.callEnded?.(this.#failure);
     else if (this.#follower === undefined && this.#followers === undefined) this.#follower = follower;
     else (this.#followers ??= []).push(follower);
   }
@@ -236,6 +238,14 @@ export class Context implements Cancellation {
     }
   }
 
+  /** Says that its handler is about to run. */
+  begin(): void {
+    if (this.handled) return;
+    this.handled = true;
+    this.#follower?.callBegun?.();
+    if (this.#followers !== undefined) for (const each of this.#followers) each.callBegun?.();
+  }
+
   /** Says that the reply is out: a cancellation after it means nothing. */
   end(error?: OctavoError): void {
     if (this.#ended) return;
@@ -247,8 +257,8 @@ export class Context implements Cancellation {
     const others = this.#followers;
     this.#follower = undefined;
     this.#followers = undefined;
-    first?.ended?.(error);
-    if (others !== undefined) for (const each of others) each.ended?.(error);
+    first?.callEnded?.(error);
+    if (others !== undefined) for (const each of others) each.callEnded?.(error);
   }
 
   /** Throws the reason when the call is cancelled. */

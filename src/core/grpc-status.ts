@@ -23,11 +23,11 @@ const MESSAGE_ROOM = 2_048;
 const ESCAPED = /[^ -$&-~]+/gu;
 
 /** A text as `grpc-message` has it: percent-encoded but for printable ASCII, and cut where it is too long. */
-export function writeGrpcMessage(text: string): string {
+export function writeGrpcMessage(text: string, room = MESSAGE_ROOM): string {
   // Halves of characters cannot be written.
-  let whole = Buffer.from(text.slice(0, MESSAGE_ROOM)).toString();
+  let whole = Buffer.from(text.slice(0, room)).toString();
   let written = whole.replaceAll(ESCAPED, encodeURIComponent);
-  while (written.length > MESSAGE_ROOM) {
+  while (written.length > room) {
     whole = Buffer.from(whole.slice(0, whole.length / 2)).toString();
     written = whole.replaceAll(ESCAPED, encodeURIComponent);
   }

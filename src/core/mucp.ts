@@ -25,6 +25,8 @@ export const FRAME = 'Octavo-Frame';
 export const GOAWAY = 'goaway';
 /** In a stream's opener and its greeting: after how many milliseconds of silence the sender takes the other end for dead. */
 export const KEEPALIVE = 'Octavo-Keepalive';
+/** In a stream's opener: its caller sends nothing before the greeting, the one request of a server stream neither. */
+export const WAITS = 'Octavo-Waits';
 /** Before the name of each trailer, in the last message of a reply. */
 export const TRAILER = 'Octavo-Trailer-';
 /** The value of {@link ERROR} that ends a stream in order. */

@@ -5,7 +5,7 @@ import { Logger } from '../core/logger.js';
 import type { Provider } from '../core/provider.js';
 import { Turns } from '../core/turns.js';
 import { EtcdClient, type Stored } from './etcd/client.js';
-import type { EtcdTls } from './etcd/etcd-tls.js';
+import type { EtcdTls } from './etcd/tls.js';
 import { FollowedNodes } from './followed-nodes.js';
 import { nodesOf, versionsOf, type NodeRecord } from './node-record.js';
 import type { NodeView } from './node-view.js';
@@ -22,7 +22,7 @@ import {
 } from './registry.js';
 import { Vigil } from './vigil.js';
 
-export type { EtcdTls } from './etcd/etcd-tls.js';
+export type { EtcdTls } from './etcd/tls.js';
 
 export interface EtcdOptions extends RegistryOptions {
   /** Members of one cluster, `host:port` or `https://user:pass@host:port`. @defaultValue `['127.0.0.1:2379']` */

@@ -214,7 +214,9 @@ export class Dispatcher implements Running {
 
   /** What costs nothing where there are no wrappers. */
   #bare({ handler }: Endpoint, request: Requested, run: RunningCall): void {
-    const answer = handler(request.read(), run.context);
+    const read = request.read();
+    if (run.kind !== 'unary') run.callBegun();
+    const answer = handler(read, run.context);
     if (isPromise(answer))
       answer.then(
         (body) => this.#answered(body, run),
@@ -305,7 +307,7 @@ function keepBeside({ header, trailer }: Reply, context: Context): void {
 function invoke({ handler }: Endpoint, call: Call): Promise<Reply> {
   try {
     const { request, context } = call;
-    context.handled = true;
+    context.begin();
     const answer = handler(request, context);
     if (isPromise(answer)) return answer.then((body) => ({ body }));
     return Promise.resolve({ body: answer });

@@ -7,6 +7,8 @@ import type { MaybePromise } from '../core/lifecycle.js';
  * What stands beside the reply is in the context's `replied`, a wrapper's part too. All but `abort` throw what the wire cannot carry.
  */
 export interface ReplySink {
+  /** The handler of a stream is about to run: every wrapper has let it in. Left out where the wire has no word for that. */
+  begun?(): void;
   /** The one reply of a call whose reply is no stream. Nothing follows. */
   reply(body: unknown): void;
   /** One item of a stream. A promise means: wait for it before the next one. */

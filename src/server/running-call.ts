@@ -43,6 +43,10 @@ export class RunningCall implements Expiring, Follower {
     this.fail(reason);
   }
 
+  callBegun(): void {
+    this.#sink.begun?.();
+  }
+
   get #limitMs(): number {
     const { begunAt, deadline = begunAt } = this.context;
     return Math.max(0, deadline - begunAt);

@@ -129,11 +129,12 @@ function staticIn(env: Environment): { domain?: string; port?: number } {
 
 const CLIENTS: Record<string, Loader<Client>> = {
   rpc: async () => (await import('../client/rpc.js')).rpc(),
-  grpc: async () => (await import('../client/grpc.js')).grpc(),
+  grpc: async (tls) => (await import('../client/grpc.js')).grpc({ ...(tls && { tls }) }),
   http: async (tls) => (await import('../client/http.js')).http({ ...(tls && { tls }) }),
 };
 const SERVERS: Record<string, Loader<Server>> = {
   rpc: async () => (await import('../server/rpc.js')).rpc(),
+  grpc: async (tls) => (await import('../server/grpc.js')).grpc({ ...(tls && { tls }) }),
   http: async (tls) => (await import('../server/http.js')).http({ ...(tls && { tls }) }),
 };
 

@@ -50,7 +50,7 @@ class Watched implements AsyncIterableIterator<unknown>, Follower {
     this.#end(reason);
   }
 
-  ended(error: OctavoError | undefined): void {
+  callEnded(error: OctavoError | undefined): void {
     // Whoever reads is told how it ended, and then so are we.
     if (!this.#reading) this.#end(error);
   }

@@ -1,12 +1,12 @@
-import type { Principal } from '../core/context.js';
 import { OctavoError } from '../core/error.js';
 import { peer } from '../core/peer.js';
 import { ALGORITHMS, isSecret } from './jwt/algorithm.js';
 import { GivenKeys } from './jwt/given-keys.js';
 import { Jwks } from './jwt/jwks.js';
 import type { JwtOptions } from './jwt/options.js';
+import { Principals } from './jwt/principals.js';
 import { Verifier } from './jwt/verifier.js';
-import type { Call, Place, Wrapper } from './wrapper.js';
+import type { Place, Wrapper } from './wrapper.js';
 
 export type { JwtAlgorithm } from './jwt/algorithm.js';
 export { jwtClient } from './jwt/client.js';
@@ -21,7 +21,7 @@ export type { JwtClientOptions, JwtToken } from './jwt/tokens.js';
  */
 export async function jwt(options: JwtOptions): Promise<Wrapper> {
   const jose = await peer('the jwt wrapper', 'jose', () => import('jose'));
-  const { jwks, keys, open = [], roles: named = 'roles' } = options;
+  const { jwks, keys, open = [] } = options;
   if ((jwks === undefined) === (keys === undefined))
     throw new OctavoError('invalid_argument', 'jwt: give either "jwks" or "keys"');
   const { algorithms = ALGORITHMS.filter((each) => keys !== undefined || !isSecret(each)) } = options;
@@ -32,43 +32,26 @@ export async function jwt(options: JwtOptions): Promise<Wrapper> {
     );
   const source = keys === undefined ? new Jwks(jose, jwks ?? '') : new GivenKeys(jose, keys);
   const verifier = new Verifier(jose, source, { ...options, algorithms });
-  const rolesIn = typeof named === 'function' ? named : claimed(named);
+  const principals = new Principals(verifier, options);
   const listed = new Set(open);
-
-  const principalOf = async (call: Call): Promise<Principal> => {
-    const claims = await verifier.claims(call);
-    // The verifier holds tokens to having one.
-    const subject = claims['sub'] as string;
-    return Object.freeze({ ...claims, subject, roles: Object.freeze([...rolesIn(claims)]) });
-  };
 
   const wrapper: Wrapper = async (call, next) => {
     const { access, context, endpoint } = call;
     if (access === 'public' || (access === undefined && listed.has(endpoint))) {
       // Who is let in anyway is known by name where the token is good, and is nobody where it is not.
       if (call.metadata.has('authorization'))
-        context.principal = await principalOf(call).catch(() => context.principal);
+        context.principal = await principals.of(call).catch(() => context.principal);
       return next(call);
     }
-    const principal = await principalOf(call);
+    const principal = await principals.of(call);
     context.principal = principal;
-    const has = principal['roles'] as readonly string[]; // As they were put there.
-    if (access !== undefined && !access.some((role) => has.includes(role)))
+    if (access !== undefined && !access.some((role) => principal.roles.includes(role)))
       throw new OctavoError('permission_denied', `${endpoint} is for ${access.join(' or ')} (@Allow)`, {
         executed: false,
       });
     return next(call);
   };
   return Object.assign(wrapper, { unfit, guards: true });
-}
-
-/** Reads roles from a claim. What is no text is no role. */
-function claimed(name: string): (claims: Readonly<Record<string, unknown>>) => readonly string[] {
-  return (claims) => {
-    const value = Object.hasOwn(claims, name) ? claims[name] : undefined;
-    if (typeof value === 'string') return value.split(' ').filter((role) => role !== '');
-    return Array.isArray(value) ? value.filter((role) => typeof role === 'string') : [];
-  };
 }
 
 function unfit({ around }: Place): string | undefined {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { HttpClientOptions } from '../../src/client/http.js';
 import { OctavoError } from '../../src/core/error.js';
 import { clientSuite, type CallSubject } from '../conformance/client.js';
 import { conform, type Suite } from '../conformance/conform.js';
@@ -15,6 +16,12 @@ for (const contentType of TYPES)
       connectSubject({ contentType, version: '2' }, '2'),
     );
   });
+
+describe('HttpClient and a server of Connect-ES by HTTP/2, packed', () => {
+  conform<CallSubject, typeof clientSuite>(test, clientSuite, () =>
+    connectSubject({ compressBytes: 1, version: '2' }, '2'),
+  );
+});
 
 describe('a wrapped HttpClient and a server of Connect-ES by HTTP/2', () => {
   conform<CallSubject, typeof clientSuite>(test, clientSuite, () => {
@@ -32,9 +39,16 @@ const oneWay = Object.fromEntries(
   Object.entries(clientSuite).filter(([sentence]) => !BOTH_WAYS.test(sentence)),
 ) as Suite<CallSubject>;
 
-for (const contentType of TYPES)
-  describe(`HttpClient and a server of Connect-ES by HTTP/1.1, ${contentType}`, () => {
-    const make = (): CallSubject => connectSubject({ contentType }, '1.1');
+const WAYS: Readonly<Record<string, HttpClientOptions>> = {
+  protobuf: {},
+  JSON: { contentType: 'application/json' },
+  'protobuf, packed': { compressBytes: 1 },
+  'JSON, packed': { contentType: 'application/json', compressBytes: 1 },
+};
+
+for (const [way, options] of Object.entries(WAYS))
+  describe(`HttpClient and a server of Connect-ES by HTTP/1.1, ${way}`, () => {
+    const make = (): CallSubject => connectSubject(options, '1.1');
     conform<CallSubject, Suite<CallSubject>>(test, oneWay, make);
     conform<CallSubject, Suite<CallSubject>>(
       test,

@@ -10,6 +10,7 @@ import { failure } from '../support/nats-bench.js';
 import { event, Inbox } from '../support/nats-brokers.js';
 import { NatsServer } from '../support/nats-server.js';
 import { parts } from '../support/parts.js';
+import { reloads } from './support/tls-reload.js';
 
 const authority = await Authority.make();
 const { ca } = authority;
@@ -89,6 +90,15 @@ for (const { who, make } of PROVIDERS)
         assert.match(error.message, new RegExp(`tls\\.ca of ${who} .*the file cannot be read`));
       }));
   });
+
+describe('the nats broker and its certificates', () => {
+  reloads({
+    start: (pair) => NatsServer.start({ args: over(pair) }),
+    make: (address, tls) =>
+      new NatsBroker({ addresses: [address], tls }, { ...parts(), connections: new NatsConnections() }),
+    works: (broker) => broker.publish('topic', event('x')),
+  });
+});
 
 describe('what stands on one NATS server over TLS', () => {
   it('shares a connection with the same certificates, also when the server was killed', () =>

@@ -6,8 +6,10 @@ import { describe, it } from 'node:test';
 import { inspect } from 'node:util';
 import type { Broker } from '../../src/broker/broker.js';
 import { NsqBroker, type NsqBrokerOptions } from '../../src/broker/nsq.js';
-import { Authority } from '../support/certificates.js';
+import { Authority, type Pair } from '../support/certificates.js';
 import { NsqServer } from '../support/nsq-server.js';
+import { parts } from '../support/parts.js';
+import { reloads } from './support/tls-reload.js';
 import { BrokerBench, event, failure, Got, timed } from './support/broker-bench.js';
 
 const SECRET = 'hunter2';
@@ -16,6 +18,14 @@ const { ca } = authority;
 const own = await authority.issue('server');
 const elsewhere = await authority.issue('elsewhere', { san: 'DNS:nsq.example' });
 const client = await authority.issue('client');
+
+/** It would listen for HTTPS on every interface, at a port that it has by default. */
+const over = ({ cert, key }: Pair): string[] => [
+  `-tls-cert=${cert}`,
+  `-tls-key=${key}`,
+  '-tls-required=true',
+  '-https-address=127.0.0.1:0',
+];
 
 async function withServer(
   args: readonly string[],
@@ -42,12 +52,6 @@ async function works(broker: Broker): Promise<void> {
 }
 
 describe('the nsq broker over TLS', () => {
-  const over = ({ cert, key }: { cert: string; key: string }): string[] => [
-    `-tls-cert=${cert}`,
-    `-tls-key=${key}`,
-    '-tls-required=true',
-  ];
-
   it('publishes and subscribes, and refuses a server that nobody it knows has signed', () =>
     withServer(over(own), async (bench) => {
       await works(await bench.started({ tls: { ca } }));
@@ -86,6 +90,14 @@ describe('the nsq broker over TLS', () => {
       assert.equal(code, 'failed_precondition');
       assert.match(message, /tls\.ca of the nsq broker \(\/nowhere\/ca\.pem\): the file cannot be read/);
     }));
+});
+
+describe('the nsq broker and its certificates', () => {
+  reloads({
+    start: (pair) => NsqServer.start({ args: over(pair) }),
+    make: (address, tls) => new NsqBroker({ addresses: [address], tls }, parts()),
+    works: (broker) => broker.publish('t', event('x')),
+  });
 });
 
 describe('an nsqd with an auth server', () => {

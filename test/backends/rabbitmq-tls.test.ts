@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
-import type { RabbitBroker, RabbitBrokerOptions } from '../../src/broker/rabbitmq.js';
+import { RabbitBroker, type RabbitBrokerOptions } from '../../src/broker/rabbitmq.js';
+import { RabbitConnections } from '../../src/core/rabbitmq-connection.js';
 import { RabbitTransport } from '../../src/transport/rabbitmq.js';
 import { ANY, echo } from '../conformance/transport/talk.js';
 import { Authority, type Pair } from '../support/certificates.js';
@@ -10,6 +11,7 @@ import { failure, works } from '../support/nats-bench.js';
 import { parts } from '../support/parts.js';
 import { event, Events, RabbitBrokers } from '../support/rabbit-brokers.js';
 import { RabbitServer } from '../support/rabbit-server.js';
+import { reloads } from './support/tls-reload.js';
 
 const authority = await Authority.make();
 const { ca } = authority;
@@ -56,6 +58,15 @@ async function carries(broker: RabbitBroker): Promise<void> {
   await broker.publish('topic', event('x'));
   await events.holds((texts) => texts.length === 1);
 }
+
+describe('the rabbitmq broker and its certificates', () => {
+  reloads({
+    start: (pair) => RabbitServer.start({ config: over(pair) }),
+    make: (address, tls) =>
+      new RabbitBroker({ addresses: [address], tls }, { ...parts(), connections: new RabbitConnections() }),
+    works: (broker) => broker.publish('topic', event('x')),
+  });
+});
 
 describe('the rabbitmq broker and transport over TLS', () => {
   it('trusts a server by an authority that it is given, and shows its own certificate', () =>

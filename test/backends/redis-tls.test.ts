@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
+import { RedisBroker } from '../../src/broker/redis.js';
 import { Authority, type Pair } from '../support/certificates.js';
 import { event, failure, RedisBench, Seen } from '../support/redis-bench.js';
-import type { RedisServerOptions } from '../support/redis-server.js';
+import { parts } from '../support/parts.js';
+import { RedisServer, type RedisServerOptions } from '../support/redis-server.js';
+import { reloads } from './support/tls-reload.js';
 
 const authority = await Authority.make();
 const { ca } = authority;
@@ -34,6 +37,14 @@ async function fails(bench: RedisBench, options: Options, text: RegExp): Promise
     assert.match(error.message, text);
   }
 }
+
+describe('the redis broker and its certificates', () => {
+  reloads({
+    start: (pair) => RedisServer.start(over(pair)),
+    make: (address, tls) => new RedisBroker({ addresses: [address], tls }, parts()),
+    works: (broker) => broker.publish('topic', event('x')),
+  });
+});
 
 describe('the redis brokers over TLS', () => {
   it('trust a server by an authority given as a path, text or bytes, and go on after a restart', () =>

@@ -11,6 +11,7 @@ import { MemoryRegistry, MemoryWorld } from '../../src/registry/memory.js';
 import { VirtualClock } from '../../src/testing/virtual-clock.js';
 import { brokerSuite } from '../conformance/broker.js';
 import { conform } from '../conformance/conform.js';
+import { FAULTS, identity, newAuthority, SERVER_FAULTS, tlsServer } from '../conformance/tls/identities.js';
 import { Authority } from '../support/certificates.js';
 import { event, HttpBrokers } from '../support/http-brokers.js';
 import { parts } from '../support/parts.js';
@@ -126,6 +127,45 @@ describe('the http broker over TLS', () => {
       const { message: said, executed } = failure();
       assert.match(said, message);
       assert.equal(executed, false);
+      assert.deepEqual(got, []);
+    });
+
+  for (const { what, identity: made, says } of SERVER_FAULTS)
+    it(`does not post to a subscriber whose certificate ${what}, and says why`, async () => {
+      const trusted = newAuthority();
+      const subscriber = await tlsServer(made(trusted));
+      opened.push(() => subscriber.close());
+      const metadata = { broker: 'http', secure: 'true', topic: 'news' };
+      await brokers.registry.register({
+        name: 'micro.http.broker',
+        version: 'ff.http.broadcast',
+        metadata: {},
+        endpoints: [],
+        nodes: [{ id: 'news-x', address: subscriber.address, metadata }],
+      });
+      await (await brokers.broker({ tls: { ca: trusted.cert } })).publish('news', event('one'));
+      const { message, executed } = failure();
+      assert.match(message, says);
+      assert.equal(executed, false);
+    });
+
+  for (const { what, identity: made, says } of FAULTS)
+    it(`takes nothing of a publisher whose certificate ${what}, and says why`, async () => {
+      const trusted = newAuthority();
+      const own = identity(trusted, 'subscriber');
+      const { address, got } = await subscriber({ tls: { ca: trusted.cert, ...own, clientAuth: 'require' } });
+      const [host, port] = address.split(':');
+      const socket = connect({ host, port: Number(port), rejectUnauthorized: false, ...made(trusted) });
+      opened.push(() => socket.destroy());
+      socket.on('error', () => {});
+      socket.on('secureConnect', () =>
+        socket.write('POST /?id=x HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}'),
+      );
+      let told = '';
+      socket.on('data', (bytes: Buffer) => (told += bytes.toString('latin1')));
+      await new Promise((resolve) => socket.once('close', resolve));
+      assert.match(told, /^HTTP\/1\.1 401 /);
+      assert.match(brokers.logger.records.map(({ fields }) => String(fields['error'])).join('\n'), says);
       assert.deepEqual(got, []);
     });
 

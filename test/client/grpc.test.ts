@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createServer as createHttp1Server } from 'node:http';
 import { constants, createServer } from 'node:http2';
 import { afterEach, describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
@@ -11,6 +12,7 @@ import { Registry } from '../../src/registry/registry.js';
 import { writeStatus } from '../../src/schema/rpc-status.js';
 import type { Service } from '../../src/service/service.js';
 import { VirtualClock } from '../../src/testing/virtual-clock.js';
+import { timeout } from '../../src/wrapper/timeout.js';
 import { octavo } from '../support/grpc-interop/octavo.js';
 import { END_STREAM, frame, FRAME, Http2Peer } from '../support/http2-peer.js';
 
@@ -97,6 +99,34 @@ function goaway(last: number, code: number = constants.NGHTTP2_NO_ERROR): Buffer
   bytes.writeUInt32BE(code, 4);
   return bytes;
 }
+
+describe('an attempt of a grpc call that takes too long', () => {
+  for (const kind of ['unary', 'server'] as const)
+    it(`is given up by itself, and its server told: ${kind}`, async () => {
+      const clock = new VirtualClock();
+      const heard: number[] = [];
+      let begun = (): void => {};
+      const first = new Promise<void>((resolve) => (begun = resolve));
+      const address = await server((peer, stream) => {
+        if (stream > 1) return replying(peer, stream);
+        begun();
+        return peer.hears(FRAME.reset, stream).then(() => heard.push(stream));
+      });
+      const { client: calling } = await client(
+        { callWrappers: [timeout({ timeoutMs: 50 })] },
+        { clock: () => clock },
+      );
+      const options = { address, retry: () => true, backoff: () => 0, retries: 1 };
+      const done =
+        kind === 'unary'
+          ? calling.call(REQUEST, options)
+          : calling.stream({ ...REQUEST, kind }, options).receive();
+      await first;
+      await clock.advance(50);
+      assert.deepEqual(Buffer.from((await done) as Uint8Array), Buffer.from('reply'));
+      while (heard.length === 0) await new Promise(setImmediate);
+    });
+});
 
 describe('the grpc client', () => {
   it('sends what gRPC wants of a call, and reads its reply', async () => {
@@ -315,6 +345,40 @@ describe('the grpc client', () => {
     const service = await client();
     await assert.rejects(call(service, address, { signal: abort.signal }), failing('cancelled'));
     assert.deepEqual(await heard, errorCode(constants.NGHTTP2_CANCEL));
+  });
+
+  it('says so where nobody speaks HTTP/2, and has sent nothing', async () => {
+    const http1 = createHttp1Server((_, response) => response.end('no'));
+    await new Promise<void>((resolve) => http1.listen(0, '127.0.0.1', resolve));
+    closing.push(() => http1.close());
+    const at = http1.address();
+    assert.ok(typeof at === 'object' && at !== null);
+    const service = await client();
+    await assert.rejects(call(service, `127.0.0.1:${at.port}`), (reason) => {
+      failing('unavailable', /cannot open a connection to 127\.0\.0\.1/)(reason);
+      return (reason as OctavoError).executed === false;
+    });
+  });
+
+  it('survives a server that sends headers without end', async () => {
+    const address = await server((peer, stream) => {
+      const endless = Buffer.concat(
+        Array.from({ length: 400 }, () => Buffer.from('\0\x01a\x7e' + 'x'.repeat(126))),
+      );
+      peer.write(frame(FRAME.headers, 0, stream, endless.subarray(0, 130 * 100)));
+      for (let n = 0; n < 100; n++) peer.write(frame(9, 0, stream, endless.subarray(0, 130 * 100)));
+    });
+    const service = await client();
+    await assert.rejects(call(service, address), failing('unavailable'));
+    assert.equal(await call(service, await server(replying)), 'reply');
+  });
+
+  it('survives a server that sends replies without end', async () => {
+    const address = await server((peer, stream) => {
+      peer.respond(stream);
+      for (let n = 0; n < 1_000; n++) peer.data(stream, REPLY);
+    });
+    await assert.rejects(call(await client(), address), failing('internal', /second reply/));
   });
 
   it('closes a stream that its server has said nothing on', async () => {

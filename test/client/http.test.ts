@@ -169,7 +169,10 @@ describe('a server that means no good', () => {
         response.write(bytes, () => response.destroy());
       };
     await against(cut(JSON_TYPE, Buffer.from('{')), async ({ probe, options }) => {
-      await assert.rejects(probe.echo({}, options), failing('unavailable', /the answer broke off/));
+      await assert.rejects(
+        probe.echo({}, options),
+        failing('unavailable', /broke off: the answer has no end/),
+      );
     });
     for (const listener of [
       cut(STREAM, item),
@@ -368,10 +371,10 @@ describe('what the http client sends', () => {
           each.status === 'rejected' ? [each.reason as unknown] : [],
         );
         assert.equal(most, 2);
-        assert.ok(refused.length > 0 && refused.length < 8, String(refused.length));
+        assert.equal(refused.length, 2);
         for (const reason of refused) failing('resource_exhausted', /maxQueue/)(reason);
       },
-      { maxConnections: 2, maxQueue: 3 },
+      { maxConnections: 2, maxQueue: 4 },
     );
   });
 

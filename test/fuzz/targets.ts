@@ -1,5 +1,6 @@
 import type { Target } from './target.js';
 import { batches, grpcFrames, jsonRpc, jsonRpc2, msgpack, protoRpc } from './targets/codecs.js';
+import { connectEnds, connectErrors, restRequests } from './targets/connect.js';
 import {
   addresses,
   durations,
@@ -30,6 +31,9 @@ export const targets: readonly Target[] = [
   tcpHeaders,
   tcpConnections,
   grpcMessages,
+  connectEnds,
+  connectErrors,
+  restRequests,
   udpDatagrams,
   mdnsPackets,
   mdnsPayloads,

@@ -71,6 +71,9 @@ describe('the pages', () => {
 
   const options: readonly (readonly [string, string])[] = [
     ['src/server/server.ts', 'ServerOptions'],
+    ['src/client/http.ts', 'HttpClientOptions'],
+    ['src/server/http.ts', 'HttpServerOptions'],
+    ['src/server/http/cors.ts', 'CorsOptions'],
     ['src/server/server.ts', 'AdminOptions'],
     ['src/server/server.ts', 'SubscriptionOptions'],
     ['src/server/server.ts', 'SubscriptionRetry'],

@@ -34,6 +34,7 @@ export async function restBench(type: ServiceClass, instance: object): Promise<R
     clock: new SystemClock(),
     maxMessageBytes: 10_000,
     peerOf: ({ ip }) => ({ address: ip, octavo: false }),
+    strange: () => {},
   });
   const url = await app.listen({ host: '127.0.0.1', port: 0 });
   return { url, dispatcher, stop: () => app.close() };

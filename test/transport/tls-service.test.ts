@@ -1,25 +1,32 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, describe, it } from 'node:test';
+import { connect } from 'node:tls';
 import { promisify } from 'node:util';
 import { ClientOf, Field, Handler, Message, Service } from '../../decorators/index.js';
 import { memory as memoryBroker } from '../../src/broker/memory.js';
+import { http as httpClient } from '../../src/client/http.js';
 import type { Context } from '../../src/core/context.js';
 import { OctavoError } from '../../src/core/error.js';
+import type { Provider } from '../../src/core/provider.js';
+import type { TlsOptions } from '../../src/core/tls.js';
 import { memory as memoryRegistry, MemoryWorld } from '../../src/registry/memory.js';
+import { http as httpServer } from '../../src/server/http.js';
+import { rpc } from '../../src/server/rpc.js';
 import { createService, type ServiceOptions } from '../../src/service/run.js';
 import { TestLogger } from '../../src/testing/test-logger.js';
-import type { TlsOptions } from '../../src/core/tls.js';
-import type { Provider } from '../../src/core/provider.js';
-import { rpc } from '../../src/server/rpc.js';
 import { grpc } from '../../src/transport/grpc.js';
 import { http } from '../../src/transport/http.js';
+import { memory as memoryTransport } from '../../src/transport/memory.js';
 import { tcp } from '../../src/transport/tcp.js';
 import type { Transport } from '../../src/transport/transport.js';
 import { ratelimit } from '../../src/wrapper/ratelimit.js';
+import type { Wrapper } from '../../src/wrapper/wrapper.js';
+import { FAULTS, identity, newAuthority } from '../conformance/tls/identities.js';
 import { Authority } from '../support/certificates.js';
 
 @Message('tls.Nothing')
@@ -49,6 +56,8 @@ const server = await authority.issue('server');
 const client = await authority.issue('client');
 const desk = await authority.issue('desk', { san: 'URI:spiffe://octavo.example/desk,DNS:desk.local' });
 const hall = await authority.issue('hall', { san: 'URI:spiffe://octavo.example/hall,DNS:desk.local' });
+
+const trusted = newAuthority();
 
 let world = new MemoryWorld();
 let opened: (() => unknown)[] = [];
@@ -94,32 +103,70 @@ function refuses(code: string, pattern: RegExp): (error: unknown) => boolean {
   };
 }
 
-const TRANSPORTS: Readonly<Record<string, (options: { tls: TlsOptions }) => Provider<Transport>>> = {
-  http,
-  tcp,
-  grpc,
+/** How a service is served and called over TLS. */
+interface Stack {
+  readonly serve: (tls: TlsOptions, wrappers: readonly Wrapper[]) => ServiceOptions;
+  readonly call: (tls: Omit<TlsOptions, 'clientAuth'>) => ServiceOptions;
+}
+
+const overTransport = (transport: (options: { tls: TlsOptions }) => Provider<Transport>): Stack => ({
+  serve: (tls, wrappers) => ({ transport: transport({ tls }), server: rpc({ wrappers }) }),
+  call: (tls) => ({ transport: transport({ tls }) }),
+});
+const byHttp = (version: '1.1' | '2'): Stack => ({
+  serve: (tls, wrappers) => ({ transport: memoryTransport(), server: httpServer({ tls, wrappers }) }),
+  call: (tls) => ({ transport: memoryTransport(), client: httpClient({ tls, version }) }),
+});
+
+const STACKS: Readonly<Record<string, Stack>> = {
+  'rpc over http': overTransport(http),
+  'rpc over tcp': overTransport(tcp),
+  'rpc over grpc': overTransport(grpc),
+  'the http server, HTTP/1.1': byHttp('1.1'),
+  'the http server, HTTP/2': byHttp('2'),
 };
 
-for (const [name, transport] of Object.entries(TRANSPORTS))
-  describe(`a service over ${name} with mutual TLS`, () => {
-    const at = (tls: TlsOptions, more: ServiceOptions = {}): ReturnType<typeof started> =>
-      started(undefined, { transport: transport({ tls }), ...more });
-
+for (const [name, { serve, call }] of Object.entries(STACKS))
+  describe(`a service by ${name} with mutual TLS`, () => {
     it('knows its caller by the SPIFFE id, and limits each by that', async () => {
       const wrappers = [ratelimit({ perSecond: 0.001, burst: 1, by: 'principal' })];
       const tls = { ca, ...server, clientAuth: 'request' } as const;
-      await at(tls, { services: [Door], server: rpc({ wrappers }) });
+      await started(undefined, { services: [Door], ...serve(tls, wrappers) });
       const asked = async (own: TlsOptions): Promise<string> => {
-        const caller = await at({ ca, ...own }, { name: 'caller' });
+        const caller = await started(undefined, { name: 'caller', ...call({ ca, ...own }) });
         const { subject, principal } = await caller.resolve(DoorClient).who({}, { retries: 0 });
         return `${subject} ${principal}`;
       };
       assert.equal(await asked(desk), 'CN=desk spiffe://octavo.example/desk');
       assert.equal(await asked(hall), 'CN=hall spiffe://octavo.example/hall');
-      assert.equal(await asked({}), 'nobody address octavo nobody');
+      assert.match(await asked({}), /^nobody .* nobody$/);
       for (const again of [desk, hall, {}])
         await assert.rejects(asked(again), { code: 'resource_exhausted', executed: false });
     });
+
+    for (const { what, identity: made, says } of FAULTS)
+      it(`lets nobody in whose certificate ${what}, and says why`, async () => {
+        const logger = new TestLogger();
+        const tls = { ca: trusted.cert, ...identity(trusted, 'server'), clientAuth: 'require' } as const;
+        const service = await started(undefined, {
+          services: [Door],
+          logger: () => logger,
+          ...serve(tls, []),
+        });
+        const address = service.server.node?.address ?? '';
+        const [host, port] = address.split(':');
+        const socket = connect({ host, port: Number(port), rejectUnauthorized: false, ...made(trusted) });
+        opened.push(() => socket.destroy());
+        socket.on('error', () => {});
+        socket.on('secureConnect', () =>
+          socket.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'),
+        );
+        let told = '';
+        socket.on('data', (bytes: Buffer) => (told += bytes.toString('latin1')));
+        await once(socket, 'close');
+        assert.match(logger.records.map(({ fields }) => String(fields['error'])).join('\n'), says);
+        assert.doesNotMatch(told, / 200 /);
+      });
   });
 
 describe('a service over TLS', () => {

@@ -21,10 +21,10 @@ class Gate {
     this.go = go;
   }
 
-  static async open(more: Omit<JwksOptions, 'url'> = {}): Promise<Gate> {
+  static async open(more: Omit<JwksOptions, 'url'> = {}, rememberMs = 0): Promise<Gate> {
     const clock = new VirtualClock();
     const issuer = await Issuer.start(clock);
-    const guard = await jwt({ jwks: { url: issuer.url, ...more }, clockSkewMs: 0 });
+    const guard = await jwt({ jwks: { url: issuer.url, ...more }, clockSkewMs: 0, rememberMs });
     return new Gate(clock, issuer, (token) =>
       guard(aCall(clock, { metadata: new Metadata({ authorization: `Bearer ${token}` }) }), async () => ({
         body: undefined,
@@ -97,6 +97,21 @@ describe('the key set of jwt', () => {
     while ((await gate.go(old)) === 'ok') await clock.advance(0);
     assert.equal(await gate.go(await issuer.token()), 'ok');
     assert.equal(issuer.asked, 2);
+  });
+
+  it('is not asked about a token that was verified just now', async () => {
+    await using gate = await Gate.open({ refreshMs: 1_000, cooldownMs: 0 }, 60_000);
+    const { issuer, clock } = gate;
+    const [long, short] = [await issuer.token({ forMs: DAY }), await issuer.token({ forMs: 30_000 })];
+    assert.deepEqual([await gate.go(long), await gate.go(short)], ['ok', 'ok']);
+    await issuer.rotate();
+    await clock.advance(29_000);
+    assert.deepEqual([await gate.go(long), await gate.go(short), issuer.asked], ['ok', 'ok', 1]);
+    // It is not good beyond its end.
+    await clock.advance(1_000);
+    assert.deepEqual([await gate.go(long), await gate.go(short)], ['ok', 'unauthenticated']);
+    await clock.advance(30_000);
+    assert.equal(await gate.go(long), 'unauthenticated');
   });
 
   it('serves on while the issuer is down, and not for ever', async () => {

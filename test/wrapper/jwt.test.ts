@@ -225,17 +225,26 @@ describe('jwt', () => {
   it('makes the token’s claims and roles the principal, and keeps the certificate visible', async () => {
     const clock = new VirtualClock();
     const guard = await jwt({ keys: [{ secret }], roles: 'scope' });
-    const token = await signed(clock, 'HS256', secret, { scope: 'read write', tenant: 7, subject: 'eve' });
+    const token = await signed(clock, 'HS256', secret, {
+      scope: 'read write',
+      tenant: 7,
+      subject: 'eve',
+      nested: { list: [1] },
+    });
     const certificate = { subject: 'CN=desk', san: ['DNS:desk.local'], fingerprint256: 'AB' };
     const call = bearing(clock, token);
     Object.assign(call.context, { peer: { address: '', octavo: true, certificate } });
-    const principal = await seen(guard, call);
+    const principal = (await seen(guard, call)) ?? assert.fail();
     assert.deepEqual(
-      [principal?.subject, principal?.['tenant'], principal?.['roles']],
+      [principal.subject, principal['tenant'], principal['roles']],
       ['ada', 7, ['read', 'write']],
     );
     assert.deepEqual(call.context.peer.certificate, certificate);
-    assert.ok(Object.isFrozen(principal) && Object.isFrozen(principal?.['roles']));
+    assert.ok(Object.isFrozen(principal) && Object.isFrozen(principal['roles']));
+    // Many calls see it.
+    const { list } = principal['nested'] as { list: unknown[] };
+    assert.ok(Object.isFrozen(list));
+    assert.equal(await seen(guard, bearing(clock, token)), principal);
   });
 
   it('lets in who has one of the roles, wherever the token has them', async () => {

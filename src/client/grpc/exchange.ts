@@ -38,9 +38,15 @@ export class Exchange implements AsyncIterableIterator<unknown>, ReplyOwner, Fol
   async open(node: Node): Promise<void> {
     const call = this.#call;
     const { context, request, kind } = call;
+    // An attempt may be given up until it has succeeded.
+    call.attempting = this;
     const only =
       kind === 'server' ? await this.#opener.messages.write(call, this.#codec, request) : undefined;
     const slot = await this.#opener.dial(call, node);
+    if (this.#over?.error !== undefined) {
+      slot.leave();
+      throw this.#over.error;
+    }
     const wire = this.#opener.open(slot, call, node, this);
     this.#wire = wire;
     context.follow(this);
@@ -56,6 +62,7 @@ export class Exchange implements AsyncIterableIterator<unknown>, ReplyOwner, Fol
       throw error;
     }
     this.#opened = true;
+    call.attempting = undefined;
     if (only === undefined) void this.#pump(request);
   }
 

@@ -1,8 +1,9 @@
-import { constants, type ClientHttp2Stream, type IncomingHttpHeaders } from 'node:http2';
+import { constants, type ClientHttp2Stream, type Http2Stream, type IncomingHttpHeaders } from 'node:http2';
 import { OctavoError } from '../../core/error.js';
 import { grpcEncoding, type GrpcEncoding } from '../../core/grpc-compression.js';
 import type { FrameLimits, GrpcFrame } from '../../core/grpc-frames.js';
 import type { Session } from '../../core/http2/session.js';
+import { attachedTo } from '../../core/http2/attached.js';
 import { Wire, type WireOwner } from '../../core/http2/wire.js';
 import * as mucp from '../../core/mucp.js';
 import { fromGrpcType } from './content-type.js';
@@ -33,8 +34,8 @@ export class ReplyWire extends Wire<GrpcFrame> {
     super(session, stream, owner, limits);
     this.#replyOwner = owner;
     this.known = false;
-    stream.on('response', (headers) => this.#answered(headers));
-    stream.on('trailers', (headers: IncomingHttpHeaders) => (this.trailer = headers));
+    stream.on('response', answered);
+    stream.on('trailers', trailed);
   }
 
   /** Breaks the call off, and the other end is told where it may be. */
@@ -51,6 +52,12 @@ export class ReplyWire extends Wire<GrpcFrame> {
 
   protected read(frame: GrpcFrame): GrpcFrame {
     return frame;
+  }
+
+  /** As gRPC has it for what cannot be read. */
+  protected override explain(error: OctavoError): OctavoError {
+    if (error.code === 'resource_exhausted') return error;
+    return new OctavoError('internal', error.message, { cause: error });
   }
 
   protected onEnd(): void {
@@ -76,7 +83,8 @@ export class ReplyWire extends Wire<GrpcFrame> {
     super.ended(reset ? resetBy(remote, rstCode) : error);
   }
 
-  #answered(headers: AnswerHeaders): void {
+  /** The headers of the reply have come. */
+  answered(headers: AnswerHeaders): void {
     const { ':status': status } = headers;
     this.contentType = fromGrpcType(headers['content-type']);
     if (headers['grpc-status'] !== undefined) {
@@ -102,6 +110,16 @@ export class ReplyWire extends Wire<GrpcFrame> {
     this.giveUp();
     this.ended(error);
   }
+}
+
+function answered(this: Http2Stream, headers: AnswerHeaders): void {
+  const wire = attachedTo(this);
+  if (wire instanceof ReplyWire) wire.answered(headers);
+}
+
+function trailed(this: Http2Stream, headers: IncomingHttpHeaders): void {
+  const wire = attachedTo(this);
+  if (wire instanceof ReplyWire) wire.trailer = headers;
 }
 
 function text(value: string | string[] | undefined): string | undefined {

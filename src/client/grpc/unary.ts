@@ -29,6 +29,7 @@ export class Unary implements ReplyOwner, Follower {
   }
 
   start(): void {
+    this.#call.attempting = this;
     try {
       const { messages } = this.#opener;
       const message = messages.write(this.#call, messages.codecOf(this.#call), this.#call.request);
@@ -82,7 +83,7 @@ export class Unary implements ReplyOwner, Follower {
     }
   }
 
-  /** The call was cancelled: nobody waits for the reply, and the other end is told. */
+  /** The call was cancelled, or this attempt: nobody waits for the reply, and the other end is told. */
   cancelled(reason: OctavoError): void {
     this.#wire?.giveUp();
     this.#fail(reason);
@@ -96,6 +97,8 @@ export class Unary implements ReplyOwner, Follower {
   }
 
   #send(slot: Slot, message: Framed): void {
+    // It may have been given up meanwhile.
+    if (this.#over) return slot.leave();
     const wire = this.#opener.open(slot, this.#call, this.#node, this);
     this.#wire = wire;
     this.#call.context.follow(this);
@@ -117,8 +120,10 @@ export class Unary implements ReplyOwner, Follower {
   }
 
   #end(): void {
+    const call = this.#call;
     this.#over = true;
-    this.#call.context.leave(this);
+    call.context.leave(this);
+    if (call.attempting === this) call.attempting = undefined;
   }
 
   #show(show: () => void): void {

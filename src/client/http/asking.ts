@@ -8,7 +8,8 @@ import type { Target } from './target.js';
 export interface RequestHead {
   readonly method: 'GET' | 'POST';
   readonly path: string;
-  readonly headers: Record<string, string | string[]>;
+  /** Name, value, name, value, ..., in small letters. */
+  readonly headers: string[];
 }
 
 /** The head of an answer, and what follows it. */
@@ -29,17 +30,40 @@ export interface Asker {
   failed(error: OctavoError): void;
 }
 
-/** A request under way. */
-export interface Asked {
-  /** Its body; whoever asks ends it. */
-  readonly body: Writable;
+/** Something under way. */
+export interface Cuttable {
   /** Cuts it off, answer included. The asker is told nothing any more. */
   cut(): void;
+}
+
+/** A request under way. */
+export interface Asked extends Cuttable {
+  /** Its body; whoever asks ends it. */
+  readonly body: Writable;
 }
 
 /** What asks on connections of one version of HTTP. Throws or rejects where there is none to be had, with `executed: false`. */
 export interface Connections {
   ask(target: Target, head: RequestHead, asker: Asker): MaybePromise<Asked>;
   /** Closes all. */
+  destroy(): void;
+}
+
+/** An answer that is there to its end. */
+export interface WholeAnswer {
+  readonly status: number;
+  /** Name, value, name, value, ... */
+  readonly headers: readonly string[];
+  readonly body: Buffer;
+}
+
+/** Who asks with a body that is there, for an answer that is. */
+export interface WholeAsker extends Pick<Asker, 'call' | 'connected' | 'failed'> {
+  wholly(answer: WholeAnswer): void;
+}
+
+/** What asks with a whole body for a whole answer. Throws or rejects as {@link Connections}. */
+export interface WholeConnections {
+  call(target: Target, head: RequestHead, body: Uint8Array, asker: WholeAsker): MaybePromise<Cuttable>;
   destroy(): void;
 }

@@ -11,6 +11,7 @@ import { checkOf, type Certificates } from '../../core/tls.js';
 import type { Asked, Asker, Connections, RequestHead } from './asking.js';
 import { broken } from './faults.js';
 import type { Target } from './target.js';
+import { headersObject } from './wire.js';
 
 /** Answers before the answer, such as 103: a server that sends more means no good. */
 const MOST_PRELIMINARIES = 8;
@@ -23,7 +24,7 @@ export interface Http1Parts {
   readonly maxHeaderBytes: number;
 }
 
-/** Asks by HTTP/1.1: a connection carries one request at a time, and is kept for the next. */
+/** Asks by HTTP/1.1 for what is a stream: a connection carries one request at a time, and is kept for the next. */
 export class Http1 implements Connections {
   readonly #parts: Http1Parts;
   readonly #plain: Agent;
@@ -68,7 +69,8 @@ export class Http1 implements Connections {
 
   #open({ host, port }: Target, head: RequestHead, secureContext: SecureContext | undefined): ClientRequest {
     const { maxHeaderBytes: maxHeaderSize, certificates } = this.#parts;
-    const options = { ...head, host, port, maxHeaderSize };
+    const { method, path } = head;
+    const options = { method, path, headers: headersObject(head.headers), host, port, maxHeaderSize };
     if (secureContext === undefined) return requestPlain({ ...options, agent: this.#plain });
     // As a whole, since Node's types do not know the context, which goes to `tls.connect`.
     const secured = { ...options, ...checkOf(host, certificates.policy), agent: this.#secure, secureContext };

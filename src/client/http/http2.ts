@@ -8,6 +8,7 @@ import type { PoolOptions } from '../../core/pool.js';
 import type { Certificates } from '../../core/tls.js';
 import type { Asked, Asker, Connections, RequestHead } from './asking.js';
 import type { Target } from './target.js';
+import { headersObject } from './wire.js';
 
 const { NGHTTP2_CANCEL, NGHTTP2_REFUSED_STREAM } = constants;
 
@@ -124,7 +125,7 @@ class Place implements Unsent {
         ':path': path,
         ':scheme': scheme,
         ':authority': shown,
-        ...headers,
+        ...headersObject(headers),
       });
       return new Http2Asked(this.#session, stream, asker);
     } catch (cause) {
@@ -139,17 +140,19 @@ class Place implements Unsent {
 }
 
 /** One request of HTTP/2. Node gives leave to send as the answer is read. */
-class Http2Asked implements Asked, Carried {
+class Http2Asked implements Asked {
   readonly body: ClientHttp2Stream;
   readonly #session: Session;
   readonly #asker: Asker;
+  /** Node reads by itself, and the call has a deadline of its own. Where its connection is gone, Node mostly knows. */
+  readonly #carried: Carried = { readOn: () => {}, sweep: () => {}, cut: () => this.body.destroy() };
   #told = false;
 
   constructor(session: Session, stream: ClientHttp2Stream, asker: Asker) {
     this.body = stream;
     this.#session = session;
     this.#asker = asker;
-    session.add(this);
+    session.add(this.#carried);
     stream.on('response', (headers, _, raw: readonly string[] = []) => {
       if (this.#told) return;
       this.#told = true;
@@ -164,15 +167,6 @@ class Http2Asked implements Asked, Carried {
     });
   }
 
-  readOn(): void {
-    // Node does so by itself.
-  }
-
-  sweep(): void {
-    // The call has a deadline, or its own reasons to wait.
-  }
-
-  /** Its connection is gone: Node closes it. */
   cut(): void {
     this.#told = true;
     const { body } = this;
@@ -184,7 +178,7 @@ class Http2Asked implements Asked, Carried {
   }
 
   #closed(): void {
-    this.#session.remove(this);
+    this.#session.remove(this.#carried);
     if (this.#told) return;
     this.#told = true;
     const { rstCode } = this.body;

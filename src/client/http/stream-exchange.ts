@@ -20,6 +20,9 @@ import {
   type Encoding,
 } from './wire.js';
 
+/** What every request says. */
+const PROTOCOL = ['connect-protocol-version', '1'];
+const PACKING = ['connect-accept-encoding', 'gzip', 'connect-content-encoding', 'gzip'];
 /** The flag of a stream's last frame. */
 const END = 0x02;
 /** For how long an answer may go on behind its last frame, in milliseconds, before its connection is cut. */
@@ -121,11 +124,8 @@ export class StreamExchange implements AsyncIterableIterator<unknown>, Asker, Fo
 
   #head(): Parameters<Connections['ask']>[1] {
     const { compressBytes } = this.#writing;
-    const headers = callHeaders(this.call);
-    headers['content-type'] = this.#contentType;
-    headers['connect-protocol-version'] = '1';
-    headers['connect-accept-encoding'] = 'gzip';
-    if (compressBytes < Infinity) headers['connect-content-encoding'] = 'gzip';
+    const fixed = ['content-type', this.#contentType, ...PROTOCOL];
+    const headers = callHeaders(this.call, compressBytes < Infinity ? [...fixed, ...PACKING] : fixed);
     return { method: 'POST', path: pathOf(this.call), headers };
   }
 

@@ -3,11 +3,11 @@ import type { Follower } from '../../core/context.js';
 import { OctavoError } from '../../core/error.js';
 import { pack } from '../../core/grpc-compression.js';
 import { isPromise, type MaybePromise } from '../../core/lifecycle.js';
+import { EMPTY } from '../../core/message.js';
 import type { ClientCall } from '../calling/client-call.js';
 import type { Outcome } from '../calling/outcome.js';
-import type { Answer, Asked, Asker, Connections, RequestHead } from './asking.js';
+import type { Cuttable, RequestHead, WholeAnswer, WholeAsker, WholeConnections } from './asking.js';
 import { pathOf, type Target } from './target.js';
-import { whole } from './whole.js';
 import {
   AnswerHeaders,
   callHeaders,
@@ -28,23 +28,30 @@ export interface Writing {
   readonly compressBytes: number;
 }
 
+const PROTOCOL = ['connect-protocol-version', '1'];
+const JSON_HEADERS = ['content-type', 'application/json', ...PROTOCOL];
+const PROTO_HEADERS = ['content-type', 'application/proto', ...PROTOCOL];
+const NONE: readonly string[] = [];
+/** Servers pack for who asks for it. */
+const ACCEPTS = ['accept-encoding', 'gzip'];
+
 /** Characters of a path with its query; what is longer goes in a body. */
 const LONGEST_PATH = 4_096;
 
 /** One attempt of a call that is no stream, in the Connect protocol. Source: connectrpc.com/docs/protocol, Unary-Request. */
-export class Unary implements Asker, Follower {
+export class Unary implements WholeAsker, Follower {
   readonly call: ClientCall;
   readonly #writing: Writing;
-  readonly #connections: Connections;
+  readonly #connections: WholeConnections;
   readonly #target: Target;
   readonly #outcome: Outcome;
   #encoding: Encoding | undefined;
-  #asked: Asked | undefined;
+  #asked: Cuttable | undefined;
   #over = false;
 
   constructor(
     writing: Writing,
-    connections: Connections,
+    connections: WholeConnections,
     call: ClientCall,
     target: Target,
     outcome: Outcome,
@@ -82,19 +89,17 @@ export class Unary implements Asker, Follower {
     this.call.waitsFor('the reply of', this.#target.shown);
   }
 
-  answered(answer: Answer): void {
-    const { maxMessageBytes } = this.#writing;
-    whole(answer.body, maxMessageBytes, (error, bytes) => {
-      if (error !== undefined) return this.#fail(this.#named(error));
-      const headers = new AnswerHeaders(answer);
-      try {
-        this.#then(unpacked(headers.get('content-encoding'), bytes, maxMessageBytes), (body) =>
-          this.#read(answer.status, headers, body),
-        );
-      } catch (reason) {
-        this.#fail(reason);
-      }
-    });
+  wholly({ status, headers: pairs, body }: WholeAnswer): void {
+    const headers = new AnswerHeaders({ headers: pairs });
+    try {
+      const encoding = headers.get('content-encoding');
+      if (encoding === undefined) return this.#read(status, headers, body);
+      this.#then(unpacked(encoding, body, this.#writing.maxMessageBytes), (plain) =>
+        this.#read(status, headers, plain),
+      );
+    } catch (reason) {
+      this.#fail(reason);
+    }
   }
 
   failed(error: OctavoError): void {
@@ -108,22 +113,22 @@ export class Unary implements Asker, Follower {
   #ask(body: Uint8Array, packed: boolean): void {
     if (this.#over) return;
     const get = this.#byGet(body, packed);
-    const head = get ?? this.#byPost(body, packed);
-    this.#then(this.#connections.ask(this.#target, head, this), (asked) => {
-      this.#asked = asked;
-      if (this.#over) asked.cut();
-      else if (get === undefined) asked.body.end(body);
-      else asked.body.end();
+    const asked = this.#connections.call(
+      this.#target,
+      get ?? this.#byPost(packed),
+      get === undefined ? body : EMPTY,
+      this,
+    );
+    this.#then(asked, (cuttable) => {
+      if (this.#over) cuttable.cut();
+      else this.#asked = cuttable;
     });
   }
 
-  #byPost(body: Uint8Array, packed: boolean): RequestHead {
-    const headers = callHeaders(this.call);
-    headers['content-type'] = `application/${this.#name}`;
-    headers['content-length'] = String(body.length);
-    headers['connect-protocol-version'] = '1';
-    headers['accept-encoding'] = 'gzip';
-    if (packed) headers['content-encoding'] = 'gzip';
+  #byPost(packed: boolean): RequestHead {
+    const fixed = this.#name === 'json' ? JSON_HEADERS : PROTO_HEADERS;
+    const packing = packed ? [...this.#accepts, 'content-encoding', 'gzip'] : this.#accepts;
+    const headers = callHeaders(this.call, packing.length === 0 ? fixed : [...fixed, ...packing]);
     return { method: 'POST', path: pathOf(this.call), headers };
   }
 
@@ -136,7 +141,11 @@ export class Unary implements Asker, Follower {
     const query = `?connect=v1&encoding=${this.#name}${text ? '' : '&base64=1'}${packed ? '&compression=gzip' : ''}`;
     const path = `${pathOf(this.call)}${query}&message=${message}`;
     if (path.length > LONGEST_PATH) return undefined;
-    return { method: 'GET', path, headers: { ...callHeaders(this.call), 'accept-encoding': 'gzip' } };
+    return { method: 'GET', path, headers: callHeaders(this.call, this.#accepts) };
+  }
+
+  get #accepts(): readonly string[] {
+    return this.#writing.compressBytes < Infinity ? ACCEPTS : NONE;
   }
 
   get #name(): string {
@@ -164,10 +173,6 @@ export class Unary implements Asker, Follower {
   #then<T>(value: MaybePromise<T>, go: (value: T) => void): void {
     if (!isPromise(value)) return go(value);
     value.then(go).catch((reason: unknown) => this.#fail(reason));
-  }
-
-  #named({ code, message, cause }: OctavoError): OctavoError {
-    return new OctavoError(code, `${this.#target.shown}: ${message}`, { cause });
   }
 
   #fail(reason: unknown, cut = true): void {

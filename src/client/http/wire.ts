@@ -41,18 +41,29 @@ export function encodingOf(codecs: Codecs, contentType: string): Encoding {
   );
 }
 
-/** The headers of a request that are the call's. */
-export function callHeaders(call: ClientCall): Record<string, string | string[]> {
-  const { context } = call;
-  const headers: Record<string, string | string[]> = { octavo: '1' };
+/**
+ * The headers of a request: name, value, name, value, ...
+ *
+ * @param fixed those that all requests of an endpoint have, which come first
+ */
+export function callHeaders({ context }: ClientCall, fixed: readonly string[]): string[] {
+  const headers = [...fixed, 'octavo', '1'];
   if (context.deadline !== undefined)
-    headers['connect-timeout-ms'] = String(Math.max(1, Math.floor(context.remainingMs)));
+    headers.push('connect-timeout-ms', String(Math.max(1, Math.floor(context.remainingMs))));
   const { knownMetadata } = context;
   if (knownMetadata === undefined || knownMetadata.size === 0) return headers;
-  for (const [name, value] of toGrpc(knownMetadata)) {
-    const text = typeof value === 'string' ? value : value.toString('base64');
+  for (const [name, value] of toGrpc(knownMetadata))
+    headers.push(name, typeof value === 'string' ? value : value.toString('base64'));
+  return headers;
+}
+
+/** The same as Node's own requests take them. */
+export function headersObject(pairs: readonly string[]): Record<string, string | string[]> {
+  const headers: Record<string, string | string[]> = {};
+  for (let at = 0; at < pairs.length; at += 2) {
+    const [name = '', value = ''] = [pairs[at], pairs[at + 1]];
     const there = headers[name];
-    headers[name] = there === undefined ? text : [there, text].flat();
+    headers[name] = there === undefined ? value : [there, value].flat();
   }
   return headers;
 }
@@ -78,7 +89,7 @@ export function readReply(call: ClientCall, { codec }: Encoding, body: Uint8Arra
 export class AnswerHeaders {
   readonly #raw: readonly string[];
 
-  constructor({ headers }: Answer) {
+  constructor({ headers }: Pick<Answer, 'headers'>) {
     this.#raw = headers;
   }
 

@@ -7,6 +7,7 @@ import { Pulse } from '../../core/pulse.js';
 import { quietly } from '../../core/quietly.js';
 import type { Socket } from '../../transport/transport.js';
 import type { ClientCall } from '../calling/client-call.js';
+import { Outbox } from '../calling/outbox.js';
 import { iterate, leave } from '../calling/items.js';
 import { errorOf, hasEnvelope, requestHeader, showMetadata, showTrailer } from './wire.js';
 
@@ -59,7 +60,12 @@ export class Exchange implements AsyncIterableIterator<unknown> {
     const { call, keepaliveMs } = this.#init;
     // An attempt may be given up until it has succeeded.
     call.attempting = { cancelled: (reason) => this.#fail(reason) };
-    await this.#send(this.#opener(), [[mucp.KEEPALIVE, String(keepaliveMs)]]);
+    // Who sends by hand may be asked for the one request of a server stream.
+    const waits = call.kind === 'bidi' && call.request instanceof Outbox;
+    await this.#send(this.#opener(), [
+      [mucp.KEEPALIVE, String(keepaliveMs)],
+      ...(waits ? ([[mucp.WAITS, '1']] as const) : []),
+    ]);
     this.#first = this.#receive();
     this.#known = this.#first.then(
       (message) => void (this.#octavo ??= message !== undefined && mucp.isOctavoReply(message.header)),

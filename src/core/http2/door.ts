@@ -25,6 +25,17 @@ export interface DoorOptions extends SessionOptions, Taken {
   readonly idleMs: number;
 }
 
+/** A stream that the other end has opened. */
+export interface Opened {
+  readonly session: Session;
+  readonly stream: ServerHttp2Stream;
+  readonly headers: IncomingHttpHeaders;
+  /** Name, value, name, value, ... as they came. */
+  readonly rawHeaders: readonly string[];
+  /** Why its caller is served nothing, which it is to be told. */
+  readonly unwelcome: OctavoError | undefined;
+}
+
 export interface DoorParts {
   /** What errors call its owner: `the grpc transport`. */
   readonly who: string;
@@ -34,17 +45,8 @@ export interface DoorParts {
   readonly certificates: Certificates | undefined;
   /** What callers without TLS are to do: `give the grpc transport of the caller the option tls`. */
   readonly tlsRemedy: string;
-  /**
-   * Takes a stream that the other end opened, whose headers are in.
-   *
-   * @param unwelcome why the caller is served nothing, which it is to be told
-   */
-  serve(
-    session: Session,
-    stream: ServerHttp2Stream,
-    headers: IncomingHttpHeaders,
-    unwelcome: OctavoError | undefined,
-  ): void;
+  /** Takes a stream that the other end opened, whose headers are in. */
+  serve(opened: Opened): void;
   /** Ends streams that only wait for a next call, as a connection is said goodbye to. */
   parting?(session: Session): void;
   /** Looks at a connection, every so often. */
@@ -66,6 +68,8 @@ export class Door {
   readonly address: string;
   readonly secure: boolean;
   readonly #server: Server;
+  /** Resolves when it listens no more, and every connection is gone. */
+  readonly #closed: Promise<unknown>;
   readonly #options: DoorOptions;
   readonly #parts: DoorParts;
   readonly #rounds: Rounds<Session>;
@@ -81,6 +85,7 @@ export class Door {
     const { address, port } = server.address() as AddressInfo;
     this.address = formatAddress(address, port);
     this.#server = server;
+    this.#closed = new Promise((resolve) => server.once('close', resolve));
     this.#options = options;
     this.#parts = parts;
     this.#rounds = new Rounds(parts.clock, lookEvery(options), (session, now) => this.#sweep(session, now));
@@ -125,8 +130,27 @@ export class Door {
   /** Leaves, and waits for callers to close the connections that carry nothing, but not for long. */
   async close(): Promise<void> {
     this.leave();
-    if (this.#idle === 0) return;
-    const { clock } = this.#parts;
+    await this.#until(() => this.#idle === 0);
+  }
+
+  /** Leaves, waits for what is on its way out and for callers to close, but not for long, and cuts what is left. */
+  async finish(): Promise<void> {
+    this.leave();
+    await this.#until(() => this.#rounds.connections.size === 0);
+    await this.cut();
+  }
+
+  /** Closes, and cuts what is open. */
+  async cut(): Promise<void> {
+    if (this.#server.listening) this.#server.close();
+    this.#handshakes?.destroy();
+    this.#rounds.destroy(new OctavoError('unavailable', `${this.#parts.who} was stopped`));
+    await this.#closed;
+  }
+
+  /** Waits until something holds that only changes as connections close, but not for long. */
+  async #until(holds: () => boolean): Promise<void> {
+    if (holds()) return;
     await new Promise<void>((resolve) => {
       const done = (): void => {
         timer.cancel();
@@ -134,21 +158,11 @@ export class Door {
         resolve();
       };
       const gone = (): void => {
-        if (this.#idle === 0) done();
+        if (holds()) done();
       };
-      const timer = clock.after(FAREWELL_MS, done);
+      const timer = this.#parts.clock.after(FAREWELL_MS, done);
       this.#onGone.add(gone);
     });
-  }
-
-  /** Closes, and cuts what is open. */
-  async cut(): Promise<void> {
-    const gone = new Promise((resolve) => this.#server.once('close', resolve));
-    if (this.#server.listening) this.#server.close();
-    else if (this.#rounds.connections.size === 0) return;
-    this.#handshakes?.destroy();
-    this.#rounds.destroy(new OctavoError('unavailable', `${this.#parts.who} was stopped`));
-    await gone;
   }
 
   /** How many connections carry nothing. */
@@ -195,7 +209,13 @@ export class Door {
       refused: (error) => this.#parts.refusals.note(source, error),
       closed: () => this.#gone(session),
     });
-    http2.on('stream', (stream, headers) => this.#serve(session, stream, headers, whom.unwelcome));
+    const { unwelcome } = whom;
+    // Node gives a fourth, whatever its types say.
+    http2.on(
+      'stream',
+      (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, _: number, rawHeaders: string[]) =>
+        this.#serve({ session, stream, headers, rawHeaders, unwelcome }),
+    );
     this.#rounds.add(session);
     this.#await(session, http2, source);
     if (!this.#server.listening) this.#part(session);
@@ -215,19 +235,15 @@ export class Door {
     http2.once('close', () => timer.cancel());
   }
 
-  #serve(
-    session: Session,
-    stream: ServerHttp2Stream,
-    headers: IncomingHttpHeaders,
-    unwelcome: OctavoError | undefined,
-  ): void {
+  #serve(opened: Opened): void {
+    const { session, stream } = opened;
     // It may be gone already, and its errors are nobody's.
     stream.on('error', ignore);
     if (stream.destroyed || stream.closed) return;
     // The other end may not know of the limit yet.
     if (session.size >= this.#options.maxStreams) return stream.close(constants.NGHTTP2_REFUSED_STREAM);
     try {
-      this.#parts.serve(session, stream, headers, unwelcome);
+      this.#parts.serve(opened);
     } catch (reason) {
       // It would end whoever gave the bytes: the process, at times.
       this.#parts.refusals.note(session.remote, OctavoError.from(reason));
@@ -246,11 +262,15 @@ export class Door {
     for (const gone of [...this.#onGone]) gone();
   }
 
-  /** Says goodbye, and closes where nothing is under way and the other end does not: it knows what it has sent, and we do not. */
+  /**
+   * Says goodbye, and ends our side where nothing is under way: nghttp2 reads no more there, so that nobody would hear the other end close.
+   * What that has sent meanwhile is read and dropped, and it has some time to close.
+   */
   #part(session: Session): void {
     session.farewell();
     this.#parts.parting?.(session);
     if (session.size > 0 || this.#parting.has(session)) return;
+    session.end();
     const timer = this.#parts.clock.after(FAREWELL_MS, () => session.destroy(), { background: true });
     this.#parting.set(session, timer);
   }

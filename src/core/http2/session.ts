@@ -9,6 +9,7 @@ import { formatAddress } from '../address.js';
 import type { Clock } from '../clock.js';
 import { OctavoError } from '../error.js';
 import type { PeerCertificate } from '../tls.js';
+import type { Attached } from './attached.js';
 
 /** How a connection is kept, at either end. Times are milliseconds, and `0` is for ever. */
 export interface SessionOptions {
@@ -88,6 +89,7 @@ export class Session {
   leaving = false;
   readonly #init: SessionInit;
   readonly #waiting = new Set<Carried>();
+  #closing: Attached[] = [];
   #open = false;
   #left = false;
   #arriving = 0;
@@ -212,6 +214,11 @@ export class Session {
     this.#init.changed();
   }
 
+  /** Tells those whose streams have closed, in a turn in which nghttp2 is not at work. */
+  later(attached: Attached): void {
+    if (this.#closing.push(attached) === 1) setImmediate(() => this.#tellClosed());
+  }
+
   /** Takes memory for a long message that is put together. If there is none, {@link Carried.readOn} is called when there may be. */
   take(wire: Carried, bytes: number): boolean {
     if (this.#arriving > 0 && this.#arriving + bytes > MOST_ARRIVING) {
@@ -240,6 +247,12 @@ export class Session {
       // What came while this process was busy has not been read yet.
       return void setImmediate(() => this.#silent());
     if (!this.#asking && silentMs >= keepaliveMs / 3) this.#ask(now);
+  }
+
+  #tellClosed(): void {
+    const closing = this.#closing;
+    this.#closing = [];
+    for (const attached of closing) attached.gone();
   }
 
   /** Whether something came since the last look. */

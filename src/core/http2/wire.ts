@@ -1,7 +1,9 @@
 import { constants, type Http2Stream } from 'node:http2';
+import { Readable } from 'node:stream';
 import { OctavoError } from '../error.js';
 import { GrpcFrames, type FrameLimits, type GrpcFrame } from '../grpc-frames.js';
 import type { MaybePromise } from '../lifecycle.js';
+import { attach, type Attached } from './attached.js';
 import { Outgoing } from './outgoing.js';
 import type { Carried, Session } from './session.js';
 
@@ -27,7 +29,7 @@ export interface WireOwner {
  * by `next`; until then the other end is given no leave to send more than a window. Everything that is told to the owner is told in a turn in
  * which nghttp2 is not at work, but for `arrived` and an orderly `ended`.
  */
-export abstract class Wire<M> implements Carried {
+export abstract class Wire<M> implements Carried, Attached {
   readonly session: Session;
   /** Whether it is known who the other end is, so that what it says can be read. */
   protected known = true;
@@ -57,23 +59,20 @@ export abstract class Wire<M> implements Carried {
     this.#movedAt = session.now();
     this.#outgoing = new Outgoing(stream, () => (this.#movedAt = session.now()));
     session.add(this);
-    // Node's own queue would keep a buffer for each frame, of which one may hold a byte: here they are put together. It asks for no more
-    // once this says no, and hands on what comes all the same, up to the window.
-    const push = stream.push.bind(stream);
-    stream.push = (chunk: Buffer | null): boolean => {
-      if (chunk !== null) return this.#take(chunk);
-      push(null);
-      stream.read(0);
-      return false;
-    };
-    stream.on('end', () => {
-      // Who cuts it off ends it, too, for Node.
-      if ((stream.rstCode ?? NGHTTP2_NO_ERROR) === NGHTTP2_NO_ERROR) this.onEnd();
-    });
-    stream.on('error', () => {});
-    // Node calls this from within nghttp2, which must not be asked to send anything then: it would loop for ever if the other end has cut the
-    // stream, as Node has forgotten a stream that nghttp2 still knows.
-    stream.on('close', () => setImmediate(() => this.#closed()));
+    attach(stream, this);
+  }
+
+  /** Bytes have come, or the other end's last. Returns whether to go on. */
+  pushed(chunk: Buffer | null): boolean {
+    if (chunk !== null) return this.#take(chunk);
+    Readable.prototype.push.call(this.stream, null);
+    this.stream.read(0);
+    return false;
+  }
+
+  /** All has come. Who cuts it off ends it, too, for Node. */
+  endReached(): void {
+    if ((this.stream.rstCode ?? NGHTTP2_NO_ERROR) === NGHTTP2_NO_ERROR) this.onEnd();
   }
 
   /** Takes the stream over from whoever had it. */
@@ -101,7 +100,7 @@ export abstract class Wire<M> implements Carried {
       else if (this.#over && this.#incoming.held > 0) throw cutShort(this.session.remote);
     } catch (reason) {
       this.#incoming.clear();
-      const error = unreadable(this.session.remote, reason);
+      const error = this.explain(OctavoError.from(reason));
       this.refuse(error);
       throw error;
     }
@@ -174,6 +173,18 @@ export abstract class Wire<M> implements Carried {
 
   /** Makes a message of what came. Throws where it is none: nothing more is read then. */
   protected abstract read(frame: GrpcFrame): M;
+
+  /** What is said of something that came and is not what should. */
+  protected explain(error: OctavoError): OctavoError {
+    if (error.code === 'resource_exhausted' || error.code === 'unavailable') return error;
+    const what = `${this.session.remote} does not speak this protocol: ${error.message}`;
+    return new OctavoError('unavailable', what, { cause: error });
+  }
+
+  /** Whether the other end sends no more, in order or not. */
+  protected get over(): boolean {
+    return this.#over;
+  }
 
   /** The other end sends no more. */
   protected abstract onEnd(): void;
@@ -256,7 +267,8 @@ export abstract class Wire<M> implements Carried {
     if (taken > 0) this.session.give(taken);
   }
 
-  #closed(): void {
+  /** HTTP/2 has forgotten the stream. */
+  gone(): void {
     this.session.remove(this);
     this.#outgoing.drop();
     this.#giveBack();
@@ -288,15 +300,6 @@ export abstract class Wire<M> implements Carried {
     this.cut();
     this.ended(error);
   }
-}
-
-/** What is said of something that came and is not what should. */
-function unreadable(remote: string, reason: unknown): OctavoError {
-  const error = OctavoError.from(reason);
-  if (error.code === 'resource_exhausted' || error.code === 'unavailable') return error;
-  return new OctavoError('unavailable', `${remote} does not speak this protocol: ${error.message}`, {
-    cause: error,
-  });
 }
 
 /** What is left when the other end has ended in the middle of a message. */

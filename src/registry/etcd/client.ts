@@ -6,11 +6,10 @@ import { OctavoError } from '../../core/error.js';
 import { parseHttpAddress, type HttpAddress } from '../../core/http-address.js';
 import type { Logger } from '../../core/logger.js';
 import { peer } from '../../core/peer.js';
-import { Certificates } from '../../core/tls.js';
-import type { Lacking } from '../../core/tls-options.js';
+import { Certificates, type Credentials } from '../../core/tls.js';
 import { changesIn, rangeOf, type Change, type Range } from './changes.js';
-import type { EtcdTls } from './etcd-tls.js';
 import { noServer, refusalOf, steady, trying } from './faults.js';
+import { LACKING, serverNameOf, type EtcdTls } from './tls.js';
 
 export interface EtcdClientOptions {
   readonly addresses: readonly string[];
@@ -26,18 +25,13 @@ export interface EtcdClientParts {
   readonly logger: Logger;
 }
 
-/** Source: etcd3 1.1.2, `connection-pool.ts`, which makes gRPC's credentials once, of `rootCertificate`, `privateKey` and `certChain`. */
-const LACKING: Lacking = {
-  verify: 'etcd3 checks every certificate',
-  minVersion: 'etcd3 does not tell gRPC of a version',
-  reload: 'etcd3 keeps the certificates that it was made with',
-};
-
 /** What is under a key. */
 export interface Stored {
   readonly key: string;
   readonly value: string;
 }
+
+type Library = Pick<typeof import('etcd3'), 'Etcd3'>;
 
 /** How long after a failed attempt the next one is made. */
 const RETRY_MS = 250;
@@ -60,7 +54,12 @@ export class EtcdClient {
   readonly #where: string;
   readonly #timeoutMs: number;
   readonly #certificates: Certificates | undefined;
+  #library: Library | undefined;
   #client: Etcd3 | undefined;
+  /** What it was made with. */
+  #credentials: Credentials | undefined;
+  /** The one before certificates changed, while something may still be asked of it. */
+  #before: Etcd3 | undefined;
   #starting: Promise<void> | undefined;
   /** Counts starts and stops, so that a start notices that it was overtaken. */
   #turn = 0;
@@ -88,8 +87,9 @@ export class EtcdClient {
     this.#turn++;
     this.#starting = undefined;
     this.#certificates?.stop();
-    this.#client?.close();
+    for (const client of [this.#client, this.#before]) client?.close();
     this.#client = undefined;
+    this.#before = undefined;
   }
 
   /** Everything under keys that begin so, and at which revision. */
@@ -201,10 +201,12 @@ export class EtcdClient {
         `${this.#who} cannot check for tls.serverName where it has a user, as etcd3 asks for its token without it: have the certificate made for the host`,
       );
     await this.#certificates?.start();
-    const library = await peer(this.#who, 'etcd3', () => import('etcd3'));
+    this.#library = await peer(this.#who, 'etcd3', () => import('etcd3'));
     const begin = this.#clock.now();
     for (;;) {
-      const client = new library.Etcd3(await this.#libraryOptions());
+      const credentials = await this.#certificates?.asText();
+      this.#credentials = credentials;
+      const client = new this.#library.Etcd3(this.#libraryOptions(credentials));
       try {
         // A watch of somebody with a wrong password never says so.
         await client.kv.range({ key: Buffer.from(this.#prefix), count_only: true });
@@ -224,11 +226,10 @@ export class EtcdClient {
     }
   }
 
-  async #libraryOptions(): Promise<IOptions> {
+  #libraryOptions({ ca, cert, key }: Partial<Credentials> = {}): IOptions {
     const named = this.#addresses.find(({ user }) => user !== undefined);
     const { user = named?.user, pass = named?.pass, tls } = this.#options;
     const secure = this.#certificates !== undefined;
-    const { ca, cert, key } = (await this.#certificates?.asText()) ?? {};
     const name = serverNameOf(tls);
     return {
       hosts: this.#addresses.map(({ shown }) => `${secure ? 'https' : 'http'}://${shown}`),
@@ -262,10 +263,28 @@ export class EtcdClient {
     return Date.now() + this.#timeoutMs;
   }
 
-  async #call<T>(run: (client: Etcd3) => Promise<T>): Promise<T> {
+  /** The client, another one where certificates have changed: who follows the one before begins again, all else has its time to end. */
+  async #current(): Promise<Etcd3> {
+    const credentials = await this.#certificates?.asText();
     const client = this.#client;
-    if (client === undefined)
+    if (client === undefined || this.#library === undefined)
       throw new OctavoError('failed_precondition', `${this.#who} is not started: call start() first`);
+    if (credentials === this.#credentials) return client;
+    this.#credentials = credentials;
+    this.#before?.close();
+    this.#before = client;
+    this.#clock.after(this.#timeoutMs, () => this.#forget(client), { background: true });
+    return (this.#client = new this.#library.Etcd3(this.#libraryOptions(credentials)));
+  }
+
+  #forget(client: Etcd3): void {
+    if (this.#before !== client) return;
+    client.close();
+    this.#before = undefined;
+  }
+
+  async #call<T>(run: (client: Etcd3) => Promise<T>): Promise<T> {
+    const client = await this.#current();
     try {
       return await run(client);
     } catch (cause) {
@@ -278,8 +297,4 @@ export class EtcdClient {
       });
     }
   }
-}
-
-function serverNameOf(tls: EtcdTls | undefined): string | undefined {
-  return typeof tls === 'object' ? tls.serverName : undefined;
 }

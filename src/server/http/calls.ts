@@ -45,6 +45,11 @@ export class Calls {
     return this.#foreign;
   }
 
+  /** One has called that is no Octavo peer. */
+  strange(): void {
+    this.#foreign = true;
+  }
+
   /** A request and its response as one. */
   exchange(request: IncomingMessage, response: ServerResponse, beside: OutgoingHttpHeaders): Exchange {
     const { callers, clock, limits } = this.#parts;
@@ -91,8 +96,12 @@ export class Calls {
   }
 
   /** 405: says by what an endpoint is asked. */
-  notAllowed(exchange: Exchange, what: string): void {
-    answerError(exchange, new OctavoError('unimplemented', what, { executed: false }), {}, 405);
+  notAllowed(exchange: Exchange, method: Method): void {
+    const [allow, how] = isIdempotent(method)
+      ? ['GET, POST', 'GET or POST']
+      : ['POST', 'POST, as only what is idempotent is there for GET'];
+    const what = `${method.endpoint} is not there for ${exchange.request.method}: use ${how}`;
+    answerError(exchange, new OctavoError('unimplemented', what, { executed: false }), { allow }, 405);
   }
 
   #refuse(exchange: Exchange, form: Form, framing: Framing | undefined, error: OctavoError): void {
@@ -174,7 +183,7 @@ export class Calls {
   /** @throws what is wrong with a request whatever it asks for */
   #check(exchange: Exchange): void {
     const { maxHeaders } = this.#parts.limits;
-    if (!exchange.peer.octavo) this.#foreign = true;
+    if (!exchange.peer.octavo) this.strange();
     if (exchange.request.rawHeaders.length > 2 * maxHeaders)
       throw new OctavoError(
         'resource_exhausted',
@@ -200,6 +209,11 @@ export class Calls {
     const error = new OctavoError('invalid_argument', what, { executed: false });
     answerError(exchange, error, { 'accept-post': types.join(', ') }, 415);
   }
+}
+
+/** Whether a call may be asked by GET. */
+export function isIdempotent({ kind, options }: Method): boolean {
+  return kind === 'unary' && options.idempotent === true;
 }
 
 /** Whether a form can carry a method: Connect has one for those without streams, and another for those with. */

@@ -35,6 +35,11 @@ const PREFACE = Buffer.from('PRI ');
 /** How many calls and streams one connection of HTTP/2 has open at once. */
 const STREAMS = 1_024;
 const WINDOW_BYTES = 256 * 1024;
+/**
+ * For how long a connection of HTTP/1.1 is kept on which nothing happens, in milliseconds: there is no word by which to take leave of it, and
+ * a request that crosses its end is lost. Whoever makes one call after the other has the next one refused, and knows.
+ */
+const GRACE_MS = 100;
 /** How long what is under way has to end when the port closes, in milliseconds. */
 const FAREWELL_MS = 1_000;
 
@@ -82,30 +87,33 @@ export class Port {
   /** Asks callers to go elsewhere: HTTP/2 by a word of its own, HTTP/1.1 with the next answer. */
   drain(): void {
     this.#leaving = true;
+    this.#parts.web.leave();
     for (const session of this.#sessions) session.close();
   }
 
   /** Lets nobody in any more, and closes what is open: what is under way has a moment to end. */
   async close(): Promise<void> {
     this.drain();
+    if (this.#connections.size > this.#sessions.size) await this.#gone(GRACE_MS);
     const closed = new Promise<void>((resolve) => this.#server.once('close', resolve));
     this.#server.close();
     this.#handshakes?.destroy();
     this.#parts.web.http1.closeIdleConnections();
-    if (this.#connections.size > 0) await this.#farewell();
+    if (this.#connections.size > 0) await this.#gone(FAREWELL_MS);
     for (const session of this.#sessions) session.destroy();
     for (const tcp of this.#connections) tcp.destroy();
     await closed;
   }
 
-  #farewell(): Promise<void> {
+  /** Resolves when no connection is open any more, and after so many milliseconds. */
+  #gone(ms: number): Promise<void> {
     return new Promise((resolve) => {
       const done = (): void => {
         timer.cancel();
         this.#onGone = undefined;
         resolve();
       };
-      const timer: Timer = this.#parts.clock.after(FAREWELL_MS, done);
+      const timer: Timer = this.#parts.clock.after(ms, done);
       this.#onGone = done;
     });
   }

@@ -16,6 +16,8 @@ export interface RestParts {
   /** Bytes of the longest body. */
   readonly maxMessageBytes: number;
   readonly peerOf: (request: FastifyRequest) => Peer;
+  /** Is told of callers that go nowhere else when they are refused, for which a stop waits. */
+  readonly strange: () => void;
 }
 
 /**
@@ -69,6 +71,7 @@ function mountDocument(app: FastifyInstance, described: Described): void {
 function take(route: RestRoute, request: FastifyRequest, reply: FastifyReply, parts: RestParts): void {
   const { dispatcher, clock, peerOf } = parts;
   try {
+    parts.strange();
     const admitted = dispatcher.admit(route.method.endpoint);
     const context = dispatcher.context(admitted, {
       now: clock.now(),

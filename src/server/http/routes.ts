@@ -4,7 +4,7 @@ import { OctavoError } from '../../core/error.js';
 import type { Method } from '../../schema/method.js';
 import { answerProbe, PROBED, type Probes } from '../../core/probes.js';
 import type { Dispatcher } from '../dispatcher.js';
-import type { Calls } from './calls.js';
+import { isIdempotent, type Calls } from './calls.js';
 import type { Exchange } from './exchange.js';
 
 /** What routes are made from. */
@@ -31,7 +31,7 @@ export function mountCalls(
   { service, dispatcher, calls, probes, hooked }: RoutesParts,
 ): void {
   // Before fastify reads their bodies: those are bounded, and stream, as the call wants it.
-  const take = (method: ('GET' | 'POST')[], url: string, serve: (exchange: Exchange) => void): void => {
+  const take = (method: string[], url: string, serve: (exchange: Exchange) => void): void => {
     app.route({
       method,
       url,
@@ -42,22 +42,10 @@ export function mountCalls(
     });
   };
   for (const { method, url } of dispatcher.endpoints.flatMap((each) => placesOf(each.method, service))) {
-    const idempotent = method.kind === 'unary' && method.options.idempotent === true;
-    const allowed = idempotent ? 'GET, POST' : 'POST';
+    const idempotent = isIdempotent(method);
     take(['POST'], url, (exchange) => calls.post(exchange, method));
     if (idempotent) take(['GET'], url, (exchange) => calls.get(exchange, method));
-    const verbs = idempotent ? OTHERS : ['GET', ...OTHERS];
-    app.route({
-      method: verbs,
-      url,
-      exposeHeadRoute: false,
-      handler: (request, reply) => {
-        const how = idempotent ? 'GET or POST' : 'POST, as only what is idempotent is there for GET';
-        const what = `${method.endpoint} is not there for ${request.method}: use ${how}`;
-        const beside = { ...headersOf(reply), allow: allowed };
-        calls.notAllowed(calls.exchange(request.raw, hijacked(reply), beside), what);
-      },
-    });
+    take(idempotent ? OTHERS : ['GET', ...OTHERS], url, (exchange) => calls.notAllowed(exchange, method));
   }
   for (const path of ['/health', '/ready'] as const) probe(app, path, probes);
 }

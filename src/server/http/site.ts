@@ -73,7 +73,8 @@ async function mount(app: FastifyInstance, parts: SiteParts): Promise<void> {
   const { maxMessageBytes } = limits;
   const document = openapi ? { name, version } : undefined;
   const callerOf = ({ raw }: FastifyRequest): Peer => peerOf(raw, callers.of(raw));
-  mountRest(app, { document, dispatcher, clock, maxMessageBytes, peerOf: callerOf });
+  const strange = (): void => calls.strange();
+  mountRest(app, { document, dispatcher, clock, maxMessageBytes, peerOf: callerOf, strange });
   await routes?.(app);
   await mountOthers(app, all);
 }

@@ -14,6 +14,8 @@ export interface Web {
   readonly http1: HttpServer;
   /** Takes requests, by whichever version of HTTP they came. */
   readonly serve: RequestListener;
+  /** Has callers by HTTP/1.1 told with their next answer that there will be no other on its connection. */
+  leave(): void;
 }
 
 /** How often connections are looked at, in milliseconds. */
@@ -24,6 +26,7 @@ export async function newWeb(limits: HttpLimits, refusals: Refusals): Promise<We
   const { fastify } = await import('fastify');
   const { maxMessageBytes, maxHeaderBytes, maxHeaders, headerTimeoutMs, idleMs } = limits;
   let made: Pick<Web, 'http1' | 'serve'> | undefined;
+  let leaving = false;
   const app = fastify({
     bodyLimit: maxMessageBytes,
     routerOptions: { maxParamLength: maxHeaderBytes },
@@ -38,7 +41,10 @@ export async function newWeb(limits: HttpLimits, refusals: Refusals): Promise<We
           keepAliveTimeout: idleMs,
           connectionsCheckingInterval: Math.max(LOOK_MS.least, Math.min(LOOK_MS.most, headerTimeoutMs)),
         },
-        serve,
+        (request, response) => {
+          if (leaving) response.shouldKeepAlive = false;
+          serve(request, response);
+        },
       );
       // One more, so that it is seen that there are too many.
       http1.maxHeadersCount = maxHeaders + 1;
@@ -48,8 +54,8 @@ export async function newWeb(limits: HttpLimits, refusals: Refusals): Promise<We
       return http1;
     },
   });
-  // The factory was called.
-  return { app, ...(made as Pick<Web, 'http1' | 'serve'> | undefined)! };
+  if (made === undefined) throw new OctavoError('internal', 'fastify has made no server');
+  return { app, ...made, leave: () => void (leaving = true) };
 }
 
 /** By the codes of Node's parser. */

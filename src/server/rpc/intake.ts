@@ -168,8 +168,9 @@ export class Intake {
     if (incoming.stream === undefined)
       throw new OctavoError('invalid_argument', `${method.endpoint} is a stream: open it with Micro-Stream`);
     const context = this.#context(socket, route, incoming);
-    const pulse = this.#pulse(incoming, method, context, () => sink.beat());
-    const sink = new StreamSink({ socket, incoming, method, context, pulse });
+    const { keepaliveMs } = this.#parts.times;
+    const pulse = this.#pulse(incoming, method, context, () => sink);
+    const sink = new StreamSink({ socket, incoming, method, context, pulse, keepaliveMs });
     const requests = new Requests({
       socket,
       octavo: incoming.octavo,
@@ -180,7 +181,7 @@ export class Intake {
       sink,
       pulse,
     });
-    sink.greet(this.#parts.times.keepaliveMs);
+    if (method.kind === 'server' && incoming.header.has(mucp.WAITS)) sink.greet();
     const request = method.kind === 'server' ? this.#request(requests, method) : { read: () => requests };
     this.#parts.dispatcher.dispatch(route, context, request, sink);
   }
@@ -197,7 +198,7 @@ export class Intake {
     { header, octavo }: Incoming,
     { endpoint, options }: Method,
     context: Context,
-    beat: () => void,
+    sink: () => StreamSink,
   ): Pulse {
     const { keepaliveMs, streamIdleMs } = this.#parts.times;
     const idleMs = options.idleMs ?? streamIdleMs;
@@ -208,8 +209,10 @@ export class Intake {
       beatMs: octavo ? mucp.readKeepalive(header) / 3 : 0,
       silenceMs: octavo ? keepaliveMs : 0,
       idleMs,
-      beat,
-      silent: () => context.cancel(new OctavoError('unavailable', silence)),
+      beat: () => sink().beat(),
+      // Who was not greeted gives no signs of life yet.
+      silent: () =>
+        sink().greeted ? context.cancel(new OctavoError('unavailable', silence)) : sink().greet(),
       idle: () => context.cancel(new OctavoError('deadline_exceeded', idleness)),
     });
   }

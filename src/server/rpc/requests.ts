@@ -33,6 +33,8 @@ export class Requests implements AsyncIterableIterator<unknown> {
   }
 
   async next(): Promise<IteratorResult<unknown>> {
+    // No item comes before the greeting.
+    this.#sink.greet();
     const read = await this.take();
     return read === undefined ? { done: true, value: undefined } : { done: false, value: read() };
   }

@@ -19,6 +19,8 @@ export interface StreamSinkInit {
   readonly method: Method;
   readonly context: Context;
   readonly pulse: Pulse;
+  /** After which silence a caller is taken for dead, in milliseconds, as the greeting says it. */
+  readonly keepaliveMs: number;
 }
 
 /** Writes the replies of a stream, and its end. */
@@ -28,26 +30,44 @@ export class StreamSink implements ReplySink {
   readonly #method: Method;
   readonly #context: Context;
   readonly #pulse: Pulse;
+  readonly #keepaliveMs: number;
+  #greeted = false;
   #opened = false;
   #mute = false;
 
-  constructor({ socket, incoming, method, context, pulse }: StreamSinkInit) {
+  constructor({ socket, incoming, method, context, pulse, keepaliveMs }: StreamSinkInit) {
     this.#socket = socket;
     this.#incoming = incoming;
     this.#method = method;
     this.#context = context;
     this.#pulse = pulse;
+    this.#keepaliveMs = keepaliveMs;
   }
 
-  /** Tells an Octavo caller that an Octavo server has its stream, so that it knows a half-close will be understood. */
-  greet(keepaliveMs: number): void {
+  /** Whether an Octavo caller knows that an Octavo server has taken its stream, so that a half-close will be understood. */
+  get greeted(): boolean {
+    return this.#greeted;
+  }
+
+  /** Tells it so, once: when no wrapper can refuse any more, as one that was refused before goes elsewhere; or when an item is wanted before. */
+  greet(): void {
+    if (this.#greeted) return;
+    this.#greeted = true;
     if (!this.#incoming.octavo) return;
-    const header = this.#header().append(mucp.FRAME, 'open').append(mucp.KEEPALIVE, String(keepaliveMs));
+    const header = this.#header()
+      .append(mucp.FRAME, 'open')
+      .append(mucp.KEEPALIVE, String(this.#keepaliveMs));
     quietly(() => this.#socket.send({ header, body: EMPTY }));
+  }
+
+  begun(): void {
+    this.greet();
   }
 
   /** Gives a sign of life. */
   beat(): void {
+    // Somebody has kept the stream waiting for so long that the caller had better know who does.
+    if (!this.#greeted) return this.greet();
     const header = this.#header().append(mucp.FRAME, 'beat');
     quietly(() => this.#socket.send({ header, body: EMPTY }));
   }
@@ -66,6 +86,7 @@ export class StreamSink implements ReplySink {
 
   item(value: unknown): MaybePromise<void> {
     if (this.#mute) return;
+    this.greet();
     const { codec, service, stream: id = '' } = this.#incoming;
     const { endpoint, reply: type } = this.#method;
     this.#pulse.sent();

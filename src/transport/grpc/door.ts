@@ -29,7 +29,7 @@ export function openDoor(address: string, options: DoorOptions, parts: DoorParts
     ...parts,
     who: 'the grpc transport',
     tlsRemedy: 'give the grpc transport of the caller the option tls',
-    serve: (session, stream, headers, unwelcome) => {
+    serve: ({ session, stream, headers, unwelcome }) => {
       const refusal = unwelcome ?? refusalOf(headers);
       if (refusal === undefined) new AcceptedWire(session, stream, headers, { limits: options, accept });
       else refuse(stream, { ':status': 200, 'content-type': TYPE, ...writeStatus(refusal) });

@@ -50,9 +50,15 @@ export function jwtClient(options: JwtClientOptions): Wrapper {
         (await replace(error, call, mine)) && (error.executed === false || call.idempotent),
     };
     if (call.kind === 'unary') return next(call);
+    let opened = false;
+    const open: Next = async (it) => {
+      const reply = await next(it);
+      opened = true;
+      return reply;
+    };
     // An open stream is not opened again; the next one has another token.
-    return untilEnd(call, next, {
-      ended: (error) => void (error && replace(error, call, mine)),
+    return untilEnd(call, open, {
+      ended: (error) => void (opened && error && replace(error, call, mine)),
     });
   };
 

@@ -22,6 +22,8 @@ export interface JwtOptions {
   readonly roles?: string | ((claims: Readonly<Record<string, unknown>>) => readonly string[]);
   /** Endpoints and topics that need no token where their code does not say so, such as `Debug.Health`. @defaultValue none */
   readonly open?: readonly string[];
+  /** For how long a token that was verified is taken for good without verifying it again, in milliseconds, at most until its end; `0` for never. @defaultValue `60_000` */
+  readonly rememberMs?: number;
   /** Bytes of the longest token. @defaultValue `8_192` */
   readonly maxTokenBytes?: number;
 }

@@ -4,7 +4,8 @@ import type { Key, KeySource, TokenHeader } from './key-source.js';
 import type { JwtOptions } from './options.js';
 
 type Jose = typeof import('jose');
-type Claims = Readonly<Record<string, unknown>>;
+/** What a token says. */
+export type Claims = Readonly<Record<string, unknown>>;
 
 type VerifierOptions = Omit<JwtOptions, 'jwks' | 'keys' | 'roles' | 'open'> &
   Required<Pick<JwtOptions, 'algorithms'>>;
@@ -24,22 +25,27 @@ export class Verifier {
     this.#options = options;
   }
 
+  /** The token of a call. Throws `unauthenticated`, unexecuted, where there is none, or something else. */
+  tokenOf({ metadata, endpoint }: Call): string {
+    const [value, more] = metadata.getAll('authorization');
+    if (value === undefined)
+      throw refusal(endpoint, 'there is no token: send "authorization: Bearer <token>" as metadata');
+    const { maxTokenBytes = 8_192 } = this.#options;
+    if (value.length > maxTokenBytes)
+      throw refusal(endpoint, `the token is longer than ${maxTokenBytes} bytes`);
+    const token = BEARER.exec(value)?.[1];
+    if (token !== undefined && more === undefined) return token;
+    throw refusal(endpoint, '"authorization" is not "Bearer" and one token');
+  }
+
   /**
-   * What the token of a call says, which is true; `sub` among it.
+   * What a token says, which is true; `sub` among it.
    *
    * @throws `unauthenticated` with the reason, or `unavailable` where there are no keys; unexecuted
    */
-  async claims({ context, metadata, endpoint }: Call): Promise<Claims> {
-    const refuse = (why: string): OctavoError =>
-      new OctavoError('unauthenticated', `${endpoint}: ${why} (jwt)`, { executed: false });
-    const [value, more] = metadata.getAll('authorization');
-    if (value === undefined)
-      throw refuse('there is no token: send "authorization: Bearer <token>" as metadata');
-    const { maxTokenBytes = 8_192, algorithms } = this.#options;
-    if (value.length > maxTokenBytes) throw refuse(`the token is longer than ${maxTokenBytes} bytes`);
-    const token = BEARER.exec(value)?.[1];
-    if (token === undefined || more !== undefined)
-      throw refuse('"authorization" is not "Bearer" and one token');
+  async claims(token: string, { context, endpoint }: Call): Promise<Claims> {
+    const refuse = (why: string): OctavoError => refusal(endpoint, why);
+    const { algorithms } = this.#options;
     const header = this.#header(token);
     if (header === undefined) throw refuse('the token is no JSON Web Token');
     if (!algorithms.some((each) => each === header.alg))
@@ -106,6 +112,10 @@ export class Verifier {
     if (reason.reason === 'missing') return `the token does not say "${claim}"`;
     return WRONG[claim] ?? `the token has a wrong "${claim}"`;
   }
+}
+
+function refusal(endpoint: string, why: string): OctavoError {
+  return new OctavoError('unauthenticated', `${endpoint}: ${why} (jwt)`, { executed: false });
 }
 
 const UNSIGNED = 'the signature of the token is wrong';

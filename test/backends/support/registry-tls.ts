@@ -4,6 +4,7 @@ import { it } from 'node:test';
 import type { TlsOptions } from '../../../src/core/tls.js';
 import type { Registry } from '../../../src/registry/registry.js';
 import { Authority, type Pair } from '../../support/certificates.js';
+import { reloads } from './tls-reload.js';
 import { eventually, failure, record, Told } from './registry-faults.js';
 
 export interface TlsBench {
@@ -110,4 +111,13 @@ export function registryTls(bench: TlsBench): void {
       );
     }),
   );
+
+  reloads({
+    start: bench.start,
+    make: bench.make,
+    works: async (registry) => {
+      await registry.register(record('a'), { ttlMs: 10_000 });
+      assert.ok((await registry.getService('greeter')).length > 0);
+    },
+  });
 }
