@@ -84,7 +84,7 @@ async function* writtenAll(requests: Requests): AsyncIterable<Foreign> {
   for await (const request of requests) yield written(request);
 }
 
-function read({ sentAt, stock, to, label, $typeName: _, ...rest }: Foreign): Parcel {
+function read({ sentAt, stock, to, label, ...rest }: Foreign): Parcel {
   // What the descriptor says of each member.
   const time = sentAt as { readonly seconds: bigint; readonly nanos: number } | undefined;
   const one = to as { readonly case?: string; readonly value?: unknown };
