@@ -4,7 +4,7 @@ import type { AppOptions } from '../../src/index.js';
 import { rpc as rpcServer } from '../../src/server/rpc.js';
 import { trace } from '../../src/wrapper/trace.js';
 
-/** What a process of the shop is run with: nothing, or what traces it. */
+/** What a process of the shop is run with: nothing, or what traces it, which is put around rpc whatever `MICRO_SERVER` and `MICRO_CLIENT` say. */
 export async function traced(name: string): Promise<AppOptions> {
   if (process.env['OTEL_EXPORTER_OTLP_ENDPOINT'] === undefined) return {};
   // Loaded only where it is asked for, as it takes as long as all the rest.

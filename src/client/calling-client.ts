@@ -73,6 +73,7 @@ export abstract class CallingClient extends Client {
     const { context, metadata, event, options } = call as PublishCall;
     context.throwIfCancelled();
     const message = eventMessage(event, new Metadata(metadata), codecs);
+    context.meter?.sent(message.body.length);
     await broker.publish(event.topic, message, { ...options, signal: context.signal });
     return { body: undefined };
   };

@@ -110,8 +110,9 @@ declareField(LogLine.prototype, {
   optional: false,
 });
 
-/** How many readings `Debug.Stats` shows. */
+/** How many readings `Debug.Stats` shows, and how much of each name. */
 const MOST_READINGS = 1_000;
+const LONGEST_NAME = 256;
 
 export interface DebugParts {
   readonly clock: Clock;
@@ -165,7 +166,7 @@ function shown(readings: Iterable<Reading>): ReadonlyMap<string, number> {
   const all = new Map<string, number>();
   for (const { what, name, value } of readings) {
     if (all.size >= MOST_READINGS) break;
-    all.set(name === '' ? what : `${what} ${name}`, value);
+    all.set(name === '' ? what : `${what} ${name.slice(0, LONGEST_NAME)}`, value);
   }
   return all;
 }

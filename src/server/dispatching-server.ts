@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Broker, Subscriber } from '../broker/broker.js';
 import type { Codecs } from '../codec/codecs.js';
+import { isLoopback, parseAddress } from '../core/address.js';
 import { advertised } from '../core/advertise.js';
 import type { Clock } from '../core/clock.js';
 import { OctavoError } from '../core/error.js';
@@ -182,7 +183,13 @@ export abstract class DispatchingServer extends Server {
       metrics: () => this.#insight?.page(),
     };
     const { admin, address: bind = LOOPBACK } = this.options;
-    if (admin !== undefined) this.#admin = await AdminListener.open(admin, probes);
+    if (admin !== undefined) {
+      const { address } = (this.#admin = await AdminListener.open(admin, probes));
+      if (!isLoopback(parseAddress(address).host))
+        logger.warn('the admin listener shows health and metrics to whoever reaches it, without TLS', {
+          address,
+        });
+    }
     this.dispatcher.open();
     this.#entrance = await this.enter(bind, probes);
     const address = advertised(this.#entrance.address, this.options, registry);

@@ -5,6 +5,7 @@ import type { Metadata } from '../../src/core/metadata.js';
 import type { Lifecycle } from '../../src/core/lifecycle.js';
 import type { Wrapper } from '../../src/wrapper/wrapper.js';
 import type { Suite } from './conform.js';
+import { Metering } from './metering.js';
 import { Ask, ProbeClient, Things, type CallProbe, type Told } from './probe.js';
 
 /** A client under test, and a service of `Probe` that it reaches; of `CallProbe` where nothing carries streams. */
@@ -292,6 +293,19 @@ export const clientSuite = {
     assert.equal(await stream.receive(), undefined);
     assert.equal(stream.error, undefined);
     await stream.close();
+  },
+  'a meter that a wrapper sets is told of every message, each way, and of its bytes': async (subject) => {
+    const meter = new Metering();
+    const options = { wrappers: [meter.wrapper] };
+    const client = typed(subject);
+    await client.echo({ text: 'abc' }, options);
+    assert.deepEqual(meter.take(), { received: 1, sent: 1 });
+    await client.sum([{ count: 1 }, { count: 2 }], options);
+    assert.deepEqual(meter.take(), { received: 1, sent: 2 });
+    for await (const item of client.count({ count: 3 }, options)) assert.ok(item);
+    assert.deepEqual(meter.take(), { received: 3, sent: 1 });
+    for await (const item of client.chat([{ count: 1 }, { count: 2 }], options)) assert.ok(item);
+    assert.deepEqual(meter.take(), { received: 3, sent: 2 });
   },
   'wrappers stand around a call in order, the first outermost': async (subject) => {
     const order: string[] = [];

@@ -8,6 +8,7 @@ import type { Server, ServerOptions } from '../../src/server/server.js';
 import type { Wrapper } from '../../src/wrapper/wrapper.js';
 import type { CallSubject } from './client.js';
 import type { Suite } from './conform.js';
+import { Metering } from './metering.js';
 import { Ask, ProbeClient } from './probe.js';
 
 /** A server under test, running the probe service, and a client of it. */
@@ -222,6 +223,21 @@ export const serverSuite = {
       ];
       for (const call of calls) assert.equal((await reasonOf(call())).code, 'unauthenticated');
     }),
+  'a meter that a wrapper sets is told of every message, each way, and of its bytes': (subject) => {
+    const meter = new Metering();
+    return having(subject, { wrappers: [meter.wrapper] }, async (other) => {
+      const client = typed(other);
+      const options = { address: other.address };
+      await client.echo({ text: 'abc' }, options);
+      assert.deepEqual(meter.take(), { received: 1, sent: 1 });
+      await client.sum([{ count: 1 }, { count: 2 }], options);
+      assert.deepEqual(meter.take(), { received: 2, sent: 1 });
+      for await (const item of client.count({ count: 3 }, options)) assert.ok(item);
+      assert.deepEqual(meter.take(), { received: 1, sent: 3 });
+      for await (const item of client.chat([{ count: 1 }, { count: 2 }], options)) assert.ok(item);
+      assert.deepEqual(meter.take(), { received: 2, sent: 3 });
+    });
+  },
   'a stream that carries no item is ended after its idle time': (subject) =>
     having(subject, { streamIdleMs: 60 }, async (limited) => {
       const reading = async (): Promise<void> => {

@@ -113,6 +113,18 @@ describe('what wrappers count', () => {
     assert.match(response.headers.get('content-type') ?? '', /^text\/plain; version=0\.0\.4/);
   });
 
+  it('is shown to others at an admin address that they can reach, which the log says', async () => {
+    for (const [host, warned] of [
+      ['127.0.0.1', 0],
+      ['0.0.0.0', 1],
+    ] as const) {
+      const server = rpcServer({ admin: { address: `${host}:0` } });
+      await using app = await TestApp.create({ services: [Probe], server }).start();
+      const said = app.logs.records.filter(({ message }) => message.includes('shows health and metrics'));
+      assert.equal(said.length, warned, host);
+    }
+  });
+
   it('is not there without such a wrapper, which the answer says', async () => {
     await using app = await started();
     const { status, text } = await scrape(app);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it, test } from 'node:test';
+import { ClientOf, Handler, Injectable, Service, Wrap } from '../../decorators/index.js';
 import { OctavoError } from '../../src/core/error.js';
 import { rpc as rpcClient } from '../../src/client/rpc.js';
 import { rpc as rpcServer } from '../../src/server/rpc.js';
@@ -12,7 +13,7 @@ import { metrics, type Metrics } from '../../src/wrapper/metrics.js';
 import { ratelimit } from '../../src/wrapper/ratelimit.js';
 import { shed } from '../../src/wrapper/shed.js';
 import { conform } from '../conformance/conform.js';
-import { Ask, Probe, ProbeClient } from '../conformance/probe.js';
+import { Ask, Probe, ProbeClient, Told } from '../conformance/probe.js';
 import { wrapperSuite, type WrapperSubject } from '../conformance/wrapper.js';
 import { samplesOf } from '../support/samples.js';
 import { aCall, has, held, streamed, Wrapping } from '../support/wrapping.js';
@@ -239,6 +240,60 @@ describe('metrics', async () => {
     };
     const before = await lines(0, 1_000);
     assert.equal(await lines(1_000, 10_000), before);
+  });
+
+  it('does not grow with names that are long, or of many breakers', async () => {
+    const subject = await metrics();
+    const guard = breaker({ by: ({ endpoint }) => endpoint, maxNames: 5_000 });
+    const limits = shed({ by: ({ endpoint }) => endpoint });
+    const clock = new VirtualClock();
+    for (let n = 0; n < 5_000; n++) {
+      const call = aCall(clock, { endpoint: `${n}${'x'.repeat(10_000)}` });
+      for (const wrapper of [subject, guard, limits]) await wrapper(call, async () => ({ body: {} }));
+    }
+    const server = rpcServer({ wrappers: [guard, limits, subject] });
+    await using app = await TestApp.create({ services: [Probe], server }).start();
+    await app.client(ProbeClient).echo({});
+    const text = await subject.text();
+    assert.ok(text.length < 2_000_000, `${text.length}`);
+    const samples = samplesOf(text);
+    assert.equal([...samples.keys()].filter((key) => key.startsWith('octavo_breaker_state')).length, 1_000);
+    const stats = await app
+      .service()
+      .client.call({ service: 'probe', endpoint: 'Debug.Stats', body: {}, contentType: 'application/json' });
+    assert.ok(JSON.stringify(stats).length < 400_000);
+  });
+
+  it('stands on the class of a client, and around what is published', async () => {
+    const subject = await metrics();
+    @Wrap(subject)
+    class Watched extends ClientOf(Probe) {}
+    @Injectable()
+    class User {
+      constructor(readonly client: Watched) {}
+    }
+    @Service({ name: 'user' })
+    class Using {
+      constructor(readonly user: User) {}
+      @Handler(Ask, Told)
+      async ask(): Promise<Told> {
+        return this.user.client.echo({});
+      }
+    }
+    const client = rpcClient({ publishWrappers: [subject] });
+    await using app = await TestApp.create({ services: [Using, Probe], client, transport: http() }).start();
+    await app.resolve(Using).ask();
+    await app.service().client.publish({ topic: 'things', body: { text: 'abc' }, type: Ask });
+    const { address = '' } = app.service().server.node ?? {};
+    const samples = samplesOf(await (await fetch(`http://${address}/metrics`)).text());
+    const counted = (labels: string): number | undefined => samples.get(`octavo_calls_total ${labels}`);
+    assert.equal(counted('around=call code=ok endpoint=Probe.Echo kind=unary service=probe'), 1);
+    const published = [...samples].find(([key]) => key.includes('around=publish code=ok endpoint=things'));
+    assert.equal(published?.[1], 1);
+    const bytes = [...samples].find(([key]) =>
+      /^octavo_message_bytes_total direction=sent endpoint=things/.test(key),
+    );
+    assert.equal(bytes?.[1], 5);
   });
 
   it('tells so many endpoints apart, however a topic or a foreign call is named', async () => {

@@ -44,9 +44,14 @@ export class Messages {
    *
    * @throws or rejects with `invalid_argument` for what the type cannot hold, and `resource_exhausted` for a message over the limit
    */
-  write({ service, endpoint, method }: ClientCall, codec: Codec, value: unknown): MaybePromise<Framed> {
+  write(
+    { service, endpoint, method, context }: ClientCall,
+    codec: Codec,
+    value: unknown,
+  ): MaybePromise<Framed> {
     const { encoding, maxMessageBytes } = this.#parts;
     const body = codec.write({ kind: 'request', id: '', service, endpoint }, value, method?.request);
+    context.meter?.sent(body.length);
     if (body.length > maxMessageBytes)
       throw new OctavoError(
         'resource_exhausted',
@@ -77,7 +82,8 @@ export class Messages {
   }
 
   #value(call: ClientCall, { contentType = '' }: ReplyWire, body: Uint8Array): unknown {
-    const { service, endpoint, method } = call;
+    const { service, endpoint, method, context } = call;
+    context.meter?.received(body.length);
     const codec = this.#parts.codecs.get(contentType);
     if (codec === undefined)
       throw new OctavoError('internal', `${service} answered with the content type "${contentType}"`);

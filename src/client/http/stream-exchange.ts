@@ -232,6 +232,7 @@ export class StreamExchange implements AsyncIterableIterator<unknown>, Asker, Fo
       value,
       method?.request,
     );
+    this.call.context.meter?.sent(bytes.length);
     const frame =
       bytes.length < compressBytes ? writeFrame(bytes) : writeFrame(await pack('gzip', bytes), COMPRESSED);
     const body = this.#asked?.body;

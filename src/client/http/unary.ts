@@ -76,6 +76,7 @@ export class Unary implements WholeAsker, Follower {
         request,
         method?.request,
       );
+      call.context.meter?.sent(body.length);
       call.context.follow(this);
       call.waitsFor('a connection to', this.#target.shown);
       if (body.length < compressBytes) return this.#ask(body, false);

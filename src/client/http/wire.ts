@@ -70,6 +70,7 @@ export function headersObject(pairs: readonly string[]): Record<string, string |
 
 /** The value in a reply. Throws `internal` for bytes that are none. */
 export function readReply(call: ClientCall, { codec }: Encoding, body: Uint8Array): unknown {
+  call.context.meter?.received(body.length);
   try {
     return codec.readBody(body, call.method?.reply, 'response');
   } catch (cause) {

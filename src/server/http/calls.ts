@@ -139,7 +139,10 @@ export class Calls {
     const route = dispatcher.admit(method.endpoint);
     const context = this.#context(exchange, route, framing.timeoutMs(exchange));
     const pulse = this.#pulse(method, context);
-    const read = (body: Uint8Array): unknown => readRequest(form.codec, body, method.request);
+    const read = (body: Uint8Array): unknown => {
+      context.meter?.received(body.length);
+      return readRequest(form.codec, body, method.request);
+    };
     const base64 = form.protocol === 'grpc-web-text';
     const requests = new FramedRequests({ exchange, base64, packed, maxMessageBytes, read, pulse });
     const sink = new FramedSink({ exchange, form, framing, method, context, limits, accepts, pulse });

@@ -83,6 +83,7 @@ export class FramedSink implements ReplySink {
     const { form, method, context, limits, accepts } = this.#init;
     const header = { kind: 'response', id: '', service: context.service, endpoint: method.endpoint } as const;
     const body = form.codec.write(header, value, method.reply);
+    context.meter?.sent(body.length);
     if (body.length > limits.maxMessageBytes)
       throw new OctavoError(
         'resource_exhausted',

@@ -44,9 +44,11 @@ export class UnaryExchange implements Requested, ReplySink {
   }
 
   read(): unknown {
-    const { form, method } = this.#init;
+    const { form, method, context } = this.#init;
     // It was taken before anybody reads it.
-    return readRequest(form.codec, this.#body as Uint8Array, method.request);
+    const body = this.#body as Uint8Array;
+    context.meter?.received(body.length);
+    return readRequest(form.codec, body, method.request);
   }
 
   reply(value: unknown): void {
@@ -54,6 +56,7 @@ export class UnaryExchange implements Requested, ReplySink {
     const { service } = context;
     const header = { kind: 'response', id: '', service, endpoint: method.endpoint } as const;
     const body = form.codec.write(header, value, method.reply);
+    context.meter?.sent(body.length);
     if (body.length > limits.maxMessageBytes) throw tooLong(body.length, limits.maxMessageBytes);
     const headers = this.#headers();
     headers['content-type'] = form.contentType;

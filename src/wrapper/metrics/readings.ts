@@ -17,8 +17,9 @@ const HELP: Readonly<Record<ReadingName, string>> = {
   shed_refused_total: 'Calls that were shed.',
 };
 
-/** How many names of one kind are shown. */
+/** How many names of one kind are shown, and how much of each. */
 const MOST_NAMES = 1_000;
+const LONGEST_NAME = 256;
 
 /** Shows what the wrappers of the apps that run say of their state. */
 export function addReadings(gathered: Gathered, apps: Iterable<Assembled>): void {
@@ -30,7 +31,8 @@ function samples(what: string, apps: Iterable<Assembled>): readonly Sample[] {
   const values = new Map<string, number>();
   for (const reading of readings(apps)) {
     if (reading.what !== what) continue;
-    const { name, value } = reading;
+    const { value } = reading;
+    const name = reading.name.slice(0, LONGEST_NAME);
     const before = values.get(name);
     if (before === undefined && values.size >= MOST_NAMES) continue;
     // Of several breakers of one name the one that is open furthest is worth knowing; counts add up.

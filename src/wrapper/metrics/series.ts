@@ -2,6 +2,9 @@ import type { Meter } from '../../core/context.js';
 import type { Code } from '../../core/error.js';
 import type { Call } from '../wrapper.js';
 
+/** A longer name is not told apart from others. */
+const LONGEST_NAME = 256;
+
 export const WHERE = ['around', 'service', 'endpoint'] as const;
 
 /** What was counted of one kind of call at one place. */
@@ -77,7 +80,8 @@ export class AllSeries implements Iterable<Series> {
 
   #add(asked: Series['where'], kind: Call['kind'], side: Call['side']): Series {
     const name = `${asked.service} ${asked.endpoint}`;
-    const other = !this.#endpoints.has(name) && this.#endpoints.size >= this.#maxEndpoints;
+    const room = this.#endpoints.size < this.#maxEndpoints && name.length <= LONGEST_NAME;
+    const other = !room && !this.#endpoints.has(name);
     const where = other ? { ...asked, service: 'other', endpoint: 'other' } : asked;
     if (!other) this.#endpoints.add(name);
     const { around, service, endpoint } = where;
