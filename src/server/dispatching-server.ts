@@ -101,6 +101,9 @@ export abstract class DispatchingServer extends Server {
 
   protected abstract readonly facts: WireFacts;
 
+  /** Called as calls may be sent here, and as they may not any more. */
+  protected turned(_ready: boolean): void {}
+
   /** Whether there were callers that do not understand what a refusal says of the call, and so do not go elsewhere. */
   protected get foreign(): boolean {
     return false;
@@ -146,6 +149,7 @@ export abstract class DispatchingServer extends Server {
     try {
       await this.#open();
       this.#state = 'ready';
+      this.turned(true);
     } catch (reason) {
       await this.#close();
       this.#state = 'stopped';
@@ -209,6 +213,7 @@ export abstract class DispatchingServer extends Server {
     const { clock, logger } = this.#parts;
     const { drainMs, lingerMs = this.foreign ? LINGER_MS : 0 } = this.options;
     this.#state = 'lingering';
+    this.turned(false);
     await this.deregister().catch((error: unknown) => logger.warn('could not deregister', { error }));
     if (lingerMs > 0) await clock.sleep(lingerMs);
     this.#state = 'draining';

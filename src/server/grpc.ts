@@ -1,6 +1,7 @@
 import { Broker } from '../broker/broker.js';
 import { Codecs } from '../codec/codecs.js';
 import { Clock } from '../core/clock.js';
+import { OctavoError } from '../core/error.js';
 import { noteExposure } from '../core/exposure.js';
 import { Door } from '../core/http2/door.js';
 import { Identity } from '../core/identity.js';
@@ -9,6 +10,7 @@ import type { Provider } from '../core/provider.js';
 import { Refusals } from '../core/refusals.js';
 import { Certificates, shownTls, type Tls } from '../core/tls.js';
 import { Registry } from '../registry/registry.js';
+import type { Method } from '../schema/method.js';
 import { MESSAGE_LIMITS, type MessageLimits } from '../transport/transport.js';
 import {
   DispatchingServer,
@@ -17,13 +19,20 @@ import {
   type Entrance,
 } from './dispatching-server.js';
 import { Dialects } from './grpc/dialect.js';
+import { Health } from './grpc/health.js';
 import { GrpcIntake } from './grpc/intake.js';
+import { grpcName, grpcPaths } from './grpc/names.js';
+import { Reflection } from './grpc/reflection.js';
 import type { Server, ServerOptions } from './server.js';
 import { ServerDefaults } from './server-defaults.js';
 
 export interface GrpcServerOptions extends ServerOptions, MessageLimits {
   /** Speaks TLS, and nothing else, with everybody. @defaultValue plain text */
   readonly tls?: Tls;
+  /** Whether `grpc.health.v1.Health` is answered. @defaultValue `true` */
+  readonly health?: boolean;
+  /** Whether `grpc.reflection.v1.ServerReflection` is answered, and its `v1alpha`, so that tools know the contract. @defaultValue `true` */
+  readonly reflection?: boolean;
   /** Whether replies from 1 KiB on are packed for callers that can unpack them. @defaultValue `false` */
   readonly gzip?: boolean;
   /** How many calls one connection carries at once; callers hold back what is more. @defaultValue `1_000` */
@@ -42,6 +51,8 @@ export interface GrpcServerOptions extends ServerOptions, MessageLimits {
 
 const DEFAULTS = {
   ...MESSAGE_LIMITS,
+  health: true,
+  reflection: true,
   gzip: false,
   maxConcurrentStreams: 1_000,
   windowBytes: 256 * 1024,
@@ -58,6 +69,8 @@ export class GrpcServer extends DispatchingServer {
   readonly #settings: typeof DEFAULTS;
   readonly #parts: DispatchingServerParts;
   readonly #certificates: Certificates | undefined;
+  readonly #health = new Health(() => new Set(this.#methods().map((method) => grpcName(method).service)));
+  readonly #reflection = new Reflection(() => this.#methods());
   #intake: GrpcIntake | undefined;
 
   constructor(options: GrpcServerOptions, parts: DispatchingServerParts) {
@@ -66,10 +79,17 @@ export class GrpcServer extends DispatchingServer {
     this.#parts = parts;
     this.#settings = { ...DEFAULTS, ...defined(others) };
     this.#certificates = tls && new Certificates('the grpc server', tls, parts);
+    const { health, reflection } = this.#settings;
+    for (const endpoint of health ? this.#health.endpoints : []) this.dispatcher.add(endpoint);
+    for (const endpoint of reflection ? this.#reflection.endpoints : []) this.dispatcher.add(endpoint);
   }
 
   protected override get foreign(): boolean {
     return this.#intake?.foreign === true;
+  }
+
+  protected override turned(ready: boolean): void {
+    this.#health.turn(ready);
   }
 
   protected async enter(address: string): Promise<Entrance> {
@@ -80,7 +100,10 @@ export class GrpcServer extends DispatchingServer {
     const intake = new GrpcIntake({
       dispatcher,
       dialects: new Dialects(codecs, service),
-      paths: this.#paths(),
+      paths: grpcPaths(
+        dispatcher.endpoints.map(({ method }) => method),
+        service,
+      ),
       clock,
       limits: this.#settings,
       streamIdleMs: this.options.streamIdleMs,
@@ -110,7 +133,12 @@ export class GrpcServer extends DispatchingServer {
     return {
       address: door.address,
       secure: door.secure,
-      drain: () => door.leave(),
+      drain: () => {
+        const reason = new OctavoError('unavailable', `${service} is stopping`);
+        this.#health.end(reason);
+        this.#reflection.end(reason);
+        door.leave();
+      },
       close: async () => {
         await door.finish();
         certificates?.stop();
@@ -118,13 +146,11 @@ export class GrpcServer extends DispatchingServer {
     };
   }
 
-  /** The endpoint at each path: under its proto package, and under the service's name, as go-micro calls. */
-  #paths(): ReadonlyMap<string, string> {
-    return new Map(
-      this.dispatcher.endpoints.flatMap(({ method: { package: pack, endpoint } }) =>
-        [this.service, pack].map((owner) => [`/${owner}.${endpoint.replace('.', '/')}`, endpoint] as const),
-      ),
-    );
+  /** What others may know of: the service's own endpoints, health and reflection. */
+  #methods(): readonly Method[] {
+    return this.dispatcher.endpoints
+      .map(({ method }) => method)
+      .filter(({ options, package: pack }) => options.internal !== true || pack === '');
   }
 }
 

@@ -17,7 +17,7 @@ export interface Dialect {
   /** Whether it is go-micro's: a caller who does not know what a refusal says of the call, and who does not half-close a stream. */
   readonly goMicro: boolean;
   /** An error, as it ends a call. */
-  trailers(error: OctavoError): Record<string, string>;
+  readonly trailers: (error: OctavoError) => Record<string, string>;
 }
 
 const PROTOBUF = 'application/protobuf';
