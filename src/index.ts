@@ -34,9 +34,11 @@ export { Any, type Packable } from './schema/any.js';
 export type { AnyOf } from './schema/any-of.js';
 export { Duration } from './schema/duration.js';
 export { Empty } from './schema/empty.js';
+export { fileDescriptorSet } from './schema/file-descriptor.js';
 export type { Init, MessageType, Ref } from './schema/message-type.js';
 export type { HttpRoute, HttpVerb, Method, MethodOptions, StreamKind } from './schema/method.js';
 export { protoEnum, type EnumValue } from './schema/proto-enum.js';
+export { protoFiles, protoText, type ProtoMethod, type ProtoService } from './schema/proto-text.js';
 export {
   schemaOf,
   type JsonObject,

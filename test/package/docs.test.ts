@@ -110,6 +110,7 @@ describe('the pages', () => {
     ['src/registry/multi.ts', 'MultiOptions'],
     ['src/registry/cache.ts', 'CachedRegistryOptions'],
     ['src/client/grpc.ts', 'GrpcClientOptions'],
+    ['src/server/grpc.ts', 'GrpcServerOptions'],
     ['src/selector/registry-selector.ts', 'RegistrySelectorOptions'],
     ['src/selector/cache.ts', 'CacheSelectorOptions'],
     ['src/selector/blacklist.ts', 'BlacklistSelectorOptions'],

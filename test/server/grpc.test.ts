@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { constants } from 'node:http2';
 import { describe, it } from 'node:test';
-import { gzipSync } from 'node:zlib';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { Field, Handler, Message, Service } from '../../decorators/index.js';
 import { memory as memoryBroker } from '../../src/broker/memory.js';
 import { rpc as rpcClient } from '../../src/client/rpc.js';
@@ -180,6 +180,94 @@ describe('the grpc server', () => {
       { timeoutMs: 50 },
     ));
 
+  it('refuses to send a reply over its limit', () =>
+    withPipes(
+      async (_, address) => {
+        const raw = new RawGrpc(address);
+        const { status, message } = await raw.call('/grpctest.Pipes/Big', { body: framed(new Uint8Array()) });
+        assert.deepEqual([status, message?.includes('maxMessageBytes')], ['8', true]);
+        raw.close();
+      },
+      { maxMessageBytes: 100_000 },
+    ));
+
+  it('packs replies from 1 KiB on for who can unpack them, where the option says so', async () => {
+    for (const gzip of [true, false])
+      await withPipes(
+        async (_, address) => {
+          const raw = new RawGrpc(address);
+          const stream = raw.open('/grpctest.Pipes/Big', { 'grpc-accept-encoding': 'identity, gzip' });
+          stream.end(framed(new Uint8Array()));
+          const [head] = (await once(stream, 'response')) as [Record<string, string>];
+          const chunks: Buffer[] = [];
+          for await (const chunk of stream) chunks.push(chunk as Buffer);
+          const bytes = Buffer.concat(chunks);
+          assert.deepEqual([head['grpc-encoding'], bytes[0]], gzip ? ['gzip', 1] : [undefined, 0]);
+          const body = gzip ? gunzipSync(bytes.subarray(5)) : bytes.subarray(5);
+          assert.equal(schemaOf(Block).decode(body).bytes.length, 1_000_000);
+          raw.close();
+        },
+        { gzip },
+      );
+  });
+
+  it('speaks JSON to who asks for it, and says in the type of its answer what it speaks', () =>
+    withPipes(async (_, address) => {
+      const raw = new RawGrpc(address);
+      for (const [type, body, like] of [
+        ['application/grpc+json', '{"text":"halves"}', '10'],
+        ['application/grpc+proto', schemaOf(Text).encode({ text: 'halves' }), '10'],
+        ['application/grpc; charset=utf-8', schemaOf(Text).encode({ text: 'halves' }), '10'],
+        ['application/grpc+thrift', '', '12'],
+      ] as const) {
+        const stream = raw.open('/grpctest.Pipes/Fail', { 'content-type': type });
+        stream.end(framed(Buffer.from(body)));
+        const [head] = (await once(stream, 'response')) as [Record<string, string>];
+        assert.equal(head['grpc-status'], like, type);
+        if (like === '10') assert.equal(head['content-type'], type);
+        else
+          assert.match(
+            head['grpc-message'] ?? '',
+            /"application\/grpc\+thrift" are not read here: use application\/grpc/,
+          );
+      }
+      raw.close();
+    }));
+
+  it('says in HTTP what it speaks to who does not speak it', () =>
+    withPipes(async (_, address) => {
+      const raw = new RawGrpc(address);
+      for (const [headers, status] of [
+        [{ 'content-type': 'application/grpc-web' }, 415],
+        [{ 'content-type': 'application/json' }, 415],
+        [{ ':method': 'GET' }, 405],
+      ] as const) {
+        const stream = raw.open('/grpctest.Pipes/Fail', headers);
+        stream.end();
+        const [head] = (await once(stream, 'response')) as [Record<string, unknown>];
+        assert.equal(head[':status'], status);
+        assert.match(String(await stream.toArray()), /this port speaks gRPC/);
+      }
+      raw.close();
+    }));
+
+  it('is called at the path of its service too, as go-micro calls, and tells go-micro of errors in its JSON', () =>
+    withPipes(async (_, address) => {
+      const raw = new RawGrpc(address);
+      const { status, message = '' } = await raw.call('/pipes.Pipes/Fail', {
+        headers: { 'content-type': 'application/grpc+proto', 'x-content-type': 'application/protobuf' },
+        body: framed(schemaOf(Text).encode({ text: 'halves' })),
+      });
+      assert.equal(status, '10');
+      assert.deepEqual(JSON.parse(decodeURIComponent(message)), {
+        id: 'pipes',
+        code: 409,
+        detail: 'a\ud800b',
+        status: 'Conflict',
+      });
+      raw.close();
+    }));
+
   it('lives with errors that cannot be written, and says as much of them as it can', () =>
     withPipes(async (_, address) => {
       const raw = new RawGrpc(address);
@@ -205,7 +293,7 @@ describe('the grpc server', () => {
     }));
 
   it('closes a connection that carries no call, whether or not it speaks', async () => {
-    const subject = grpcSubject({ idleMs: 50 });
+    const subject = grpcSubject({ idleMs: 50, headerTimeoutMs: 300 });
     await subject.start?.();
     const mute = await Raw.open(subject.address);
     await mute.end();

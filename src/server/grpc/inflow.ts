@@ -79,10 +79,12 @@ export class Inflow implements WireOwner {
 
   closed(error: OctavoError | undefined): void {
     const { context } = this;
+    // Most streams close because the reply is out.
+    if (context === undefined || context.ended) return;
     const reason = gone(error);
     // It may have ended in order before.
     this.#error ??= reason;
-    if (context?.ended === false) context.cancel(reason);
+    context.cancel(reason);
   }
 
   #take(): GrpcFrame | undefined {

@@ -123,7 +123,10 @@ function requested(
   { codec, goMicro }: Dialect,
   pulse: Pulse | undefined,
 ): Requested | Promise<Requested> {
-  const decode = (body: Uint8Array): unknown => readRequest(codec, body, method.request);
+  const decode = (body: Uint8Array): unknown => {
+    inflow.context?.meter?.received(body.length);
+    return readRequest(codec, body, method.request);
+  };
   if (pulse === undefined || method.kind === 'server') {
     // go-micro's client opens every stream as one that goes both ways, and leaves its side open.
     const open = goMicro && method.kind === 'server';
