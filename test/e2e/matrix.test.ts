@@ -9,10 +9,10 @@ import { http as httpTransport } from '../../src/transport/http.js';
 import { memory } from '../../src/transport/memory.js';
 import { tcp } from '../../src/transport/tcp.js';
 import { udp } from '../../src/transport/udp.js';
-import { column } from '../support/matrix/column.js';
-import { MOST_BYTES } from '../support/matrix/features.js';
-import { foreignCaller } from '../support/matrix/web-caller.js';
 import { withoutProtoc } from '../schema/protoc.js';
+import { column } from '../support/matrix/column.js';
+import { foreignCaller } from '../support/matrix/foreign-caller.js';
+import { MOST_BYTES } from '../support/matrix/features.js';
 
 const limits = { maxMessageBytes: MOST_BYTES };
 
@@ -46,17 +46,21 @@ column('native grpc', {
   client: grpcClient(limits),
 });
 
-for (const [name, contentType] of [
-  ['http JSON', 'application/json'],
-  ['http protobuf', 'application/protobuf'],
-] as const)
+for (const [name, options] of Object.entries({
+  'http, JSON': { contentType: 'application/json' },
+  'http, protobuf': {},
+  'http, protobuf by HTTP/2': { version: '2' },
+} as const))
   column(name, {
-    server: (options) => http({ ...options, ...limits }),
-    client: httpClient({ ...limits, contentType }),
+    server: (given) => http({ ...limits, ...given }),
+    client: httpClient({ ...limits, ...options }),
   });
 
+// A client of somebody else's, which learns of the service from protoc.
 if (withoutProtoc === false)
-  column('gRPC-Web', {
-    server: (options) => http({ ...options, ...limits }),
-    caller: (address) => foreignCaller({ protocol: 'grpc-web', httpVersion: '1.1', binary: true }, address),
-  });
+  for (const [name, way] of Object.entries({
+    'gRPC-Web, by Connect-ES': { protocol: 'grpc-web', httpVersion: '2', binary: true },
+    'Connect, by Connect-ES': { protocol: 'connect', httpVersion: '2', binary: true },
+  } as const))
+    column(name, { server: (given) => http({ ...limits, ...given }), caller: foreignCaller(way) });
+else console.error(`gRPC-Web of the matrix is SKIPPED: ${withoutProtoc}`);

@@ -21,7 +21,10 @@ export interface Wire {
   readonly client?: Provider<Client>;
   readonly server: (options: ServerOptions) => Provider<Server>;
   /** What calls in place of an Octavo client, to the address of the server. */
-  readonly caller?: (address: string) => Rig['client'];
+  readonly caller?: (address: string) => {
+    readonly client: Rig['client'];
+    readonly close: () => Promise<void>;
+  };
   /** Whether the service has no streams, as the wire carries none. */
   readonly streamless?: boolean;
   /** What it lacks, and why: each is tried, and must fail. */
@@ -72,7 +75,7 @@ async function tried(wire: Wire, shows: (rig: Rig) => Promise<void>): Promise<vo
   await app.start();
   const caller = wire.caller?.(app.server.node?.address ?? '');
   const rig: Rig = {
-    client: caller ?? new MatrixClient(app.client),
+    client: caller?.client ?? new MatrixClient(app.client),
     // Where there are no streams nothing asks for them.
     service: app.resolve(type) as StreamMatrix,
     around: pass,
@@ -83,6 +86,7 @@ async function tried(wire: Wire, shows: (rig: Rig) => Promise<void>): Promise<vo
     await Promise.race([shows(rig), patience(late.signal)]);
   } finally {
     late.abort();
+    await caller?.close();
     await app.stop();
   }
 }
