@@ -79,7 +79,7 @@ export async function metrics(options: MetricsOptions = {}): Promise<Metrics> {
     start: () => void apps.add(app),
     stop: () => void apps.delete(app),
   });
-  const prefixes = labels === undefined ? [prefix] : [prefix, GO_MICRO_PREFIX];
+  const prefixes = [...new Set(labels === undefined ? [prefix] : [prefix, GO_MICRO_PREFIX])];
   return Object.assign(wrapper, {
     contentType: registry.contentType,
     text,
