@@ -148,6 +148,8 @@ const goals: readonly Goal[] = [
   cpu('http server under wrk against go-micro’s', 'wrk-http', 'wrk-go-micro', 2.5, 4),
   cpu('http server, JSON under wrk, against fastify’s', 'wrk-web-json', 'wrk-fastify', 0.77, 1),
   cpu('http against fastify and undici', 'http', 'fastify', 1.3, 2),
+  cpu('HTTP itself, JSON, against fastify and undici', 'web-json', 'fastify', 0.7, 1),
+  cpu('HTTP itself against Connect-ES', 'web', 'connect', 3, 6),
   cpu('gRPC itself against @grpc/grpc-js', 'grpc', 'grpc-js', 1.5, 2),
   rate('memory, calls a second', 'memory', 150_000, 250_000, 'small'),
   cpu('memory against http', 'memory', 'http', 3, 3),

@@ -148,6 +148,7 @@ export abstract class CallingClient extends Client {
     const reply = new Promise<Reply>((resolve, reject) => {
       const fail = (reason: unknown): void => {
         call.end();
+        void call.items?.leave();
         reject(reason);
       };
       call.context.onCancel(fail);

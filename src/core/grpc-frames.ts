@@ -41,6 +41,22 @@ export function writeFrame(body: Uint8Array, flags = 0): Buffer {
   return frame;
 }
 
+/** Bytes up to which copying a message costs less than sending its prefix apart. */
+const SMALL = 16 * 1024;
+
+/** A message on its way out: the prefix with all or nothing of it, and what is left. */
+export interface FramedMessage {
+  readonly head: Buffer;
+  readonly body: Uint8Array;
+}
+
+/** A message with its prefix, in one piece where it is small. */
+export function framed(body: Uint8Array, flags = 0): FramedMessage {
+  return body.length <= SMALL
+    ? { head: writeFrame(body, flags), body: NOTHING }
+    : { head: writePrefix(body.length, flags), body };
+}
+
 /** What has come on one stream and nobody has taken: bytes, as a message takes more memory than that. */
 export class GrpcFrames {
   readonly #limits: FrameLimits;

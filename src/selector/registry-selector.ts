@@ -157,8 +157,8 @@ export abstract class RegistrySelector extends Selector {
   }
 
   #nobody(service: string, records: readonly ServiceRecord[], reason: string): OctavoError {
-    const known = records.flatMap(({ nodes }) => nodes).length;
-    const why = known === 0 ? '' : `; it knows ${known}, and ${reason}`;
+    const known = records.flatMap(({ nodes }) => nodes);
+    const why = known.length === 0 ? '' : `; it knows ${known.length} (${spoken(known)}), and ${reason}`;
     return new OctavoError(
       'unavailable',
       `no node of "${service}" (asked registry "${this.#registry.name}"${why})`,
@@ -168,6 +168,14 @@ export abstract class RegistrySelector extends Selector {
 }
 
 const NONE: readonly Filter[] = [];
+
+/** What nodes speak: a client of another protocol or transport finds none of them. */
+function spoken(nodes: readonly Node[]): string {
+  const wires = nodes.map(({ metadata: { protocol = 'mucp', transport } }) =>
+    transport === undefined || transport === protocol ? protocol : `${protocol} over ${transport}`,
+  );
+  return [...new Set(wires)].slice(0, 5).join(', ');
+}
 
 function same(a: readonly Filter[], b: readonly Filter[]): boolean {
   return a === b || (a.length === b.length && a.every((filter, at) => filter === b[at]));

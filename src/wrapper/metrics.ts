@@ -3,13 +3,14 @@ import { peer } from '../core/peer.js';
 import { untilEnd } from './ending.js';
 import { addCalls } from './metrics/calls.js';
 import { Gathered } from './metrics/gathered.js';
-import { goMicro, GO_MICRO_PREFIX, type GoMicroLabels } from './metrics/go-micro.js';
+import { goMicro, GO_MICRO_PREFIX } from './metrics/go-micro.js';
+import type { GoMicroLabels } from './metrics/go-micro-labels.js';
 import { addParts } from './metrics/parts.js';
 import { addReadings } from './metrics/readings.js';
 import { AllSeries, WHERE } from './metrics/series.js';
 import type { Assembled, Wrapper } from './wrapper.js';
 
-export type { GoMicroLabels } from './metrics/go-micro.js';
+export type { GoMicroLabels } from './metrics/go-micro-labels.js';
 
 export interface MetricsOptions {
   /** What the names of all metrics begin with. @defaultValue `'octavo_'` */
@@ -78,7 +79,7 @@ export async function metrics(options: MetricsOptions = {}): Promise<Metrics> {
     start: () => void apps.add(app),
     stop: () => void apps.delete(app),
   });
-  const prefixes = labels === undefined ? [prefix] : [prefix, GO_MICRO_PREFIX];
+  const prefixes = [...new Set(labels === undefined ? [prefix] : [prefix, GO_MICRO_PREFIX])];
   return Object.assign(wrapper, {
     contentType: registry.contentType,
     text,

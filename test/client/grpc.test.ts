@@ -224,6 +224,92 @@ describe('the grpc client', () => {
     assert.equal(await stream.receive(), undefined);
   });
 
+  it('tries a stream elsewhere that was refused, with all its items, each of which is asked for once', async () => {
+    const refusing = await server(async (peer, stream) => {
+      await peer.hears(FRAME.data, stream);
+      peer.write(frame(FRAME.reset, 0, stream, errorCode(constants.NGHTTP2_REFUSED_STREAM)));
+    });
+    let all = Buffer.alloc(0);
+    const other = await server(async (peer, stream) => {
+      while (!peer.frames.some(({ stream: id, flags }) => id === stream && flags === END_STREAM))
+        await new Promise((resolve) => setImmediate(resolve));
+      all = Buffer.concat(
+        peer.frames.filter(({ type }) => type === FRAME.data).map(({ payload }) => payload),
+      );
+      replying(peer, stream);
+    });
+    const asked: number[] = [];
+    async function* items(): AsyncIterable<Uint8Array> {
+      for (const item of [1, 2, 3]) {
+        asked.push(item);
+        yield Uint8Array.of(item);
+      }
+    }
+    const service = await client();
+    const stream = service.client.stream(
+      { ...REQUEST, kind: 'client', body: items() },
+      { address: [refusing, other], ...NO_RETRY },
+    );
+    assert.equal(text(await stream.receive()), 'reply');
+    assert.equal(await stream.receive(), undefined);
+    assert.deepEqual(asked, [1, 2, 3]);
+    assert.deepEqual(all, Buffer.concat([1, 2, 3].map((item) => writeFrame(Uint8Array.of(item)))));
+  });
+
+  it('leaves the items of a stream that is refused everywhere', async () => {
+    const refusing = await server((peer, stream) =>
+      peer.write(frame(FRAME.reset, 0, stream, errorCode(constants.NGHTTP2_REFUSED_STREAM))),
+    );
+    let left = (): void => {};
+    const leaving = new Promise<void>((resolve) => (left = resolve));
+    const items = {
+      [Symbol.asyncIterator]: () => ({
+        next: () => new Promise<never>(() => {}),
+        async return() {
+          left();
+          return { done: true as const, value: undefined };
+        },
+      }),
+    };
+    const service = await client();
+    const stream = service.client.stream({ ...REQUEST, body: items }, { address: refusing, ...NO_RETRY });
+    await assert.rejects(stream.receive(), failing('unavailable'));
+    await leaving;
+  });
+
+  it('sends a stream no further from the beginning once its server has spoken', async () => {
+    let taken = 0;
+    const speaking = await server(async (peer, stream) => {
+      peer.respond(stream);
+      await peer.hears(FRAME.data, stream);
+      peer.write(frame(FRAME.reset, 0, stream, errorCode(constants.NGHTTP2_REFUSED_STREAM)));
+    });
+    const other = await server(() => taken++);
+    const service = await client();
+    const { service: name, endpoint } = REQUEST;
+    const stream = service.client.stream(
+      { service: name, endpoint },
+      { address: [speaking, other], ...NO_RETRY },
+    );
+    await stream.send(Uint8Array.of(1));
+    await assert.rejects(stream.receive(), failing('unavailable'));
+    assert.equal(taken, 0);
+  });
+
+  it('reads the end of a stream that has nothing in it and was never begun', async () => {
+    const address = await server((peer, stream) =>
+      peer.trailers(stream, { ':status': '200', 'content-type': 'application/grpc', ...OK, 'said-by': 'me' }),
+    );
+    let trailer: Metadata | undefined;
+    const service = await client();
+    const stream = service.client.stream(
+      { ...REQUEST, body: [] },
+      { address, onTrailer: (it) => (trailer = it) },
+    );
+    assert.equal(await stream.receive(), undefined);
+    assert.equal(trailer?.get('said-by'), 'me');
+  });
+
   it('finishes on a connection that says farewell what that has taken, and opens another', async () => {
     let connections = 0;
     const address = await server((peer, stream) => {
@@ -395,6 +481,26 @@ describe('the grpc client', () => {
     await came;
     await stream.close();
     await heard;
+  });
+
+  it('goes on with another connection where it has given up many calls on one, and tells of each', async () => {
+    const told = new Map<Http2Peer, number>();
+    let came = (): void => {};
+    const address = await server((peer, stream) => {
+      if (!told.has(peer)) told.set(peer, 0);
+      void peer.hears(FRAME.reset, stream).then(() => told.set(peer, (told.get(peer) ?? 0) + 1));
+      came();
+    });
+    const service = await client();
+    const CALLS = 700;
+    for (let n = 0; n < CALLS; n++) {
+      const abort = new AbortController();
+      came = () => abort.abort();
+      await assert.rejects(call(service, address, { signal: abort.signal }), failing('cancelled'));
+    }
+    const total = (): number => [...told.values()].reduce((sum, count) => sum + count, 0);
+    while (total() < CALLS) await new Promise((resolve) => setImmediate(resolve));
+    assert.ok(told.size > 1, `${told.size} connections`);
   });
 
   it('is not ended by metadata that whoever looks at it cannot bear', async () => {

@@ -119,6 +119,23 @@ describe('an answer that is none of the Connect protocol', () => {
     ));
 });
 
+describe('a server that is about to close a connection', () => {
+  it('says 408 to what crosses that, which may go elsewhere', () =>
+    against(answering(408, '', '', { connection: 'close' }), async ({ probe, address, options }) => {
+      const unexecuted = (reason: unknown): boolean =>
+        failing('unavailable', /HTTP 408/)(reason) && (reason as OctavoError).executed === false;
+      await assert.rejects(probe.once({}, options), unexecuted);
+      await assert.rejects(all(probe.count({}, options)), unexecuted);
+      const another = createServer(answering(200, JSON_TYPE, '{"text":"elsewhere"}'));
+      await new Promise<void>((resolve) => another.listen(0, '127.0.0.1', resolve));
+      const { port } = another.address() as AddressInfo;
+      const both = { address: [address, `127.0.0.1:${port}`], retries: 0 };
+      assert.equal((await probe.once({}, both)).text, 'elsewhere');
+      another.closeAllConnections();
+      another.close();
+    }));
+});
+
 describe('a server that means no good', () => {
   it('sends no more than is allowed: a long body, announced or not, and one that grows', async () => {
     const limit = { maxMessageBytes: 1_000 };

@@ -223,13 +223,18 @@ export const serverSuite = {
       ];
       for (const call of calls) assert.equal((await reasonOf(call())).code, 'unauthenticated');
     }),
-  'a meter that a wrapper sets is told of every message, each way, and of its bytes': (subject) => {
+  'a meter that a wrapper sets is told of request and reply, and of their bytes': (subject) => {
+    const meter = new Metering();
+    return having(subject, { wrappers: [meter.wrapper] }, async (other) => {
+      await typed(other).echo({ text: 'abc' }, { address: other.address });
+      assert.deepEqual(meter.take(), { received: 1, sent: 1 });
+    });
+  },
+  'a meter is told of every item of a stream, each way': (subject) => {
     const meter = new Metering();
     return having(subject, { wrappers: [meter.wrapper] }, async (other) => {
       const client = typed(other);
       const options = { address: other.address };
-      await client.echo({ text: 'abc' }, options);
-      assert.deepEqual(meter.take(), { received: 1, sent: 1 });
       await client.sum([{ count: 1 }, { count: 2 }], options);
       assert.deepEqual(meter.take(), { received: 2, sent: 1 });
       for await (const item of client.count({ count: 3 }, options)) assert.ok(item);

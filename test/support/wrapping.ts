@@ -1,10 +1,10 @@
 import { createService } from '../../src/service/run.js';
 import { memory as memoryBroker } from '../../src/broker/memory.js';
 import { rpc as rpcClient } from '../../src/client/rpc.js';
-import type { ClientOptions } from '../../src/client/client.js';
+import type { Client, ClientOptions } from '../../src/client/client.js';
 import { memory as memoryRegistry } from '../../src/registry/memory.js';
 import { rpc as rpcServer } from '../../src/server/rpc.js';
-import type { ServerOptions } from '../../src/server/server.js';
+import type { Server, ServerOptions } from '../../src/server/server.js';
 import { TestLogger } from '../../src/testing/test-logger.js';
 import { VirtualClock } from '../../src/testing/virtual-clock.js';
 import type { Provider } from '../../src/core/provider.js';
@@ -15,11 +15,21 @@ import { Context } from '../../src/core/context.js';
 import { Metadata } from '../../src/core/metadata.js';
 import { Probe, ProbeClient } from '../conformance/probe.js';
 
+/** How client and server speak to each other. */
+export interface Wire {
+  readonly client: (options: ClientOptions) => Provider<Client>;
+  readonly server: (options: ServerOptions) => Provider<Server>;
+}
+
+const RPC: Wire = { client: rpcClient, server: rpcServer };
+
 export interface WrappingOptions {
   readonly client?: ClientOptions;
   readonly server?: ServerOptions;
   /** @defaultValue memory */
   readonly transport?: () => Provider<Transport>;
+  /** @defaultValue rpc */
+  readonly wire?: Wire;
 }
 
 /** The probe, and a client of it, in memory and on a clock that stands still. */
@@ -28,14 +38,14 @@ export class Wrapping {
   readonly logs = new TestLogger();
   readonly #service: ReturnType<typeof createService>;
 
-  constructor({ client = {}, server = {}, transport = memoryTransport }: WrappingOptions) {
+  constructor({ client = {}, server = {}, transport = memoryTransport, wire = RPC }: WrappingOptions) {
     this.#service = createService({
       services: [Probe],
       registry: memoryRegistry(),
       broker: memoryBroker(),
       transport: transport(),
-      client: rpcClient(client),
-      server: rpcServer(server),
+      client: wire.client(client),
+      server: wire.server(server),
       clock: () => this.clock,
       logger: () => this.logs,
       env: {},
@@ -60,8 +70,12 @@ export class Wrapping {
     return this.#service;
   }
 
+  /** Some wires wait a little for the other end as they stop. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#service.stop();
+    let over = false;
+    const stopping = this.#service.stop().finally(() => (over = true));
+    while (!over) await this.clock.advance(100);
+    await stopping;
   }
 }
 

@@ -22,6 +22,7 @@ for (const contentType of ['application/protobuf', 'application/json']) {
         'a source that throws fails the call, and the handler is cancelled': REASON,
         'a source is left when the stream ends before it': REASON,
         'a stream without types sends, half-closes and receives': REASON,
+        'a meter is told of every item of a stream, each way': REASON,
       },
     });
   });
@@ -34,6 +35,7 @@ for (const contentType of ['application/protobuf', 'application/json']) {
           REASON,
         'what a wrapper puts beside a stream arrives': REASON,
         'a wrapper that refuses a stream costs no decode either': REASON,
+        'a meter is told of every item of a stream, each way': REASON,
         'a stream that carries no item is ended after its idle time': REASON,
       },
     });

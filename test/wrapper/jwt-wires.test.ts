@@ -1,21 +1,27 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Allow, ClientOf, Handler, Public, Service, Subscribe } from '../../decorators/index.js';
+import { grpc as grpcClient } from '../../src/client/grpc.js';
+import { http as httpClient } from '../../src/client/http.js';
 import { rpc as rpcClient } from '../../src/client/rpc.js';
 import type { ClientOptions } from '../../src/client/client.js';
 import { Context } from '../../src/core/context.js';
 import { OctavoError } from '../../src/core/error.js';
 import { SystemClock } from '../../src/core/system-clock.js';
+import type { Provider } from '../../src/core/provider.js';
+import { grpc as grpcServer } from '../../src/server/grpc.js';
+import { http as httpServer } from '../../src/server/http.js';
 import { rpc as rpcServer } from '../../src/server/rpc.js';
 import { TestApp } from '../../src/testing/test-app.js';
 import { http } from '../../src/transport/http.js';
 import { memory } from '../../src/transport/memory.js';
 import { tcp } from '../../src/transport/tcp.js';
+import type { Transport } from '../../src/transport/transport.js';
 import { jwt, jwtClient } from '../../src/wrapper/jwt.js';
 import type { Wrapper } from '../../src/wrapper/wrapper.js';
 import { Ask, Signal, Told } from '../conformance/probe.js';
 import { Issuer } from '../support/issuer.js';
-import { has } from '../support/wrapping.js';
+import { has, type Wire } from '../support/wrapping.js';
 
 function told(text: string): Told {
   return Object.assign(new Told(), { text });
@@ -79,7 +85,14 @@ class Porter {
 
 class PorterClient extends ClientOf(Porter) {}
 
-const TRANSPORTS = { memory, http: () => http(), tcp: () => tcp() };
+const RPC: Wire = { client: rpcClient, server: rpcServer };
+const WIRES: Readonly<Record<string, readonly [Wire, () => Provider<Transport>]>> = {
+  'rpc in memory': [RPC, memory],
+  'rpc over http': [RPC, () => http()],
+  'rpc over tcp': [RPC, () => tcp()],
+  grpc: [{ client: grpcClient, server: grpcServer }, memory],
+  http: [{ client: httpClient, server: httpServer }, memory],
+};
 
 /** The metadata of a call with a token. */
 function by(token: string): { metadata: { authorization: string } } {
@@ -88,8 +101,8 @@ function by(token: string): { metadata: { authorization: string } } {
 
 const refused = has('unauthenticated', { executed: false });
 
-for (const [name, transport] of Object.entries(TRANSPORTS))
-  describe(`jwt over ${name}`, () => {
+for (const [name, [wire, transport]] of Object.entries(WIRES))
+  describe(`jwt by ${name}`, () => {
     const clock = new SystemClock();
     let issuer: Issuer;
     let guard: Wrapper;
@@ -99,8 +112,8 @@ for (const [name, transport] of Object.entries(TRANSPORTS))
       TestApp.create({
         services: [Desk, Porter],
         transport: transport(),
-        client: rpcClient(client),
-        server: rpcServer({ wrappers: [guard], subscriberWrappers: [guard] }),
+        client: wire.client(client),
+        server: wire.server({ wrappers: [guard], subscriberWrappers: [guard] }),
       }).start();
 
     before(async () => {

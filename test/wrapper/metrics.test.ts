@@ -227,6 +227,9 @@ describe('metrics', async () => {
     assert.equal(samples.get(`micro_latency_microseconds_count ${at}`), 1);
     assert.equal(samples.get(`micro_request_duration_seconds_count ${at}`), 1);
     assert.deepEqual(subject.exposes?.prefixes, ['octavo_', 'micro_']);
+    const alike = await metrics({ prefix: 'micro_', goMicro: {} });
+    assert.deepEqual(alike.exposes?.prefixes, ['micro_']);
+    assert.ok(samplesOf(await alike.text()));
   });
 
   it('does not grow with the names that it is given', async () => {

@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it, test } from 'node:test';
 import type { Provider } from '../../src/core/provider.js';
+import { grpc as grpcClient } from '../../src/client/grpc.js';
+import { http as httpClient } from '../../src/client/http.js';
+import { grpc as grpcServer } from '../../src/server/grpc.js';
+import { http as httpServer } from '../../src/server/http.js';
 import { http } from '../../src/transport/http.js';
 import { memory } from '../../src/transport/memory.js';
 import { tcp } from '../../src/transport/tcp.js';
@@ -10,7 +14,7 @@ import type { Wrapper } from '../../src/wrapper/wrapper.js';
 import { conform } from '../conformance/conform.js';
 import { Signal } from '../conformance/probe.js';
 import { wrapperSuite, type WrapperSubject } from '../conformance/wrapper.js';
-import { aCall, has, Wrapping } from '../support/wrapping.js';
+import { aCall, has, Wrapping, type WrappingOptions } from '../support/wrapping.js';
 import { VirtualClock } from '../../src/testing/virtual-clock.js';
 
 describe('timeout', () => {
@@ -108,10 +112,17 @@ class Hanging {
 describe('timeout around each attempt', () => {
   const client = { callWrappers: [timeout({ timeoutMs: 50 })], retries: 2, backoff: () => 0 };
 
-  for (const [name, transport] of Object.entries({ memory, http: () => http(), tcp: () => tcp() }))
-    it(`gives up the attempt and not the call, and tells the other end, over ${name}`, async () => {
+  const wires: Readonly<Record<string, Omit<WrappingOptions, 'client' | 'server'>>> = {
+    'rpc in memory': {},
+    'rpc over http': { transport: () => http() },
+    'rpc over tcp': { transport: () => tcp() },
+    grpc: { wire: { client: grpcClient, server: grpcServer } },
+    http: { wire: { client: httpClient, server: httpServer } },
+  };
+  for (const [name, wire] of Object.entries(wires))
+    it(`gives up the attempt and not the call, and tells the other end, by ${name}`, async () => {
       const hanging = new Hanging(2);
-      await using app = await Wrapping.start({ client, server: { wrappers: [hanging.wrapper] }, transport });
+      await using app = await Wrapping.start({ ...wire, client, server: { wrappers: [hanging.wrapper] } });
       const call = app.client.again({});
       for (let attempt = 1; attempt <= 2; attempt++) {
         await hanging.begun.next();

@@ -7,6 +7,7 @@ import type { Method, StreamKind } from '../../schema/method.js';
 import type { Call, Tries } from '../../wrapper/wrapper.js';
 import type { CallOptions } from '../client.js';
 import type { History } from './history.js';
+import type { Replay } from './replay.js';
 
 export interface ClientCallInit {
   readonly kind: StreamKind;
@@ -42,6 +43,8 @@ export class ClientCall implements Call, Expiring, Follower {
   peer: Peer | undefined = undefined;
   attempt: number | undefined = undefined;
   tries: Tries | undefined = undefined;
+  /** What it streams, on wires where an attempt may begin again with it. */
+  items: Replay | undefined = undefined;
   /** The attempts that failed, where any did. */
   history: History | undefined = undefined;
   /** The attempt under way, for a wire to say so: it is told where the attempt is given up, and the call goes on. */

@@ -4,10 +4,14 @@ import { OctavoError } from '../../core/error.js';
 import { isPromise, type MaybePromise } from '../../core/lifecycle.js';
 import type { Node } from '../../registry/registry.js';
 import type { ClientCall } from '../calling/client-call.js';
-import { iterate, leave } from '../calling/items.js';
+import { iterate } from '../calling/items.js';
+import { Replay } from '../calling/replay.js';
 import { metadataIn } from './ending.js';
 import type { Opener } from './opener.js';
 import type { ReplyOwner, ReplyWire } from './reply-wire.js';
+
+/** Bytes of items that are kept for another attempt. */
+const MOST_KEPT = 64 * 1024;
 
 /** One attempt of a call that is a stream: sends the items of the request, and gives those of the reply as they are asked for. */
 export class Exchange implements AsyncIterableIterator<unknown>, ReplyOwner, Follower {
@@ -15,7 +19,8 @@ export class Exchange implements AsyncIterableIterator<unknown>, ReplyOwner, Fol
   readonly #call: ClientCall;
   readonly #codec: Codec;
   #wire: ReplyWire | undefined;
-  #source: AsyncIterator<unknown> | undefined;
+  /** Whether the other end has said something, or so much was sent that it cannot be sent again: there will be no other attempt. */
+  #settled = false;
   /** Whether a caller has it, who is told by it how it ends. */
   #opened = false;
   /** How the other end has ended; and how it ended for the reader, who may be behind. */
@@ -32,16 +37,16 @@ export class Exchange implements AsyncIterableIterator<unknown>, ReplyOwner, Fol
   /**
    * Opens the stream, and begins to send what there is to send.
    *
-   * With one request it is open when the other end has said something, so that one that is refused can be opened elsewhere. Rejects with
-   * the refusal.
+   * It is open when the other end has said something, or more items are on their way than are kept: until then one that is refused can be
+   * opened elsewhere, with all its items. Rejects with the refusal.
    */
   async open(node: Node): Promise<void> {
     const call = this.#call;
-    const { context, request, kind } = call;
+    const { messages } = this.#opener;
     // An attempt may be given up until it has succeeded.
     call.attempting = this;
-    const only =
-      kind === 'server' ? await this.#opener.messages.write(call, this.#codec, request) : undefined;
+    const only = call.kind === 'server' ? await messages.write(call, this.#codec, call.request) : undefined;
+    if (only === undefined) call.items ??= new Replay(iterate(call.request));
     const slot = await this.#opener.dial(call, node);
     if (this.#over?.error !== undefined) {
       slot.leave();
@@ -49,21 +54,20 @@ export class Exchange implements AsyncIterableIterator<unknown>, ReplyOwner, Fol
     }
     const wire = this.#opener.open(slot, call, node, this);
     this.#wire = wire;
-    context.follow(this);
-    if (only !== undefined) {
+    call.context.follow(this);
+    if (only === undefined) void this.#pump();
+    else {
       void wire.write(only.head, only.body);
       wire.halfClose();
-      while (wire.header === undefined && this.#end === undefined && this.#over === undefined)
-        await new Promise<void>((wake) => (this.#wake = wake));
     }
-    const error = this.#over?.error ?? (wire.header === undefined ? this.#end?.error : undefined);
-    if (error !== undefined) {
-      this.#finish(error);
-      throw error;
-    }
+    while (!this.#settled && !this.#through) await new Promise<void>((wake) => (this.#wake = wake));
+    // Nothing came but the end.
+    if (!this.#settled && this.#end !== undefined) this.#ended(this.#end.error);
+    if (this.#over?.error !== undefined) throw this.#over.error;
+    this.#settle();
     this.#opened = true;
     call.attempting = undefined;
-    if (only === undefined) void this.#pump(request);
+    if (this.#over !== undefined) call.end();
   }
 
   async next(): Promise<IteratorResult<unknown>> {
@@ -99,6 +103,7 @@ export class Exchange implements AsyncIterableIterator<unknown>, ReplyOwner, Fol
   }
 
   answered(): void {
+    this.#settle();
     const { onHeader } = this.#call.options;
     try {
       onHeader?.(metadataIn(this.#wire?.header ?? {}));
@@ -143,25 +148,32 @@ export class Exchange implements AsyncIterableIterator<unknown>, ReplyOwner, Fol
   }
 
   /** Sends what the caller gives until there is no more, or nobody wants it. */
-  async #pump(items: unknown): Promise<void> {
+  async #pump(): Promise<void> {
+    const { items } = this.#call;
+    let kept = 0;
     try {
-      const source = iterate(items);
-      this.#source = source;
-      for (;;) {
-        const step = await source.next();
+      for (const next = items?.reader(); next !== undefined;) {
+        const step = await next();
         if (this.#through) return;
         if (step.done === true) break;
         const { head, body } = await this.#opener.messages.write(this.#call, this.#codec, step.value);
         const sent = this.#wire?.write(head, body);
+        kept += head.length + body.length;
+        if (!this.#settled && kept > MOST_KEPT) this.#settle();
         if (isPromise(sent)) await sent;
         if (this.#through) return;
       }
-      this.#source = undefined;
       this.#wire?.halfClose();
     } catch (reason) {
-      this.#source = undefined;
       this.#fail(reason);
     }
+  }
+
+  #settle(): void {
+    if (this.#settled) return;
+    this.#settled = true;
+    this.#call.items?.settle();
+    this.#wake();
   }
 
   get #through(): boolean {
@@ -184,9 +196,8 @@ export class Exchange implements AsyncIterableIterator<unknown>, ReplyOwner, Fol
     if (this.#opened) this.#call.end();
   }
 
+  /** Unless another attempt may want more of it. */
   #stopSending(): void {
-    const source = this.#source;
-    this.#source = undefined;
-    void leave(source);
+    if (this.#settled) void this.#call.items?.leave();
   }
 }

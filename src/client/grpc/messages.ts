@@ -2,28 +2,18 @@ import type { Codec } from '../../codec/codec.js';
 import type { Codecs } from '../../codec/codecs.js';
 import { OctavoError } from '../../core/error.js';
 import { pack, unpack, type GrpcEncoding } from '../../core/grpc-compression.js';
-import { COMPRESSED, writeFrame, writePrefix, type GrpcFrame } from '../../core/grpc-frames.js';
+import { COMPRESSED, framed, type FramedMessage, type GrpcFrame } from '../../core/grpc-frames.js';
 import { isPromise, type MaybePromise } from '../../core/lifecycle.js';
-import { EMPTY } from '../../core/message.js';
 import type { ClientCall } from '../calling/client-call.js';
 import { codecFor } from '../calling/codec-for.js';
 import { fromGrpcType } from './content-type.js';
 import type { ReplyWire } from './reply-wire.js';
-
-/** Bytes up to which a message is put into one piece with its prefix. */
-const SMALL = 16 * 1024;
 
 export interface MessagesParts {
   readonly codecs: Codecs;
   /** How what is sent is packed, where it is. */
   readonly encoding: GrpcEncoding | undefined;
   readonly maxMessageBytes: number;
-}
-
-/** A message on its way out: the prefix with all or nothing of it, and what is left. */
-export interface Framed {
-  readonly head: Buffer;
-  readonly body: Uint8Array;
 }
 
 /** Makes messages of values, and values of messages. */
@@ -48,7 +38,7 @@ export class Messages {
     { service, endpoint, method, context }: ClientCall,
     codec: Codec,
     value: unknown,
-  ): MaybePromise<Framed> {
+  ): MaybePromise<FramedMessage> {
     const { encoding, maxMessageBytes } = this.#parts;
     const body = codec.write({ kind: 'request', id: '', service, endpoint }, value, method?.request);
     context.meter?.sent(body.length);
@@ -58,7 +48,7 @@ export class Messages {
         `the request has ${body.length} bytes: the limit is ${maxMessageBytes} (maxMessageBytes)`,
         { executed: false },
       );
-    if (encoding === undefined) return framed(body, 0);
+    if (encoding === undefined) return framed(body);
     const packed = pack(encoding, body);
     return isPromise(packed) ? packed.then((it) => framed(it, COMPRESSED)) : framed(packed, COMPRESSED);
   }
@@ -96,10 +86,4 @@ export class Messages {
       });
     }
   }
-}
-
-function framed(body: Uint8Array, flags: number): Framed {
-  return body.length <= SMALL
-    ? { head: writeFrame(body, flags), body: EMPTY }
-    : { head: writePrefix(body.length, flags), body };
 }

@@ -42,7 +42,7 @@ export class ReplyWire extends Wire<GrpcFrame> {
   giveUp(): void {
     if (this.#given) return;
     this.#given = true;
-    if (this.session.mayReset()) this.cut();
+    if (this.session.mustReset()) this.cut();
     else this.end();
   }
 

@@ -1,12 +1,11 @@
 import type { Follower } from '../../core/context.js';
 import { OctavoError } from '../../core/error.js';
-import type { GrpcFrame } from '../../core/grpc-frames.js';
+import type { FramedMessage, GrpcFrame } from '../../core/grpc-frames.js';
 import { isPromise } from '../../core/lifecycle.js';
 import type { Node } from '../../registry/registry.js';
 import type { ClientCall } from '../calling/client-call.js';
 import type { Outcome } from '../calling/outcome.js';
 import { metadataIn } from './ending.js';
-import type { Framed } from './messages.js';
 import type { Opener } from './opener.js';
 import type { ReplyOwner, ReplyWire } from './reply-wire.js';
 import type { Slot } from './slot.js';
@@ -89,14 +88,14 @@ export class Unary implements ReplyOwner, Follower {
     this.#fail(reason);
   }
 
-  #dial(message: Framed): void {
+  #dial(message: FramedMessage): void {
     const slot = this.#opener.dial(this.#call, this.#node);
     if (isPromise(slot))
       slot.then((it) => this.#send(it, message)).catch((reason: unknown) => this.#fail(reason));
     else this.#send(slot, message);
   }
 
-  #send(slot: Slot, message: Framed): void {
+  #send(slot: Slot, message: FramedMessage): void {
     // It may have been given up meanwhile.
     if (this.#over) return slot.leave();
     const wire = this.#opener.open(slot, this.#call, this.#node, this);

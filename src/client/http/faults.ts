@@ -67,5 +67,7 @@ export function foreign(
   return new OctavoError(
     code,
     `${shown} answered ${endpoint} with HTTP ${status} and ${what}, which is not the Connect protocol${said}`,
+    // A server that is about to close a connection says so, and did not take what crosses it: RFC 9110 section 15.5.9.
+    status === 408 ? { executed: false } : {},
   );
 }

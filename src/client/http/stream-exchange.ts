@@ -65,6 +65,8 @@ export class StreamExchange implements AsyncIterableIterator<unknown>, Asker, Fo
   async open(): Promise<void> {
     const { call } = this;
     call.context.follow(this);
+    // An attempt may be given up until it has succeeded.
+    call.attempting = this;
     try {
       call.waitsFor('a connection to', this.#target.shown);
       this.#asked = await this.#connections.ask(this.#target, this.#head(), this);
@@ -81,6 +83,7 @@ export class StreamExchange implements AsyncIterableIterator<unknown>, Asker, Fo
     }
     if (this.#over?.error !== undefined && this.#first === undefined) throw this.#over.error;
     this.#opened = true;
+    call.attempting = undefined;
     // It is over already, and nobody was told.
     if (this.#over !== undefined) call.end();
   }

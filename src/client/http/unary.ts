@@ -65,6 +65,7 @@ export class Unary implements WholeAsker, Follower {
 
   start(): void {
     const { call } = this;
+    call.attempting = this;
     try {
       const { codecs, compressBytes } = this.#writing;
       const encoding = encodingOf(codecs, call.contentType);
@@ -183,7 +184,9 @@ export class Unary implements WholeAsker, Follower {
   }
 
   #end(): void {
+    const { call } = this;
     this.#over = true;
-    this.call.context.leave(this);
+    call.context.leave(this);
+    if (call.attempting === this) call.attempting = undefined;
   }
 }

@@ -64,8 +64,8 @@ export interface Unsent {
 const MOST_ARRIVING = 64 * 1024 * 1024;
 /** How often a peer that is not Octavo's is asked for a sign of life, in milliseconds: grpc-go closes the connection of who asks more often. */
 const GO_PING_MS = 330_000;
-/** How many streams we reset: nghttp2 takes who resets more than 1,000, and 33 in each second, for an attacker. */
-const RESETS = { most: 500, perSecond: 16 };
+/** How many streams we reset, at once and in each second: nghttp2 takes who resets more than 1,000, and 33 in each second, for an attacker. */
+const RESETS = { many: 500, most: 950, perSecond: 16 };
 /** The window of a connection, of which each stream gives back at once what it takes. */
 const CONNECTION_WINDOW = 4 * 1024 * 1024;
 
@@ -92,6 +92,8 @@ export class Session {
   #closing: Attached[] = [];
   #open = false;
   #left = false;
+  /** Whether no streams are opened here any more, because too many were reset. */
+  #retired = false;
   #arriving = 0;
   #bytes = 0;
   #heardAt: number;
@@ -141,6 +143,10 @@ export class Session {
 
   /** Whether none can be opened here any more. */
   get over(): boolean {
+    return this.#retired || this.#ending;
+  }
+
+  get #ending(): boolean {
     return this.#left || this.http2.closed || this.http2.destroyed;
   }
 
@@ -176,10 +182,27 @@ export class Session {
 
   /** Whether a stream may be reset. Where it may not, an orderly end says nearly as much. */
   mayReset(): boolean {
+    return this.#countReset(RESETS.many);
+  }
+
+  /**
+   * Whether a stream may be reset where nothing else ends it. Where many were, no more are opened here: another connection may reset as many
+   * again, and those that are left may be reset without harm.
+   */
+  mustReset(): boolean {
+    const may = this.#countReset(RESETS.most);
+    if (this.#resets > RESETS.many && !this.#retired) {
+      this.#retired = true;
+      setImmediate(() => this.#init.changed());
+    }
+    return may;
+  }
+
+  #countReset(most: number): boolean {
     const now = this.now();
     this.#resets = Math.max(0, this.#resets - ((now - this.#resetAt) * RESETS.perSecond) / 1_000);
     this.#resetAt = now;
-    if (this.#resets + 1 > RESETS.most) return false;
+    if (this.#resets + 1 > most) return false;
     this.#resets++;
     return true;
   }
@@ -191,7 +214,7 @@ export class Session {
 
   /** Closes once nothing is under way any more. */
   end(): void {
-    if (this.over) return;
+    if (this.#ending) return;
     this.#left = true;
     setImmediate(() => this.http2.close());
   }

@@ -1,6 +1,6 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Http2ServerResponse } from 'node:http2';
-import type { Clock } from '../../core/clock.js';
+import type { Clock, Timer } from '../../core/clock.js';
 import type { Peer } from '../../core/context.js';
 import { fromGrpc } from '../../core/grpc-metadata.js';
 import type { MaybePromise } from '../../core/lifecycle.js';
@@ -92,12 +92,15 @@ export class Exchange {
   }
 
   /** The last part of the body. */
-  end(bytes?: Uint8Array): void {
+  end(bytes: Uint8Array): void {
     if (this.gone) return;
-    if (bytes === undefined) this.#response.end();
-    else if (bytes.length > SHORT || this.request.httpVersionMajor !== 1) this.#response.end(bytes);
-    // As text it leaves with the head in one piece, which costs a fifth less than a list of pieces.
-    else this.#response.end(latin1Of(bytes), 'latin1');
+    if (bytes.length > SHORT || this.request.httpVersionMajor !== 1) {
+      this.#cutLater();
+      this.#response.end(bytes);
+    } else {
+      // As text it leaves with the head in one piece, which costs a fifth less than a list of pieces.
+      this.#response.end(latin1Of(bytes), 'latin1');
+    }
     if (!this.request.complete) this.#linger();
   }
 
@@ -121,12 +124,21 @@ export class Exchange {
     else stream.close();
   }
 
-  #drained(): Promise<void> {
+  /** Cuts a response that has ended and is not taken. */
+  #cutLater(): void {
+    const timer = this.#cutAfter();
+    if (timer !== undefined) this.#response.on('close', () => timer.cancel());
+  }
+
+  #cutAfter(): Timer | undefined {
     const { clock, timeoutMs } = this.#init;
+    return timeoutMs === 0 ? undefined : clock.after(timeoutMs, () => this.cut(), { background: true });
+  }
+
+  #drained(): Promise<void> {
     const response = this.#response;
     return new Promise((resolve) => {
-      const timer =
-        timeoutMs === 0 ? undefined : clock.after(timeoutMs, () => this.cut(), { background: true });
+      const timer = this.#cutAfter();
       const done = (): void => {
         timer?.cancel();
         this.#draining = undefined;

@@ -1,4 +1,5 @@
 import { createServer as createHttp2Server, type Http2Server, type ServerHttp2Session } from 'node:http2';
+import type { ServerResponse } from 'node:http';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { formatAddress, parseAddress } from '../../core/address.js';
@@ -36,12 +37,18 @@ const PREFACE = Buffer.from('PRI ');
 const STREAMS = 1_024;
 const WINDOW_BYTES = 256 * 1024;
 /**
- * For how long a connection of HTTP/1.1 is kept on which nothing happens, in milliseconds: there is no word by which to take leave of it, and
- * a request that crosses its end is lost. Whoever makes one call after the other has the next one refused, and knows.
+ * For how long a connection of HTTP/1.1 is kept on which nothing happens before it is told goodbye, in milliseconds. Whoever makes one call after
+ * the other has the next one refused, and knows.
  */
 const GRACE_MS = 100;
 /** How long what is under way has to end when the port closes, in milliseconds. */
 const FAREWELL_MS = 1_000;
+/**
+ * What a connection of HTTP/1.1 that carries nothing is told before it is closed: a request that crosses this was not taken, and may be sent again.
+ *
+ * Source: RFC 9110 section 15.5.9.
+ */
+const GOODBYE = 'HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n';
 
 /** A port that speaks HTTP/1.1 and HTTP/2, with TLS or without. */
 export class Port {
@@ -53,6 +60,8 @@ export class Port {
   readonly #handshakes: Handshakes | undefined;
   readonly #connections = new Set<Socket>();
   readonly #sessions = new Set<ServerHttp2Session>();
+  /** Those of HTTP/1.1, and what they were answered last. */
+  readonly #plain = new Map<Socket, ServerResponse | undefined>();
   #whom: Whom = {};
   #leaving = false;
   #onGone: (() => void) | undefined;
@@ -67,6 +76,9 @@ export class Port {
     this.#handshakes = parts.certificates && this.#newHandshakes(parts.certificates);
     this.secure = this.#handshakes !== undefined;
     server.on('connection', (tcp: Socket) => this.#accept(tcp));
+    parts.web.http1.prependListener('request', ({ socket }, response) => {
+      if (this.#plain.has(socket)) this.#plain.set(socket, response);
+    });
   }
 
   /** Opens it. Rejects with `unavailable` naming an address in use. */
@@ -98,7 +110,8 @@ export class Port {
     const closed = new Promise<void>((resolve) => this.#server.once('close', resolve));
     this.#server.close();
     this.#handshakes?.destroy();
-    this.#parts.web.http1.closeIdleConnections();
+    for (const [socket, last] of this.#plain)
+      if (last === undefined || last.writableFinished) socket.end(GOODBYE);
     if (this.#connections.size > 0) await this.#gone(FAREWELL_MS);
     for (const session of this.#sessions) session.destroy();
     for (const tcp of this.#connections) tcp.destroy();
@@ -202,6 +215,8 @@ export class Port {
 
   #speakHttp1(socket: Socket, whom: Whom): void {
     this.#known(socket, socket, whom);
+    this.#plain.set(socket, undefined);
+    socket.once('close', () => this.#plain.delete(socket));
     this.#parts.web.http1.emit('connection', socket);
   }
 

@@ -40,13 +40,13 @@ export class RestExchange implements Requested, ReplySink {
   }
 
   read(): unknown {
-    const { params, query, body } = this.#request;
-    return readRest(this.#route, {
-      // What fastify makes of a path, of a query, and of a body by the parser of this scope.
-      path: params as Record<string, string>,
-      query: query as Record<string, string | string[]>,
-      body: body as Uint8Array | undefined,
-    });
+    // What fastify makes of a path, of a query, and of a body by the parser of this scope.
+    const path = this.#request.params as Record<string, string>;
+    const query = this.#request.query as Record<string, string | string[]>;
+    const body = this.#request.body as Uint8Array | undefined;
+    // A request is in its path where it has no body.
+    this.#context.meter?.received(body?.length ?? this.#request.url.length);
+    return readRest(this.#route, { path, query, body });
   }
 
   reply(body: unknown): void {
@@ -101,7 +101,9 @@ export class RestExchange implements Requested, ReplySink {
 
   #json(value: unknown): string {
     // Writing checks what it is given, field by field.
-    return JSON.stringify(schemaOf(this.#route.method.reply).toJson(value as object));
+    const json = JSON.stringify(schemaOf(this.#route.method.reply).toJson(value as object));
+    this.#context.meter?.sent(Buffer.byteLength(json));
+    return json;
   }
 
   /** What handler and wrappers put beside the reply. Throws for what metadata cannot be. */

@@ -1,7 +1,7 @@
 import { createServer, STATUS_CODES, type RequestListener, type Server as HttpServer } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
-import { OctavoError } from '../../core/error.js';
+import { OctavoError, type Code } from '../../core/error.js';
 import type { Refusals } from '../../core/refusals.js';
 import { writeConnectError } from '../../schema/connect-error.js';
 import { hostOf } from './hosts.js';
@@ -24,7 +24,7 @@ const LOOK_MS = { most: 1_000, least: 10 };
 /** Makes the web server behind a port. */
 export async function newWeb(limits: HttpLimits, refusals: Refusals): Promise<Web> {
   const { fastify } = await import('fastify');
-  const { maxMessageBytes, maxHeaderBytes, maxHeaders, headerTimeoutMs, idleMs } = limits;
+  const { maxMessageBytes, maxHeaderBytes, maxHeaders, timeoutMs, headerTimeoutMs, idleMs } = limits;
   let made: Pick<Web, 'http1' | 'serve'> | undefined;
   let leaving = false;
   const app = fastify({
@@ -48,6 +48,10 @@ export async function newWeb(limits: HttpLimits, refusals: Refusals): Promise<We
       );
       // One more, so that it is seen that there are too many.
       http1.maxHeadersCount = maxHeaders + 1;
+      // Nothing has moved for so long: where something waits to leave, nobody takes it.
+      http1.setTimeout(timeoutMs, (socket: Socket) => {
+        if (socket.writableLength > 0) socket.destroy();
+      });
       // What listens is the port. Without this nobody would look whether a header takes too long.
       http1.emit('listening');
       made = { http1, serve };
@@ -58,18 +62,36 @@ export async function newWeb(limits: HttpLimits, refusals: Refusals): Promise<We
   return { app, ...made, leave: () => void (leaving = true) };
 }
 
+interface Fault {
+  readonly status: number;
+  readonly code: Code;
+  readonly what: string;
+}
+
 /** By the codes of Node's parser. */
-const FAULTS: Readonly<Record<string, readonly [status: number, what: string]>> = {
-  HPE_HEADER_OVERFLOW: [431, 'the header is too long (maxHeaderBytes)'],
-  ERR_HTTP_REQUEST_TIMEOUT: [408, 'a header did not arrive in time (headerTimeoutMs)'],
+const FAULTS: Readonly<Record<string, Fault>> = {
+  HPE_HEADER_OVERFLOW: {
+    status: 431,
+    code: 'resource_exhausted',
+    what: 'the header is too long (maxHeaderBytes)',
+  },
+  ERR_HTTP_REQUEST_TIMEOUT: {
+    status: 408,
+    code: 'deadline_exceeded',
+    what: 'a header did not arrive in time (headerTimeoutMs)',
+  },
 };
 
 /** Says why to who sends what is no request, and closes. */
 function refuse(error: NodeJS.ErrnoException, socket: Socket, refusals: Refusals): void {
   // Who just left is no news.
   if (error.code === 'ECONNRESET' || socket.destroyed) return;
-  const [status, what] = FAULTS[error.code ?? ''] ?? [400, `it is no HTTP/1.1: ${error.message}`];
-  const refusal = new OctavoError('invalid_argument', what, { executed: false });
+  const { status, code, what } = FAULTS[error.code ?? ''] ?? {
+    status: 400,
+    code: 'invalid_argument',
+    what: `it is no HTTP/1.1: ${error.message}`,
+  };
+  const refusal = new OctavoError(code, what, { executed: false });
   refusals.note(hostOf(socket), refusal);
   if (!socket.writable) return void socket.destroy();
   const body = JSON.stringify(writeConnectError(refusal));

@@ -1,15 +1,6 @@
 import type { Registry } from 'prom-client';
+import type { GoMicroLabels } from './go-micro-labels.js';
 import type { Series } from './series.js';
-
-/** What go-micro's plugin says of every call. */
-export interface GoMicroLabels {
-  /** @defaultValue `''`, as go-micro's */
-  readonly name?: string;
-  /** @defaultValue `''` */
-  readonly version?: string;
-  /** @defaultValue `''` */
-  readonly id?: string;
-}
 
 /** What the names of its metrics begin with, and those of its labels. */
 export const GO_MICRO_PREFIX = 'micro_';

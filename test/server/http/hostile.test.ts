@@ -36,6 +36,11 @@ class Flood {
     }
   }
 
+  @Handler(Ask, Chunk)
+  async heap(): Promise<Chunk> {
+    return Object.assign(new Chunk(), { data: new Uint8Array(16 * MIB) });
+  }
+
   @Handler(Chunk, Told, { stream: 'client' })
   async swallow(chunks: AsyncIterable<Chunk>, context: Context): Promise<Told> {
     context.onCancel((reason) => this.over(reason.code));
@@ -253,6 +258,46 @@ describe('hostile callers of the http server', () => {
       },
       Flood,
     ));
+
+  for (const version of ['1.1', '2'] as const)
+    it(`a reply that nobody takes is given up in time, HTTP/${version}`, () =>
+      having(
+        { timeoutMs: 300, maxMessageBytes: 32 * MIB },
+        async ({ address, service }) => {
+          const path = '/hostile.Flood/Heap';
+          const headers = { 'content-type': 'application/proto' };
+          let got = 0;
+          const closed = new Promise<void>((resolve) => {
+            if (version === '2') {
+              const session = connectHttp2(`http://${address}`);
+              session.on('error', () => {});
+              const stream = session.request({ ':method': 'POST', ':path': path, ...headers });
+              stream
+                .on('error', () => {})
+                .on('close', () => {
+                  session.destroy();
+                  resolve();
+                });
+              stream.end();
+              setTimeout(() => stream.on('data', (chunk: Buffer) => (got += chunk.length)), 1_000);
+            } else {
+              const call = post(address, path, headers['content-type']);
+              call.on('error', () => {}).on('close', () => resolve());
+              call.on('response', (response) => {
+                response.on('error', () => {});
+                response.on('data', (chunk: Buffer) => (got += chunk.length)).pause();
+                setTimeout(() => response.resume(), 1_000);
+              });
+              call.end();
+            }
+          });
+          await closed;
+          assert.ok(got < 16 * MIB, `${got} bytes came`);
+          assert.ok(service.server.node !== undefined);
+          await serves(address);
+        },
+        Flood,
+      ));
 
   it('who sends more than is read has to wait', () =>
     having(

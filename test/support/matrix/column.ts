@@ -20,7 +20,7 @@ export interface Wire {
   readonly transport?: () => Provider<Transport>;
   readonly client?: Provider<Client>;
   readonly server: (options: ServerOptions) => Provider<Server>;
-  /** Calls by something else than an Octavo client: with what, to where. */
+  /** What calls in place of an Octavo client, to the address of the server. */
   readonly caller?: (address: string) => {
     readonly client: Rig['client'];
     readonly close: () => Promise<void>;
