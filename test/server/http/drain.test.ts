@@ -4,15 +4,6 @@ import { once } from 'node:events';
 import { connect as connectHttp2 } from 'node:http2';
 import { createInterface } from 'node:readline';
 import { describe, it } from 'node:test';
-import { memory as memoryBroker } from '../../../src/broker/memory.js';
-import { http as httpClient } from '../../../src/client/http.js';
-import { memory as memoryRegistry, MemoryWorld } from '../../../src/registry/memory.js';
-import { http as httpServer } from '../../../src/server/http.js';
-import { createService } from '../../../src/service/run.js';
-import type { Service } from '../../../src/service/service.js';
-import { TestLogger } from '../../../src/testing/test-logger.js';
-import { memory as memoryTransport } from '../../../src/transport/memory.js';
-import { Probe, ProbeClient } from '../../conformance/probe.js';
 import { serveHttp } from '../../support/http-server.js';
 import { Raw } from '../../support/raw.js';
 import { freeUdpPort } from '../../support/udp-port.js';
@@ -59,55 +50,6 @@ describe('an http server that stops', () => {
     await stopped;
     if (!session.closed) await once(session, 'close');
   });
-
-  for (const version of ['1.1', '2'] as const)
-    it(`loses no call of a fleet that is restarted one by one, HTTP/${version}`, async () => {
-      const world = new MemoryWorld();
-      const node = (): Service =>
-        createService({
-          services: [Probe],
-          registry: memoryRegistry({ world }),
-          broker: memoryBroker(),
-          transport: memoryTransport(),
-          server: httpServer(),
-          logger: () => new TestLogger(),
-          env: {},
-        });
-      const caller = createService({
-        services: [],
-        registry: memoryRegistry({ world }),
-        broker: memoryBroker(),
-        transport: memoryTransport(),
-        client: httpClient({ version }),
-        logger: () => new TestLogger(),
-        env: {},
-      });
-      const nodes = [node(), node()];
-      for (const each of [...nodes, caller]) await each.start();
-      const probe = new ProbeClient(caller.client);
-      let done = 0;
-      let over = false;
-      const callers = Array.from({ length: 16 }, async () => {
-        while (!over) {
-          await probe.echo({ count: done });
-          done++;
-        }
-      });
-      for (let round = 0; round < 3; round++)
-        for (const [at, old] of nodes.entries()) {
-          await old.stop();
-          const next = node();
-          nodes[at] = next;
-          await next.start();
-          // The caches of callers learn meanwhile.
-          const before = done;
-          while (done < before + 50) await new Promise((resolve) => setImmediate(resolve));
-        }
-      over = true;
-      await Promise.all(callers);
-      for (const each of [caller, ...nodes]) await each.stop();
-      assert.ok(done > 300);
-    });
 });
 
 describe('MICRO_SERVER=http', () => {
