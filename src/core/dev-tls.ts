@@ -1,7 +1,8 @@
 import { X509Certificate } from 'node:crypto';
-import { mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { link, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { homedir, hostname } from 'node:os';
 import { dirname, join } from 'node:path';
+import { OctavoError } from './error.js';
 import type { Logger } from './logger.js';
 import { refused } from './pem.js';
 import { issue, type Issuer } from './x509.js';
@@ -49,12 +50,10 @@ export async function devTls(who: string, logger: Logger): Promise<DevFiles> {
     );
     return { ca, cert, key: cert };
   } catch (cause) {
-    if (!isFileError(cause)) throw cause;
-    throw refused(
-      what,
-      `${folder} cannot be used: ${cause.message}: delete it, or see to its permissions`,
-      cause,
-    );
+    if (cause instanceof OctavoError) throw cause;
+    // A file that cannot be read or written, or is damaged: nothing else is done here.
+    const { message } = cause as Error;
+    throw refused(what, `${folder} cannot be used: ${message}: delete it, or see to its permissions`, cause);
   }
 }
 
@@ -104,8 +103,11 @@ async function renew(file: string, authority: Issuer, what: string): Promise<voi
   // Whole when it has its name, also where two do so at once.
   const draft = await mkdtemp(`${file}-`);
   try {
-    await writeFile(join(draft, 'whole'), cert + key, { mode: 0o600 });
-    await rename(join(draft, 'whole'), file);
+    const whole = join(draft, 'whole');
+    await writeFile(whole, cert + key, { mode: 0o600 });
+    // One that is there has been read already, perhaps: only what is no good is replaced.
+    if (before === undefined) await link(whole, file).catch(unlessThere);
+    else await rename(whole, file);
   } finally {
     await rm(draft, { recursive: true, force: true });
   }
@@ -142,6 +144,10 @@ async function textOf(file: string): Promise<string | undefined> {
     if (isFileError(error) && error.code === 'ENOENT') return undefined;
     throw error;
   }
+}
+
+function unlessThere(error: unknown): void {
+  if (!isFileError(error) || error.code !== 'EEXIST') throw error;
 }
 
 function isFileError(error: unknown): error is NodeJS.ErrnoException {

@@ -18,6 +18,16 @@ import { ServerCall } from './server-call.js';
 export interface Requested {
   /** Decodes the request, or gives the items of it. */
   read(): unknown;
+  /**
+   * Tells, once, when the request has come; left out where it is there. Without a promise, of which a call would feel the price.
+   */
+  arrive?(waiting: Waiting): void;
+}
+
+/** Who waits for a request. */
+export interface Waiting {
+  arrived(this: void): void;
+  failed(this: void, reason: unknown): void;
 }
 
 /** What a wire knows of a call when its head is in. */
@@ -161,11 +171,11 @@ export class Dispatcher implements Running {
     const run = new RunningCall(context, kind, sink, this);
     if (kind !== 'unary') this.#streams++;
     run.begin(this.#active, this.#deadlines);
-    if (!isPromise(request)) return this.#run(route, request, run);
-    request.then(
-      (it) => this.#run(route, it, run),
-      (reason: unknown) => run.fail(OctavoError.from(reason)),
-    );
+    const there = !isPromise(request);
+    if (there && request.arrive === undefined) return this.#run(route, request, run);
+    const failed = (reason: unknown): void => run.fail(OctavoError.from(reason));
+    if (there) request.arrive?.({ arrived: () => this.#run(route, request, run), failed });
+    else request.then((it) => this.#run(route, it, run), failed);
   }
 
   /** Resolves when no call runs. */

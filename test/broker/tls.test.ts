@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { copyFile } from 'node:fs/promises';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, it, test } from 'node:test';
 import { connect } from 'node:tls';
@@ -168,6 +170,39 @@ describe('the http broker over TLS', () => {
       assert.match(brokers.logger.records.map(({ fields }) => String(fields['error'])).join('\n'), says);
       assert.deepEqual(got, []);
     });
+
+  it('does not call a post unsent that broke off on a connection which was used before', async () => {
+    const trusted = newAuthority();
+    const held: (() => void)[] = [];
+    let asked = 0;
+    // As many are held as there are connections, so that the last one waits for one of them.
+    const server = createServer(identity(trusted, 'subscriber'), (request, response) => {
+      if (++asked > 32) return void request.socket.destroy();
+      held.push(() => void response.end());
+      if (asked === 32) for (const answer of held) answer();
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    opened.push(() => server.close());
+    // What listens on TCP has an address with a port.
+    const { port } = server.address() as AddressInfo;
+    await brokers.registry.register({
+      name: 'micro.http.broker',
+      version: 'ff.http.broadcast',
+      metadata: {},
+      endpoints: [],
+      nodes: [
+        {
+          id: 'news-x',
+          address: `127.0.0.1:${port}`,
+          metadata: { broker: 'http', secure: 'true', topic: 'news' },
+        },
+      ],
+    });
+    const publisher = await brokers.broker({ tls: { ca: trusted.cert } });
+    await Promise.all(Array.from({ length: 33 }, () => publisher.publish('news', event('one'))));
+    assert.equal(asked, 33);
+    assert.equal(failure().executed, undefined);
+  });
 
   it('gives an event that one of a queue cannot have to another', async () => {
     const got: string[] = [];

@@ -103,6 +103,10 @@ describe("tls: 'dev'", () => {
       /tls: 'dev' of the thing: it is for development, and NODE_ENV is production/,
     );
     delete process.env['NODE_ENV'];
+    const { ca } = await made();
+    writeFileSync(ca, readFileSync(ca).subarray(0, 100));
+    await assert.rejects(made(), /tls: 'dev' of the thing: .*dev-tls cannot be used: .*: delete it, or/);
+    rmSync(join(cache, 'octavo'), { recursive: true });
     writeFileSync(join(cache, 'octavo'), 'a file');
     await assert.rejects(made(), /tls: 'dev' of the thing: .* cannot be used: .*see to its permissions/);
   });

@@ -9,12 +9,14 @@ import { connect } from 'node:tls';
 import { promisify } from 'node:util';
 import { ClientOf, Field, Handler, Message, Service } from '../../decorators/index.js';
 import { memory as memoryBroker } from '../../src/broker/memory.js';
+import { grpc as grpcClient } from '../../src/client/grpc.js';
 import { http as httpClient } from '../../src/client/http.js';
 import type { Context } from '../../src/core/context.js';
 import { OctavoError } from '../../src/core/error.js';
 import type { Provider } from '../../src/core/provider.js';
 import type { TlsOptions } from '../../src/core/tls.js';
 import { memory as memoryRegistry, MemoryWorld } from '../../src/registry/memory.js';
+import { grpc as grpcServer } from '../../src/server/grpc.js';
 import { http as httpServer } from '../../src/server/http.js';
 import { rpc } from '../../src/server/rpc.js';
 import { createService, type ServiceOptions } from '../../src/service/run.js';
@@ -124,6 +126,10 @@ const STACKS: Readonly<Record<string, Stack>> = {
   'rpc over grpc': overTransport(grpc),
   'the http server, HTTP/1.1': byHttp('1.1'),
   'the http server, HTTP/2': byHttp('2'),
+  'the grpc server': {
+    serve: (tls, wrappers) => ({ transport: memoryTransport(), server: grpcServer({ tls, wrappers }) }),
+    call: (tls) => ({ transport: memoryTransport(), client: grpcClient({ tls }) }),
+  },
 };
 
 for (const [name, { serve, call }] of Object.entries(STACKS))

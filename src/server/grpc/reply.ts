@@ -2,8 +2,9 @@ import type { OutgoingHttpHeaders } from 'node:http2';
 import type { Context } from '../../core/context.js';
 import { OctavoError } from '../../core/error.js';
 import { pack } from '../../core/grpc-compression.js';
-import { COMPRESSED, framed } from '../../core/grpc-frames.js';
+import { COMPRESSED, writeFrame, writePrefix } from '../../core/grpc-frames.js';
 import { isPromise, type MaybePromise } from '../../core/lifecycle.js';
+import { EMPTY } from '../../core/message.js';
 import type { Pulse } from '../../core/pulse.js';
 import type { Method } from '../../schema/method.js';
 import { GRPC_OK } from '../../schema/grpc-trailers.js';
@@ -15,6 +16,9 @@ import { writeMetadata } from './headers.js';
 
 /** Bytes from which packing a message is worth its while. */
 const WORTH_PACKING = 1_024;
+
+/** Bytes up to which a message is copied behind its prefix. */
+const SMALL = 16_384;
 
 export interface GrpcReplyInit {
   readonly wire: CallWire;
@@ -53,7 +57,6 @@ export class GrpcReply implements ReplySink {
     const { endpoint, reply: type } = method;
     const { service } = context;
     const body = dialect.codec.write({ kind: 'response', id: '', service, endpoint }, value, type);
-    context.meter?.sent(body.length);
     const { maxMessageBytes } = limits;
     if (body.length > maxMessageBytes)
       throw new OctavoError(
@@ -81,8 +84,10 @@ export class GrpcReply implements ReplySink {
   }
 
   #write(body: Uint8Array, flags: number): MaybePromise<void> {
-    const message = framed(body, flags);
-    return this.#init.wire.write(message.head, message.body);
+    const { wire } = this.#init;
+    // In one piece it is one write; a long one is not copied.
+    if (body.length <= SMALL) return wire.write(writeFrame(body, flags), EMPTY);
+    return wire.write(writePrefix(body.length, flags), body);
   }
 
   #trailers(): OutgoingHttpHeaders {

@@ -1,52 +1,57 @@
 import type { Clock } from '../../core/clock.js';
 import { OctavoError } from '../../core/error.js';
-import type { MaybePromise } from '../../core/lifecycle.js';
 import { EMPTY } from '../../core/message.js';
 import type { Exchange } from './exchange.js';
 import type { HttpLimits } from './limits.js';
 
+/** Takes the body of a request, or why there is none; once. */
+export interface BodyTaker {
+  took(body: Uint8Array): void;
+  failed(reason: OctavoError): void;
+}
+
 /**
- * Reads the whole body of a request, and gives what is made of it. Rejects with `resource_exhausted` for one over the limit, of which no
- * more is kept, and with `deadline_exceeded` for one that does not end in time.
+ * Reads the whole body of a request. Fails with `resource_exhausted` for one over the limit, of which no more is kept, and with
+ * `deadline_exceeded` for one that does not end in time.
  *
- * It never settles where the caller has gone, which is learnt by {@link Exchange.onClose}.
+ * Nothing is told where the caller has gone, which is learnt by {@link Exchange.onClose}.
  *
  * @param clock where there is a time to keep: a call whose own is shorter ends by that
  */
-export function readBody<T>(
+export function readBody(
   exchange: Exchange,
   { maxMessageBytes: maxBytes, timeoutMs }: HttpLimits,
   clock: Clock | undefined,
-  make: (body: Uint8Array) => MaybePromise<T>,
-): Promise<T> {
+  taker: BodyTaker,
+): void {
   const { request } = exchange;
-  return new Promise((resolve, reject) => {
-    const announced = request.headers['content-length'];
-    if (announced !== undefined && Number(announced) > maxBytes)
-      return reject(tooLong(`${announced} bytes`, maxBytes));
-    let first: Uint8Array = EMPTY;
-    let others: Uint8Array[] | undefined;
-    let size = 0;
-    const late = (): void => reject(tooLate(timeoutMs));
-    const timer = clock?.after(timeoutMs, late, { background: true });
-    if (timer !== undefined) request.on('close', () => timer.cancel());
-    request.on('data', (chunk: Buffer) => {
-      if (size > maxBytes) return;
-      size += chunk.length;
-      if (size > maxBytes) {
-        others = undefined;
-        reject(tooLong('more', maxBytes));
-      } else if (first.length === 0) first = chunk;
-      else (others ??= [first]).push(chunk);
-    });
-    request.on('end', () => {
-      if (size > maxBytes) return;
-      try {
-        resolve(make(others === undefined ? first : Buffer.concat(others, size)));
-      } catch (reason) {
-        reject(OctavoError.from(reason));
-      }
-    });
+  const announced = request.headers['content-length'];
+  if (announced !== undefined && Number(announced) > maxBytes)
+    return taker.failed(tooLong(`${announced} bytes`, maxBytes));
+  let first: Uint8Array = EMPTY;
+  let others: Uint8Array[] | undefined;
+  let size = 0;
+  let over = false;
+  const fail = (error: OctavoError): void => {
+    if (over) return;
+    over = true;
+    first = EMPTY;
+    others = undefined;
+    taker.failed(error);
+  };
+  const timer = clock?.after(timeoutMs, () => fail(tooLate(timeoutMs)), { background: true });
+  if (timer !== undefined) request.on('close', () => timer.cancel());
+  request.on('data', (chunk: Buffer) => {
+    if (over) return;
+    size += chunk.length;
+    if (size > maxBytes) fail(tooLong('more', maxBytes));
+    else if (first.length === 0) first = chunk;
+    else (others ??= [first]).push(chunk);
+  });
+  request.on('end', () => {
+    if (over) return;
+    over = true;
+    taker.took(others === undefined ? first : Buffer.concat(others, size));
   });
 }
 

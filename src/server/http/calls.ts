@@ -9,7 +9,6 @@ import type { Method } from '../../schema/method.js';
 import type { Dispatcher, DispatchRoute, Requested } from '../dispatcher.js';
 import { readRequest } from '../read-request.js';
 import { answerError } from './answers.js';
-import { readBody } from './body.js';
 import type { Callers } from './callers.js';
 import { Exchange } from './exchange.js';
 import { Forms, type Form } from './form.js';
@@ -73,15 +72,16 @@ export class Calls {
 
   /** Takes a call of an idempotent endpoint whose request is in the query. */
   get(exchange: Exchange, method: Method): void {
-    const { dispatcher, limits } = this.#parts;
+    const { dispatcher, clock, limits } = this.#parts;
     try {
       this.#check(exchange);
       const { form, packed, message } = readQuery(exchange.request.url ?? '', this.forms, method.endpoint);
       const route = dispatcher.admit(method.endpoint);
       const context = this.#context(exchange, route, connectTimeout(exchange));
       const accepts = packingFor(exchange.header('accept-encoding'));
-      const call = new UnaryExchange({ exchange, form, method, context, limits, packed, accepts });
-      dispatcher.dispatch(route, context, call.take(message), call);
+      const init = { exchange, form, method, context, clock, limits, packed, accepts };
+      const call = new UnaryExchange({ ...init, query: message });
+      dispatcher.dispatch(route, context, call, call);
     } catch (reason) {
       answerError(exchange, OctavoError.from(reason));
     }
@@ -115,20 +115,13 @@ export class Calls {
   }
 
   #unary(exchange: Exchange, method: Method, form: Form): void {
-    const { dispatcher, limits } = this.#parts;
+    const { dispatcher, clock, limits } = this.#parts;
     const packed = grpcEncoding(exchange.header('content-encoding'));
     const accepts = packingFor(exchange.header('accept-encoding'));
     const route = dispatcher.admit(method.endpoint);
     const context = this.#context(exchange, route, connectTimeout(exchange));
-    const call = new UnaryExchange({ exchange, form, method, context, limits, packed, accepts });
-    // A time of its own is for a caller that waits longer than that.
-    const { timeoutMs } = limits;
-    const own =
-      timeoutMs > 0 && (context.deadline ?? Infinity) > context.begunAt + timeoutMs
-        ? this.#parts.clock
-        : undefined;
-    const request = readBody(exchange, limits, own, (body) => call.take(body));
-    dispatcher.dispatch(route, context, request, call);
+    const call = new UnaryExchange({ exchange, form, method, context, clock, limits, packed, accepts });
+    dispatcher.dispatch(route, context, call, call);
   }
 
   #framed(exchange: Exchange, method: Method, form: Form, framing: Framing): void {

@@ -1,14 +1,16 @@
 import type { OutgoingHttpHeaders } from 'node:http';
+import type { Clock } from '../../core/clock.js';
 import type { Context } from '../../core/context.js';
 import { OctavoError } from '../../core/error.js';
 import { pack, unpack, type GrpcEncoding } from '../../core/grpc-compression.js';
-import { isPromise, type MaybePromise } from '../../core/lifecycle.js';
-import { quietly } from '../../core/quietly.js';
+import { isPromise } from '../../core/lifecycle.js';
+import { EMPTY } from '../../core/message.js';
 import type { Method } from '../../schema/method.js';
-import type { Requested } from '../dispatcher.js';
+import type { Requested, Waiting } from '../dispatcher.js';
 import { readRequest } from '../read-request.js';
 import type { ReplySink } from '../reply-sink.js';
 import { answerError } from './answers.js';
+import { readBody } from './body.js';
 import type { Exchange } from './exchange.js';
 import type { Form } from './form.js';
 import { addMetadata, TRAILER } from './headers.js';
@@ -19,7 +21,10 @@ export interface UnaryExchangeInit {
   readonly form: Form;
   readonly method: Method;
   readonly context: Context;
+  readonly clock: Clock;
   readonly limits: HttpLimits;
+  /** The request, where it is not the body of what came. */
+  readonly query?: Uint8Array;
   /** How the request is packed, if it is. */
   readonly packed: GrpcEncoding | undefined;
   /** How a reply may be packed, if it may. */
@@ -29,24 +34,25 @@ export interface UnaryExchangeInit {
 /** A call without streams in the Connect protocol. Source: connectrpc.com/docs/protocol, Unary-Request. */
 export class UnaryExchange implements Requested, ReplySink {
   readonly #init: UnaryExchangeInit;
-  #body: Uint8Array | undefined;
+  #body: Uint8Array = EMPTY;
 
   constructor(init: UnaryExchangeInit) {
     this.#init = init;
   }
 
-  /** Takes the request, which is read when somebody wants to see it. */
-  take(body: Uint8Array): MaybePromise<this> {
-    const { packed, limits } = this.#init;
-    if (packed === undefined) return this.#keep(body);
-    const unpacked = unpack(packed, body, limits.maxMessageBytes);
-    return isPromise(unpacked) ? unpacked.then((it) => this.#keep(it)) : this.#keep(unpacked);
+  arrive(waiting: Waiting): void {
+    const { exchange, context, clock, limits, query } = this.#init;
+    const { timeoutMs } = limits;
+    const taker = { took: (body: Uint8Array) => this.#take(body, waiting), failed: waiting.failed };
+    if (query !== undefined) return taker.took(query);
+    // A time of its own is for a caller that waits longer than that.
+    const own = timeoutMs > 0 && (context.deadline ?? Infinity) > context.begunAt + timeoutMs;
+    readBody(exchange, limits, own ? clock : undefined, taker);
   }
 
   read(): unknown {
     const { form, method, context } = this.#init;
-    // It was taken before anybody reads it.
-    const body = this.#body as Uint8Array;
+    const body = this.#body;
     context.meter?.received(body.length);
     return readRequest(form.codec, body, method.request);
   }
@@ -64,8 +70,10 @@ export class UnaryExchange implements Requested, ReplySink {
       return exchange.respond(200, headers, body);
     headers['content-encoding'] = accepts;
     const packed = pack(accepts, body);
-    if (isPromise(packed)) quietly(() => packed.then((bytes) => exchange.respond(200, headers, bytes)));
-    else exchange.respond(200, headers, packed);
+    if (!isPromise(packed)) return exchange.respond(200, headers, packed);
+    packed
+      .then((bytes) => exchange.respond(200, headers, bytes))
+      .catch((reason: unknown) => this.abort(OctavoError.from(reason)));
   }
 
   item(): void {
@@ -80,9 +88,21 @@ export class UnaryExchange implements Requested, ReplySink {
     answerError(this.#init.exchange, error);
   }
 
-  #keep(body: Uint8Array): this {
+  #take(body: Uint8Array, waiting: Waiting): void {
+    const { packed, limits } = this.#init;
+    if (packed === undefined) return this.#took(body, waiting);
+    try {
+      const unpacked = unpack(packed, body, limits.maxMessageBytes);
+      if (isPromise(unpacked)) unpacked.then((it) => this.#took(it, waiting), waiting.failed);
+      else this.#took(unpacked, waiting);
+    } catch (reason) {
+      waiting.failed(reason);
+    }
+  }
+
+  #took(body: Uint8Array, waiting: Waiting): void {
     this.#body = body;
-    return this;
+    waiting.arrived();
   }
 
   /** What handler and wrappers put beside the reply. */
