@@ -95,6 +95,14 @@ describe('an answer that is none of the Connect protocol', () => {
           await assert.rejects(all(probe.count({}, options)), failing(code, like));
       }));
 
+  it('says when to come again, where a proxy has said so', () =>
+    against(answering(429, 'text/html', 'slowly', { 'retry-after': '7' }), async ({ probe, options }) => {
+      await assert.rejects(
+        probe.echo({}, options),
+        (reason) => reason instanceof OctavoError && reason.retryAfterMs === 7_000,
+      );
+    }));
+
   it('shows little of a long text', () =>
     against(answering(404, 'text/plain', 'x'.repeat(100_000)), async ({ probe, options }) => {
       await assert.rejects(probe.echo({}, options), ({ message }: Error) => message.length < 500);
@@ -398,6 +406,12 @@ describe('what the http client sends', () => {
   it('goes to an address with a scheme, and not to what is none', () =>
     against(answering(200, JSON_TYPE, '{"text":"x"}'), async ({ probe, address }) => {
       assert.equal((await probe.echo({}, { address: `http://${address}` })).text, 'x');
+      await assert.rejects(
+        probe.echo({}, { address: `http://user:secret@${address}` }),
+        (reason) =>
+          failing('invalid_argument', /has a user in it/)(reason) &&
+          !(reason as Error).message.includes('secret'),
+      );
       await assert.rejects(
         probe.echo({}, { address: 'ftp://nowhere:1' }),
         failing('unavailable', /is no address of an HTTP server/),

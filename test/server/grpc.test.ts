@@ -234,6 +234,18 @@ describe('the grpc server', () => {
       raw.close();
     }));
 
+  it('says that it is Octavo to Octavo, and to nobody else', () =>
+    withPipes(async (_, address) => {
+      const raw = new RawGrpc(address);
+      for (const octavo of ['1', undefined]) {
+        const stream = raw.open('/grpctest.Pipes/Fail', { ...(octavo !== undefined && { octavo }) });
+        stream.end(framed(new Uint8Array()));
+        const [head] = (await once(stream, 'response')) as [Record<string, unknown>];
+        assert.equal(head['octavo'], octavo);
+      }
+      raw.close();
+    }));
+
   it('says in HTTP what it speaks to who does not speak it', () =>
     withPipes(async (_, address) => {
       const raw = new RawGrpc(address);

@@ -1,8 +1,10 @@
-import { OctavoError, type Code } from '../../core/error.js';
+import { OctavoError, RETRY_AFTER, type Code } from '../../core/error.js';
 import { certificateRefused, tlsFault } from '../../core/tls-fault.js';
 import type { ClientCall } from '../calling/client-call.js';
 import type { Target } from './target.js';
 
+/** `Retry-After` as a number of seconds; a date is not read. */
+const SECONDS = /^\d{1,5}$/;
 /** Characters that an error shows of an answer that nobody understands. */
 const SHOWN = 200;
 
@@ -52,12 +54,20 @@ function reason(shown: string, cause: NodeJS.ErrnoException | undefined, connect
     : `cannot open a connection to ${shown}: ${why}`;
 }
 
+/** What is told of an answer that nobody understands. */
+interface ForeignAnswer {
+  readonly contentType: string;
+  readonly body: Uint8Array;
+  /** When to come again, as proxies say it that are asked too often. */
+  readonly retryAfter: string | undefined;
+}
+
 /** An answer that is none of the Connect protocol: who gave it is another server, or a proxy on the way. */
 export function foreign(
   { shown }: Target,
   { endpoint }: ClientCall,
   status: number,
-  { contentType, body }: { readonly contentType: string; readonly body: Uint8Array },
+  { contentType, body, retryAfter = '' }: ForeignAnswer,
 ): OctavoError {
   const text = Buffer.from(body.subarray(0, SHOWN)).toString().replaceAll(/\s+/g, ' ').trim();
   const said = text === '' ? '' : `: ${text}`;
@@ -67,7 +77,10 @@ export function foreign(
   return new OctavoError(
     code,
     `${shown} answered ${endpoint} with HTTP ${status} and ${what}, which is not the Connect protocol${said}`,
-    // A server that is about to close a connection says so, and did not take what crosses it: RFC 9110 section 15.5.9.
-    status === 408 ? { executed: false } : {},
+    {
+      // A server that is about to close a connection says so, and did not take what crosses it: RFC 9110 section 15.5.9.
+      ...(status === 408 && { executed: false }),
+      ...(SECONDS.test(retryAfter) && { details: [{ type: RETRY_AFTER, ms: Number(retryAfter) * 1_000 }] }),
+    },
   );
 }

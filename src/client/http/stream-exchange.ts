@@ -183,7 +183,7 @@ export class StreamExchange implements AsyncIterableIterator<unknown>, Asker, Fo
       whole(body, maxMessageBytes, (error, read) => (error === undefined ? resolve(read) : reject(error))),
     );
     const plain = await unpacked(headers.get('content-encoding'), bytes, maxMessageBytes);
-    return errorOf(this.#target, this.call, status, { contentType: headers.contentType, body: plain });
+    return errorOf(this.#target, this.call, status, { headers, body: plain });
   }
 
   /** The item in a frame; `undefined` for the last one, which has none. */

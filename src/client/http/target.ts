@@ -1,5 +1,5 @@
 import { OctavoError } from '../../core/error.js';
-import { parseHttpAddress } from '../../core/http-address.js';
+import { parseHttpAddress, type HttpAddress } from '../../core/http-address.js';
 import type { Node } from '../../registry/registry.js';
 import type { ClientCall } from '../calling/client-call.js';
 
@@ -40,10 +40,20 @@ export class Targets {
 }
 
 function read(address: string, secure: boolean): Target {
+  const { host, port, tls, shown, user } = parsed(address, secure);
+  // Not tried elsewhere: what lists the attempts would show it.
+  if (user !== undefined)
+    throw new OctavoError(
+      'invalid_argument',
+      `the address ${shown} has a user in it, who is not told there: give metadata such as authorization`,
+      { executed: false },
+    );
+  return { host: host === '' ? '127.0.0.1' : host, port, tls: tls || secure, shown };
+}
+
+function parsed(address: string, secure: boolean): HttpAddress {
   try {
-    const port = secure || address.startsWith('https:') ? PORTS.https : PORTS.http;
-    const { host, port: given, tls, shown } = parseHttpAddress(address, port);
-    return { host: host === '' ? '127.0.0.1' : host, port: given, tls: tls || secure, shown };
+    return parseHttpAddress(address, secure || address.startsWith('https:') ? PORTS.https : PORTS.http);
   } catch (cause) {
     const { message } = OctavoError.from(cause);
     throw new OctavoError('unavailable', message, { cause, executed: false });

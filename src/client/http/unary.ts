@@ -161,7 +161,7 @@ export class Unary implements WholeAsker, Follower {
       const { contentType } = headers;
       headers.show(call, { last: true });
       if (status !== 200 || contentType !== `application/${this.#name}`)
-        throw errorOf(this.#target, call, status, { contentType, body });
+        throw errorOf(this.#target, call, status, { headers, body });
       reply = readReply(call, this.#encoding, body);
     } catch (reason) {
       return this.#fail(reason, false);

@@ -136,14 +136,14 @@ export function errorOf(
   target: Target,
   call: ClientCall,
   status: number,
-  answer: { readonly contentType: string; readonly body: Buffer },
+  { headers, body }: { readonly headers: AnswerHeaders; readonly body: Buffer },
 ): OctavoError {
-  const { contentType, body } = answer;
+  const { contentType } = headers;
   const told =
     status !== 200 && contentType === 'application/json'
       ? readConnectError(parsed(body), codeOfStatus(status))
       : undefined;
-  return told ?? foreign(target, call, status, answer);
+  return told ?? foreign(target, call, status, { contentType, body, retryAfter: headers.get('retry-after') });
 }
 
 /** What the last frame of a stream says. Throws `internal` for what is none. */

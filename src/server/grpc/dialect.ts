@@ -14,6 +14,8 @@ export interface Dialect {
   readonly codec: Codec;
   /** The headers that every answer to it begins with. */
   readonly opening: OutgoingHttpHeaders;
+  /** Whether it is Octavo's, which is told in turn that it calls Octavo. */
+  readonly octavo: boolean;
   /** Whether it is go-micro's: a caller who does not know what a refusal says of the call, and who does not half-close a stream. */
   readonly goMicro: boolean;
   /** An error, as it ends a call. */
@@ -33,12 +35,21 @@ const JSON_ROOM = 3 * 16_384;
 
 /** go-micro's name for what a message is in, which also says that go-micro calls. */
 const MICRO_TYPE = 'x-content-type';
+/** Says that Octavo calls, or answers. */
+const OCTAVO = 'octavo';
 
 const GRPC = /^application\/grpc(?:\+([a-z0-9.-]+))?$/;
 
 /** Whether a content type is one of gRPC, and not of gRPC-Web. */
 export function isGrpc(contentType: string | undefined): contentType is string {
   return contentType !== undefined && GRPC.test(bare(contentType));
+}
+
+/** What a caller says of itself. */
+interface Asked {
+  /** What a message is in, where go-micro says so. */
+  readonly inner: string | undefined;
+  readonly octavo: boolean;
 }
 
 /** The dialects that a server speaks, by what a caller's headers say. */
@@ -60,14 +71,14 @@ export class Dialects {
 
   /** Throws `unimplemented`, naming those there are, for a content type that nobody reads here. */
   of(contentType: string, headers: IncomingHttpHeaders): Dialect {
-    const inner = headers[MICRO_TYPE];
-    const key = typeof inner === 'string' ? `${contentType} ${inner}` : contentType;
-    return (
-      this.#known.get(key) ?? this.#make(key, contentType, typeof inner === 'string' ? inner : undefined)
-    );
+    const { [MICRO_TYPE]: given, [OCTAVO]: octavo } = headers;
+    const inner = typeof given === 'string' ? given : undefined;
+    const asked = inner === undefined ? contentType : `${contentType} ${inner}`;
+    const key = octavo === undefined ? asked : `${asked} octavo`;
+    return this.#known.get(key) ?? this.#make(key, contentType, { inner, octavo: octavo !== undefined });
   }
 
-  #make(key: string, contentType: string, inner: string | undefined): Dialect {
+  #make(key: string, contentType: string, { inner, octavo }: Asked): Dialect {
     const [, subtype = ''] = GRPC.exec(bare(contentType)) ?? [];
     const wanted = subtype === 'bytes' ? (inner ?? PROTOBUF) : SUBTYPES[subtype];
     const codec = wanted === undefined ? undefined : this.#codecs.get(wanted);
@@ -77,10 +88,14 @@ export class Dialects {
         `messages of "${contentType.slice(0, 80)}" are not read here: use application/grpc, application/grpc+proto or application/grpc+json`,
         { executed: false },
       );
-    const opening = { ':status': 200, 'content-type': contentType };
+    const opening = {
+      ':status': 200,
+      'content-type': contentType,
+      ...(octavo && { [OCTAVO]: mucp.DIALECT }),
+    };
     const goMicro = inner !== undefined;
     const trailers = goMicro ? (error: OctavoError) => microTrailers(error, this.#service) : writeTrailers;
-    const dialect: Dialect = { codec, opening, goMicro, trailers };
+    const dialect: Dialect = { codec, opening, octavo, goMicro, trailers };
     // Callers send few of them; one who makes them up does not fill the memory.
     if (this.#known.size < 64) this.#known.set(key, dialect);
     return dialect;

@@ -75,7 +75,7 @@ export class GrpcIntake {
     const { maxMessageBytes } = limits;
     const { method } = route.endpoint;
     const { remote: address, certificate } = session;
-    const octavo = headers['octavo'] !== undefined;
+    const { octavo } = dialect;
     const context = dispatcher.context(route, {
       now: clock.now(),
       timeoutMs,

@@ -57,7 +57,6 @@ export class GrpcReply implements ReplySink {
     const { endpoint, reply: type } = method;
     const { service } = context;
     const body = dialect.codec.write({ kind: 'response', id: '', service, endpoint }, value, type);
-    context.meter?.sent(body.length);
     const { maxMessageBytes } = limits;
     if (body.length > maxMessageBytes)
       throw new OctavoError(
