@@ -11,6 +11,7 @@ import type { CallSubject } from '../conformance/client.js';
 import { Probe } from '../conformance/probe.js';
 import type { ServerSubject } from '../conformance/server.js';
 import { ConnectServer } from './connect-server.js';
+import { probeSubject } from './probe-subject.js';
 
 /**
  * The http client, and the probe service behind a real server of Connect-ES. The service has an rpc server too, which gets its events, and
@@ -61,38 +62,9 @@ export function connectSubject(options: HttpClientOptions, version: '1.1' | '2')
 
 /** The probe service and a client of it, by the http server and client. */
 export function httpSubject(client: HttpClientOptions = {}, server: HttpServerOptions = {}): ServerSubject {
-  const logs = new TestLogger();
-  const service = createService({
-    services: [Probe],
-    transport: memoryTransport(),
-    registry: memoryRegistry(),
-    broker: memoryBroker(),
+  return probeSubject({
     client: httpClient(client),
     server: httpServer(server),
-    logger: () => logs,
-    env: {},
-  });
-  return {
-    get client() {
-      return service.client;
-    },
-    get server() {
-      return service.server;
-    },
-    get probe() {
-      return service.resolve(Probe);
-    },
-    get address() {
-      return service.server.node?.address ?? '';
-    },
-    nobody: '127.0.0.1:1',
     another: (more) => httpSubject(client, { ...server, ...more }),
-    logs,
-    async nodes() {
-      const found = await service.resolve(Registry).getService('probe');
-      return found.flatMap(({ nodes }) => nodes).length;
-    },
-    start: () => service.start(),
-    stop: () => service.stop(),
-  };
+  });
 }

@@ -4,7 +4,7 @@ import { OctavoError } from '../../core/error.js';
 import { pack } from '../../core/grpc-compression.js';
 import { COMPRESSED, GrpcFrames, writeFrame, type GrpcFrame } from '../../core/grpc-frames.js';
 import type { ClientCall } from '../calling/client-call.js';
-import { iterate, leave } from '../calling/items.js';
+import { Sending } from '../calling/sending.js';
 import type { Answer, Asked, Asker, Connections } from './asking.js';
 import { pathOf, type Target } from './target.js';
 import type { Writing } from './unary.js';
@@ -43,7 +43,7 @@ export class StreamExchange implements AsyncIterableIterator<unknown>, Asker, Fo
   #headers: AnswerHeaders | undefined;
   /** Read ahead, to know whether the other end has taken the stream. */
   #first: IteratorResult<unknown> | undefined;
-  #source: AsyncIterator<unknown> | undefined;
+  readonly #sending = new Sending();
   #sent = false;
   #opened = false;
   #over: { readonly error: OctavoError | undefined } | undefined;
@@ -204,22 +204,10 @@ export class StreamExchange implements AsyncIterableIterator<unknown>, Asker, Fo
     return undefined;
   }
 
-  /** Sends what the caller gives until there is no more, or nobody wants it. */
   async #pump(items: unknown): Promise<void> {
     try {
-      const source = iterate(items);
-      this.#source = source;
-      for (;;) {
-        const step = await source.next();
-        if (this.#over !== undefined) return;
-        if (step.done === true) break;
-        await this.#send(step.value);
-        if (this.#over !== undefined) return;
-      }
-      this.#source = undefined;
-      this.#endSend();
+      if (await this.#sending.all(items, (item) => this.#send(item))) this.#endSend();
     } catch (reason) {
-      this.#source = undefined;
       this.#fail(OctavoError.from(reason));
     }
   }
@@ -275,7 +263,7 @@ export class StreamExchange implements AsyncIterableIterator<unknown>, Asker, Fo
     this.#frames.clear();
     if (cut || !this.#sent) this.#asked?.cut();
     else void this.#drain();
-    void leave(this.#source);
+    this.#sending.leave();
     if (this.#opened) call.end();
   }
 

@@ -8,7 +8,7 @@ import { quietly } from '../../core/quietly.js';
 import type { Socket } from '../../transport/transport.js';
 import type { ClientCall } from '../calling/client-call.js';
 import { Outbox } from '../calling/outbox.js';
-import { iterate, leave } from '../calling/items.js';
+import { Sending } from '../calling/sending.js';
 import { errorOf, hasEnvelope, requestHeader, showMetadata, showTrailer } from './wire.js';
 
 export interface ExchangeInit {
@@ -41,7 +41,7 @@ export class Exchange implements AsyncIterableIterator<unknown> {
   #opened = false;
   #pulse: Pulse | undefined;
   #over: { readonly error: OctavoError | undefined } | undefined;
-  #source: AsyncIterator<unknown> | undefined;
+  readonly #sending = new Sending();
   readonly #forget: () => void;
 
   constructor(init: ExchangeInit) {
@@ -207,22 +207,10 @@ export class Exchange implements AsyncIterableIterator<unknown> {
     return this.#init.socket.receive();
   }
 
-  /** Sends what the caller gives until there is no more, or nobody wants it. */
   async #pump(items: unknown): Promise<void> {
     try {
-      const source = iterate(items);
-      this.#source = source;
-      for (;;) {
-        const step = await source.next();
-        if (this.#over !== undefined) return;
-        if (step.done === true) break;
-        await this.#item(step.value);
-        if (this.#over !== undefined) return;
-      }
-      this.#source = undefined;
-      await this.#halfClose();
+      if (await this.#sending.all(items, (item) => this.#item(item))) await this.#halfClose();
     } catch (reason) {
-      this.#source = undefined;
       this.#fail(OctavoError.from(reason));
     }
   }
@@ -261,7 +249,7 @@ export class Exchange implements AsyncIterableIterator<unknown> {
     this.#pulse?.stop();
     this.#forget();
     this.#init.socket.close(cut);
-    void leave(this.#source);
+    this.#sending.leave();
     if (this.#opened) this.#init.onEnd(error);
   }
 }
