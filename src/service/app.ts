@@ -134,7 +134,8 @@ export class App implements Host {
   /** Has what wrappers need started and stopped with the rest, and every server show what the wrappers of all count. */
   #join(container: Container): void {
     const wrappers = [...this.services.flatMap((each) => each.wrappers), ...container.clientWrappers];
-    container.provide(Joined, (resolve) => new Joined({ resolve, wrappers }));
+    const { made } = container;
+    container.provide(Joined, (resolve) => new Joined({ resolve, made, wrappers }));
     container.resolve(Joined);
     const exposition = new Exposition(wrappers);
     for (const { servers } of this.services) for (const server of servers) server.expose?.(exposition);

@@ -98,6 +98,12 @@ export class Container {
     return this.#registered(token) ? this.#inner.resolveAll<T>(keyOf(token)) : [];
   }
 
+  /** What was made with a life cycle and is what a token names; `undefined` where nobody has asked for it. Nothing is made. */
+  readonly made = <T>(token: Token<T>): T | undefined => {
+    for (const thing of this.#made) if (thing instanceof token) return thing;
+    return undefined;
+  };
+
   /** Whether anybody could be given what this token names. */
   couldInject(token: Token<unknown>): boolean {
     return this.#makes(token) || isService(token as ServiceClass);

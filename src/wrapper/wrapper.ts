@@ -84,8 +84,10 @@ export interface Wrapper {
 
 /** An app, as far as wrappers are concerned. */
 export interface Assembled {
-  /** Finds its parts. */
+  /** Finds its parts, and makes those that nobody has asked for: not once it runs. */
   readonly resolve: Resolve;
+  /** A part that was made, and `undefined` where nobody has asked for one, as for a transport where no server and client needs any. */
+  readonly made: <T>(token: Token<T>) => T | undefined;
   /** Every wrapper that is attached in it, once for each place. */
   readonly wrappers: readonly Wrapper[];
 }

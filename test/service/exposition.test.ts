@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { FastifyInstance } from 'fastify';
+import { http as httpClient } from '../../src/client/http.js';
 import { rpc as rpcClient } from '../../src/client/rpc.js';
+import { http as httpServer } from '../../src/server/http.js';
 import { rpc as rpcServer } from '../../src/server/rpc.js';
 import { Exposition } from '../../src/service/exposition.js';
 import type { AppOptions } from '../../src/service/service.js';
 import { TestApp } from '../../src/testing/test-app.js';
 import { http } from '../../src/transport/http.js';
+import { metrics } from '../../src/wrapper/metrics.js';
 import type { Exposes, Wrapper } from '../../src/wrapper/wrapper.js';
 import { Probe } from '../conformance/probe.js';
 
@@ -101,6 +104,19 @@ describe('what wrappers count', () => {
       code: 'failed_precondition',
       message: /two metrics wrappers have the prefix "x_": make one/,
     });
+  });
+
+  it('is there of the parts that there are, also where nothing needs a transport', async () => {
+    const counting = await metrics();
+    await using app = await started({
+      server: httpServer({ wrappers: [counting] }),
+      client: httpClient(),
+    });
+    const { status, text } = await scrape(app);
+    assert.equal(status, 200);
+    assert.match(text, /octavo_registry_questions_total\{/);
+    assert.match(text, /octavo_broker_published_total\{/);
+    assert.doesNotMatch(text, /octavo_connections\{/);
   });
 
   it('is at the admin address, where there is one', async () => {

@@ -1,16 +1,27 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { after, describe, it } from 'node:test';
+import type { Broker } from '../../src/broker/broker.js';
+import { http as httpBroker } from '../../src/broker/http.js';
 import { memory as memoryBroker } from '../../src/broker/memory.js';
+import type { Client, ClientOptions } from '../../src/client/client.js';
+import { grpc as grpcClient } from '../../src/client/grpc.js';
+import { http as httpClient } from '../../src/client/http.js';
 import { rpc as rpcClient } from '../../src/client/rpc.js';
 import { OctavoError } from '../../src/core/error.js';
+import type { Provider } from '../../src/core/provider.js';
 import { memory as memoryRegistry } from '../../src/registry/memory.js';
+import { grpc as grpcServer } from '../../src/server/grpc.js';
+import { http as httpServer } from '../../src/server/http.js';
 import { rpc as rpcServer } from '../../src/server/rpc.js';
+import type { Server, ServerOptions } from '../../src/server/server.js';
 import { createService } from '../../src/service/run.js';
 import { TestLogger } from '../../src/testing/test-logger.js';
+import { grpc } from '../../src/transport/grpc.js';
 import { http } from '../../src/transport/http.js';
 import { memory as memoryTransport } from '../../src/transport/memory.js';
 import { tcp } from '../../src/transport/tcp.js';
+import type { Transport } from '../../src/transport/transport.js';
 import { breaker } from '../../src/wrapper/breaker.js';
 import { bulkhead } from '../../src/wrapper/bulkhead.js';
 import { cache } from '../../src/wrapper/cache.js';
@@ -36,7 +47,33 @@ const PAGE = 'docs/wrappers.md';
 const BEGIN = '<!-- The table is written by test/wrapper/matrix.test.ts -->';
 const END = '<!-- The table ends here -->';
 
-const TRANSPORTS = { memory: memoryTransport, http: () => http(), tcp: () => tcp() };
+/** How a call or event goes, where it does not go through memory by rpc. */
+interface Way {
+  readonly transport?: () => Provider<Transport>;
+  readonly client?: (options: ClientOptions) => Provider<Client>;
+  readonly server?: (options: ServerOptions) => Provider<Server>;
+  readonly broker?: () => Provider<Broker>;
+}
+
+const MEMORY: Way = {};
+/** What carries calls. */
+const WIRES: Readonly<Record<string, Way>> = {
+  'rpc over http': { transport: () => http() },
+  'rpc over tcp': { transport: () => tcp() },
+  'rpc over grpc': { transport: () => grpc() },
+  gRPC: { client: grpcClient, server: grpcServer },
+  'http, JSON': {
+    client: (options) => httpClient({ ...options, contentType: 'application/json' }),
+    server: httpServer,
+  },
+  'http, protobuf by HTTP/2': {
+    client: (options) => httpClient({ ...options, version: '2' }),
+    server: httpServer,
+  },
+};
+/** What carries events. */
+const BROKERS: Readonly<Record<string, Way>> = { 'the http broker': { broker: () => httpBroker() } };
+
 const PLACES = {
   handler: 'handlers',
   subscriber: 'subscribers',
@@ -201,7 +238,7 @@ const WRAPPERS: Readonly<Record<string, readonly [make: () => Wrapper | Promise<
 async function rigged<T>(
   subject: Wrapper,
   around: Place['around'],
-  transport: keyof typeof TRANSPORTS,
+  way: Way,
   use: (rig: (kind: Kind) => Rig) => Promise<T>,
 ): Promise<T> {
   const tap = new Tap();
@@ -225,34 +262,35 @@ async function rigged<T>(
     return next(call);
   };
   const isRetry = subject.unfit?.({ around: 'handler', name: '' })?.startsWith('retry') === true;
+  const { transport = memoryTransport, client = rpcClient, server = rpcServer, broker = memoryBroker } = way;
   const service = createService({
     services: [Probe],
     registry: memoryRegistry(),
-    broker: memoryBroker(),
-    transport: TRANSPORTS[transport](),
-    client: rpcClient({
+    broker: broker(),
+    transport: transport(),
+    client: client({
       wrappers: at('call'),
       callWrappers: [...at('attempt'), ...(isRetry ? [shaky] : [])],
       publishWrappers: at('publish'),
       retries: 0,
     }),
-    server: rpcServer({ wrappers: at('handler'), subscriberWrappers: [observe, ...at('subscriber')] }),
+    server: server({ wrappers: at('handler'), subscriberWrappers: [observe, ...at('subscriber')] }),
     logger: () => logs,
     env: {},
   });
   try {
     await service.start();
     if (around === 'subscriber') await service.subscribe('others', Ask, () => {});
-    const client = service.resolve(ProbeClient);
+    const probe = service.resolve(ProbeClient);
     const asks = [{ count: 1 }, { count: 2 }];
     const read = async (items: AsyncIterable<unknown>): Promise<void> => {
       for await (const item of items) assert.ok(item !== undefined);
     };
     const calls: Record<Exclude<Kind, 'event'>, () => Promise<unknown>> = {
-      unary: () => client.again({}),
-      server: () => read(client.count({ count: 2 })),
-      client: () => client.sum(asks),
-      bidi: () => read(client.chat(asks)),
+      unary: () => probe.again({}),
+      server: () => read(probe.count({ count: 2 })),
+      client: () => probe.sum(asks),
+      bidi: () => read(probe.chat(asks)),
     };
     const codeOf = (call: Promise<unknown>): Promise<string> =>
       call.then(
@@ -276,17 +314,13 @@ async function rigged<T>(
   }
 }
 
-/** What a wrapper does for each kind of call, at a place, on a transport. */
-async function tried(
-  name: string,
-  around: Place['around'],
-  transport: keyof typeof TRANSPORTS,
-): Promise<string[]> {
+/** What a wrapper does for each kind of call, at a place, on a wire or broker. */
+async function tried(name: string, around: Place['around'], way: Way): Promise<string[]> {
   const [make, trial] = WRAPPERS[name] ?? assert.fail(name);
   const kinds = KINDS.filter((kind) => (kind === 'event') === isOfEvents(around));
   const cells = new Map<Kind, string>();
   try {
-    await rigged(await make(), around, transport, async (rig) => {
+    await rigged(await make(), around, way, async (rig) => {
       for (const kind of kinds) {
         const each = rig(kind);
         const codes: string[] = [];
@@ -328,13 +362,12 @@ function rows(text: string): string[][] {
 describe('every wrapper everywhere', () => {
   const table: string[][] = [['wrapper', 'around', ...KINDS]];
   for (const name of Object.keys(WRAPPERS))
-    it(`${name} does the same on every transport`, async () => {
+    it(`${name} does the same on every wire and broker`, async () => {
       for (const [around, label] of Object.entries(PLACES) as [Place['around'], string][]) {
-        const cells = await tried(name, around, 'memory');
+        const cells = await tried(name, around, MEMORY);
         table.push([`\`${name}\``, label, ...cells]);
-        if (isOfEvents(around)) continue; // Events go through a broker.
-        for (const transport of ['http', 'tcp'] as const)
-          assert.deepEqual(await tried(name, around, transport), cells, `${around} on ${transport}`);
+        for (const [what, way] of Object.entries(isOfEvents(around) ? BROKERS : WIRES))
+          assert.deepEqual(await tried(name, around, way), cells, `${around} by ${what}`);
       }
     });
 

@@ -1,6 +1,5 @@
 import { Broker, type BrokerStats } from '../../broker/broker.js';
 import { CachedRegistry, type CachedRegistryStats } from '../../registry/cache.js';
-import { Registry } from '../../registry/registry.js';
 import { Transport, type TransportStats } from '../../transport/transport.js';
 import type { Assembled } from '../wrapper.js';
 import type { Gathered, Sample } from './gathered.js';
@@ -77,19 +76,19 @@ function* each<S>(apps: Iterable<Assembled>, of: (app: Assembled) => Part<S> | u
   }
 }
 
-function transportOf({ resolve }: Assembled): Part<TransportStats> | undefined {
-  const transport = resolve(Transport);
-  const stats = transport.stats?.();
-  return stats && [transport.name, stats];
+function transportOf({ made }: Assembled): Part<TransportStats> | undefined {
+  const transport = made(Transport);
+  const stats = transport?.stats?.();
+  return transport && stats && [transport.name, stats];
 }
 
-function registryOf({ resolve }: Assembled): Part<CachedRegistryStats> | undefined {
-  const registry = resolve(Registry);
-  return registry instanceof CachedRegistry ? [registry.name, registry.stats()] : undefined;
+function registryOf({ made }: Assembled): Part<CachedRegistryStats> | undefined {
+  const registry = made(CachedRegistry);
+  return registry && [registry.name, registry.stats()];
 }
 
-function brokerOf({ resolve }: Assembled): Part<BrokerStats> | undefined {
-  const broker = resolve(Broker);
-  const stats = broker.stats?.();
-  return stats && [broker.name, stats];
+function brokerOf({ made }: Assembled): Part<BrokerStats> | undefined {
+  const broker = made(Broker);
+  const stats = broker?.stats?.();
+  return broker && stats && [broker.name, stats];
 }
