@@ -107,7 +107,12 @@ function headersOf(reply: FastifyReply): OutgoingHttpHeaders {
 
 function shown({ endpoints }: Dispatcher): string {
   const known = endpoints.filter(({ method }) => method.options.internal !== true);
-  const paths = known.slice(0, MOST_NAMED).map(({ method }) => `POST ${pathOf(method)}`);
+  const paths = known
+    .slice(0, MOST_NAMED)
+    .flatMap(({ method }) => [
+      `POST ${pathOf(method)}`,
+      ...(method.routes ?? []).map((route) => `${route.verb} ${route.path}`),
+    ]);
   const more = known.length > MOST_NAMED ? `, and ${known.length - MOST_NAMED} more` : '';
   return `${paths.join(', ') || 'no endpoints'}${more}; GET ${PROBED.join(', GET ')}`;
 }

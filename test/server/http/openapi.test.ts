@@ -272,3 +272,13 @@ describe('REST routes on the http server', () => {
     );
   });
 });
+
+describe('a path that is not there', () => {
+  it('is told which there are, REST routes among them', () =>
+    served(Things, async (url) => {
+      const answer = await fetch(`${url}/thing/ada`);
+      const { code, message } = (await answer.json()) as { code: string; message: string };
+      assert.deepEqual([answer.status, code], [404, 'unimplemented']);
+      assert.match(message, /at GET \/thing\/ada: there are POST \/things\.Things\/Grow, GET \/trees, /);
+    }));
+});
