@@ -73,7 +73,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   HPE_HEADER_OVERFLOW: {
     status: 431,
     code: 'resource_exhausted',
-    what: 'the header is too long (maxHeaderBytes)',
+    what: 'the header is too long, or has too many fields (maxHeaderBytes, maxHeaders)',
   },
   ERR_HTTP_REQUEST_TIMEOUT: {
     status: 408,
