@@ -2,6 +2,7 @@ import type { Context } from '../core/context.js';
 import type { Lifecycle, MaybePromise } from '../core/lifecycle.js';
 import type { Metadata, MetadataInit } from '../core/metadata.js';
 import type { OctavoError } from '../core/error.js';
+import type { PoolStats } from '../core/pool-stats.js';
 import type { Method, StreamKind } from '../schema/method.js';
 import type { MessageType } from '../schema/message-type.js';
 import type { Filter, Strategy } from '../selector/selector.js';
@@ -158,6 +159,9 @@ export abstract class Client implements Lifecycle {
 
   /** Publishes an event through the broker. */
   abstract publish(request: PublishRequest, options?: PublishCallOptions): Promise<void>;
+
+  /** The connections that it keeps itself, where it keeps any: metrics show it. */
+  connections?(): PoolStats;
 
   abstract start(): MaybePromise<void>;
   /** Cancels what is in flight and lets connections go. */

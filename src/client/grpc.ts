@@ -4,6 +4,7 @@ import { Clock } from '../core/clock.js';
 import type { GrpcEncoding } from '../core/grpc-compression.js';
 import { http2Dialler, type Http2Dialler } from '../core/http2/dial.js';
 import { Logger } from '../core/logger.js';
+import type { PoolStats } from '../core/pool-stats.js';
 import type { Provider } from '../core/provider.js';
 import { Certificates, shownTls, type DialTls } from '../core/tls.js';
 import type { Node } from '../registry/registry.js';
@@ -96,6 +97,10 @@ export class GrpcClient extends CallingClient {
     await super.stop();
     this.#dialler.destroy();
     this.#certificates?.stop();
+  }
+
+  override connections(): PoolStats {
+    return this.#dialler.stats;
   }
 
   protected speaks({ metadata }: Node): boolean {

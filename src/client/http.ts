@@ -2,6 +2,7 @@ import { Broker } from '../broker/broker.js';
 import { Codecs } from '../codec/codecs.js';
 import { Clock } from '../core/clock.js';
 import { Logger } from '../core/logger.js';
+import { inAll, type PoolStats } from '../core/pool-stats.js';
 import type { Provider } from '../core/provider.js';
 import { Certificates, shownTls, type DialTls } from '../core/tls.js';
 import type { Node } from '../registry/registry.js';
@@ -84,6 +85,11 @@ export class HttpClient extends CallingClient {
     this.#open?.http2.destroy();
     this.#open = undefined;
     this.#certificates.stop();
+  }
+
+  override connections(): PoolStats {
+    const { whole, http1, http2 } = this.#open ?? {};
+    return inAll([whole, http1, http2].filter((each) => each !== undefined));
   }
 
   /** Nodes that say so: one that says nothing of its protocol is old, and speaks mucp. */

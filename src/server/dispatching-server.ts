@@ -48,6 +48,8 @@ const LOOPBACK = '127.0.0.1:0';
 
 /** The way in of one wire, while it is open. */
 export interface Entrance extends Listener {
+  /** How many connections there are, where that is not the transport's to know. */
+  accepted?(): number;
   /** Asks callers to go elsewhere, as the drain begins: calls in flight go on. Left out where the wire has no word for it. */
   drain?(): void;
 }
@@ -137,6 +139,10 @@ export abstract class DispatchingServer extends Server {
 
   override expose(insight: Insight): void {
     this.#insight = insight;
+  }
+
+  override connections(): number | undefined {
+    return this.#entrance?.accepted?.();
   }
 
   async subscribe(subscriptions: readonly Subscription[]): Promise<readonly Subscriber[]> {

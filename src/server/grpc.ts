@@ -133,6 +133,7 @@ export class GrpcServer extends DispatchingServer {
     return {
       address: door.address,
       secure: door.secure,
+      accepted: () => door.connections,
       drain: () => {
         const reason = new OctavoError('unavailable', `${service} is stopping`);
         this.#health.end(reason);

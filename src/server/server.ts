@@ -131,6 +131,9 @@ export abstract class Server implements Lifecycle {
   /** Is told before the start what to show of the app. Left out where nothing can be shown. */
   expose?(insight: Insight): void;
 
+  /** How many connections others have dialled to it, where it knows: metrics show it. */
+  connections?(): number | undefined;
+
   /** Listens, subscribes and registers, in this order. */
   abstract start(): Promise<void>;
   /** Deregisters, goes on while callers learn, refuses new calls, finishes those in flight, unsubscribes and closes. */

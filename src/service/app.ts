@@ -3,6 +3,7 @@ import { Logger } from '../core/logger.js';
 import { declarationOf, type ServiceClass } from '../schema/service-declaration.js';
 import type { Token } from '../core/provider.js';
 import type { Wrapper } from '../wrapper/wrapper.js';
+import type { End } from '../wrapper/wrapper.js';
 import { AppService, type ServicePlan } from './app-service.js';
 import { Container } from './container.js';
 import { Environment } from './env.js';
@@ -135,10 +136,17 @@ export class App implements Host {
   #join(container: Container): void {
     const wrappers = [...this.services.flatMap((each) => each.wrappers), ...container.clientWrappers];
     const { made } = container;
-    container.provide(Joined, (resolve) => new Joined({ resolve, made, wrappers }));
+    container.provide(Joined, (resolve) => new Joined({ resolve, made, wrappers, ends: this.#ends() }));
     container.resolve(Joined);
     const exposition = new Exposition(wrappers);
     for (const { servers } of this.services) for (const server of servers) server.expose?.(exposition);
+  }
+
+  #ends(): readonly End[] {
+    return this.services.flatMap(({ client, servers }) => [
+      { name: client.name, dialled: () => client.connections?.() },
+      ...servers.map((server) => ({ name: server.name, accepted: () => server.connections?.() })),
+    ]);
   }
 
   #checkOverrides(container: Container): void {

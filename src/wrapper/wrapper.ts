@@ -2,6 +2,7 @@ import type { Context, Peer } from '../core/context.js';
 import type { OctavoError } from '../core/error.js';
 import type { Lifecycle } from '../core/lifecycle.js';
 import type { Metadata } from '../core/metadata.js';
+import type { PoolStats } from '../core/pool-stats.js';
 import type { Resolve, Token } from '../core/provider.js';
 import type { Access } from '../schema/access.js';
 import type { Method, StreamKind } from '../schema/method.js';
@@ -88,8 +89,17 @@ export interface Assembled {
   readonly resolve: Resolve;
   /** A part that was made, and `undefined` where nobody has asked for one, as for a transport where no server and client needs any. */
   readonly made: <T>(token: Token<T>) => T | undefined;
+  /** Its clients and servers by name, with the connections that they have themselves. */
+  readonly ends: readonly End[];
   /** Every wrapper that is attached in it, once for each place. */
   readonly wrappers: readonly Wrapper[];
+}
+
+/** A client or a server, as far as its connections are concerned. */
+export interface End {
+  readonly name: string;
+  readonly dialled?: () => PoolStats | undefined;
+  readonly accepted?: () => number | undefined;
 }
 
 /** One number that a wrapper says of its state. */

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { FastifyInstance } from 'fastify';
+import { grpc as grpcClient } from '../../src/client/grpc.js';
 import { http as httpClient } from '../../src/client/http.js';
 import { rpc as rpcClient } from '../../src/client/rpc.js';
+import { grpc as grpcServer } from '../../src/server/grpc.js';
 import { http as httpServer } from '../../src/server/http.js';
 import { rpc as rpcServer } from '../../src/server/rpc.js';
 import { Exposition } from '../../src/service/exposition.js';
@@ -11,7 +13,7 @@ import { TestApp } from '../../src/testing/test-app.js';
 import { http } from '../../src/transport/http.js';
 import { metrics } from '../../src/wrapper/metrics.js';
 import type { Exposes, Wrapper } from '../../src/wrapper/wrapper.js';
-import { Probe } from '../conformance/probe.js';
+import { Probe, ProbeClient } from '../conformance/probe.js';
 
 /** Counts nothing, and tells what it was asked. */
 class Counting implements Exposes {
@@ -106,18 +108,32 @@ describe('what wrappers count', () => {
     });
   });
 
-  it('is there of the parts that there are, also where nothing needs a transport', async () => {
-    const counting = await metrics();
-    await using app = await started({
-      server: httpServer({ wrappers: [counting] }),
-      client: httpClient(),
+  const ends = {
+    http: { server: httpServer, client: httpClient() },
+    'http, by HTTP/2': { server: httpServer, client: httpClient({ version: '2' }) },
+    grpc: { server: grpcServer, client: grpcClient() },
+  } as const;
+  for (const [name, { server, client }] of Object.entries(ends))
+    it(`is there of the parts that there are, also where nothing needs a transport: ${name}`, async () => {
+      const counting = await metrics();
+      await using app = await started({ server: server({ wrappers: [counting] }), client });
+      await app.client(ProbeClient).echo({ count: 1 });
+      const text = await counting.text();
+      assert.match(text, /octavo_registry_questions_total\{/);
+      assert.match(text, /octavo_broker_published_total\{/);
+      const [wire] = name.split(',');
+      const samples = [...text.matchAll(/^octavo_connections\{transport="(.+)",state="(.+)"\} (\d+)$/gm)];
+      const open = new Map<string | undefined, number>();
+      for (const [, transport, , count] of samples)
+        open.set(transport, (open.get(transport) ?? 0) + Number(count));
+      assert.deepEqual(
+        [...open],
+        [
+          [`${wire} client`, 1],
+          [`${wire} server`, 1],
+        ],
+      );
     });
-    const { status, text } = await scrape(app);
-    assert.equal(status, 200);
-    assert.match(text, /octavo_registry_questions_total\{/);
-    assert.match(text, /octavo_broker_published_total\{/);
-    assert.doesNotMatch(text, /octavo_connections\{/);
-  });
 
   it('is at the admin address, where there is one', async () => {
     const server = rpcServer({ wrappers: [new Counting().wrapper], admin: { address: '127.0.0.1:0' } });

@@ -1,5 +1,6 @@
 import type { Readable, Writable } from 'node:stream';
 import type { OctavoError } from '../../core/error.js';
+import type { PoolStats } from '../../core/pool-stats.js';
 import type { MaybePromise } from '../../core/lifecycle.js';
 import type { ClientCall } from '../calling/client-call.js';
 import type { Target } from './target.js';
@@ -44,6 +45,7 @@ export interface Asked extends Cuttable {
 
 /** What asks on connections of one version of HTTP. Throws or rejects where there is none to be had, with `executed: false`. */
 export interface Connections {
+  readonly stats: PoolStats;
   ask(target: Target, head: RequestHead, asker: Asker): MaybePromise<Asked>;
   /** Closes all. */
   destroy(): void;
@@ -64,6 +66,8 @@ export interface WholeAsker extends Pick<Asker, 'call' | 'connected' | 'failed'>
 
 /** What asks with a whole body for a whole answer. Throws or rejects as {@link Connections}. */
 export interface WholeConnections {
+  /** Of its own: those that it has from {@link Connections} are counted there. */
+  readonly stats: PoolStats;
   call(target: Target, head: RequestHead, body: Uint8Array, asker: WholeAsker): MaybePromise<Cuttable>;
   destroy(): void;
 }

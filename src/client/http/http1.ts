@@ -7,6 +7,7 @@ import type { Clock } from '../../core/clock.js';
 import { OctavoError } from '../../core/error.js';
 import { isPromise, type MaybePromise } from '../../core/lifecycle.js';
 import type { PoolOptions } from '../../core/pool.js';
+import { inAll, type PoolStats } from '../../core/pool-stats.js';
 import { checkOf, type Certificates } from '../../core/tls.js';
 import type { Asked, Asker, Connections, RequestHead } from './asking.js';
 import { broken } from './faults.js';
@@ -53,6 +54,10 @@ export class Http1 implements Connections {
     const context = this.#parts.certificates.forClient();
     if (!isPromise(context)) return this.#ask(target, head, asker, context);
     return context.then((it) => this.#ask(target, head, asker, it));
+  }
+
+  get stats(): PoolStats {
+    return inAll([this.#plain, this.#secure].map((agent) => ({ stats: statsOf(agent) })));
   }
 
   destroy(): void {
@@ -179,4 +184,11 @@ function aging<A extends Agent>(agent: A, { clock, pool }: Http1Parts): A {
       return clock.now() - since < pool.ttlMs && keep(socket);
     },
   });
+}
+
+function statsOf({ sockets, freeSockets, requests }: Agent): PoolStats {
+  const [busy, idle, waiting] = [sockets, freeSockets, requests].map((by) =>
+    Object.values(by).reduce((sum, each) => sum + (each?.length ?? 0), 0),
+  ) as [number, number, number]; // of three
+  return { open: busy + idle, idle, waiting };
 }

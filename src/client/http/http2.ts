@@ -5,6 +5,7 @@ import { http2Dialler, type Http2Dialler } from '../../core/http2/dial.js';
 import type { Carried, Session, Unsent } from '../../core/http2/session.js';
 import { isPromise, type MaybePromise } from '../../core/lifecycle.js';
 import type { PoolOptions } from '../../core/pool.js';
+import { inAll, type PoolStats } from '../../core/pool-stats.js';
 import type { Certificates } from '../../core/tls.js';
 import type { Asked, Asker, Connections, RequestHead } from './asking.js';
 import type { Target } from './target.js';
@@ -56,6 +57,10 @@ export class Http2 implements Connections {
     return dialled.then(begin, (reason: unknown) => {
       throw otherwise(target, reason);
     });
+  }
+
+  get stats(): PoolStats {
+    return inAll([this.#plain, this.#secure]);
   }
 
   destroy(): void {

@@ -5,6 +5,7 @@ import { OctavoError } from '../../core/error.js';
 import type { HttpLimits } from '../../core/http-message.js';
 import { isPromise } from '../../core/lifecycle.js';
 import type { PoolOptions } from '../../core/pool.js';
+import { inAll, type PoolStats } from '../../core/pool-stats.js';
 import { checkOf, type Certificates } from '../../core/tls.js';
 import type { Cuttable, RequestHead, WholeAsker, WholeConnections } from './asking.js';
 import { broken } from './faults.js';
@@ -36,6 +37,10 @@ export class WholeLines implements WholeConnections {
 
   call(target: Target, head: RequestHead, body: Uint8Array, asker: WholeAsker): Cuttable {
     return this.#pool(target).call(head, body, asker);
+  }
+
+  get stats(): PoolStats {
+    return inAll(this.#pools.values());
   }
 
   destroy(): void {
@@ -70,6 +75,10 @@ class Lines {
     this.#target = target;
     this.#parts = parts;
     this.#onEmpty = onEmpty;
+  }
+
+  get stats(): PoolStats {
+    return { open: this.#all.size, idle: this.#free.length, waiting: this.#waiting.size };
   }
 
   call(head: RequestHead, body: Uint8Array, asker: WholeAsker): Cuttable {

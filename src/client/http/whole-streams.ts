@@ -1,5 +1,6 @@
 import { OctavoError } from '../../core/error.js';
 import { isPromise, type MaybePromise } from '../../core/lifecycle.js';
+import { inAll } from '../../core/pool-stats.js';
 import type {
   Answer,
   Asked,
@@ -15,6 +16,7 @@ import { whole } from './whole.js';
 
 /** Asks with a whole body for a whole answer on connections that carry streams. */
 export class WholeStreams implements WholeConnections {
+  readonly stats = inAll([]);
   readonly #connections: Connections;
   readonly #maxBytes: number;
 

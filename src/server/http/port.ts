@@ -93,6 +93,11 @@ export class Port {
     return new Port(server, parts);
   }
 
+  /** How many there are, of either version. */
+  get connections(): number {
+    return this.#connections.size;
+  }
+
   /** Asks callers to go elsewhere: HTTP/2 by a word of its own, HTTP/1.1 with the next answer. */
   drain(): void {
     this.#leaving = true;

@@ -38,6 +38,7 @@ export async function openSite(address: string, parts: SiteParts): Promise<Entra
     return {
       address: port.address,
       secure: port.secure,
+      accepted: () => port.connections,
       drain: () => port.drain(),
       async close() {
         await port.close();

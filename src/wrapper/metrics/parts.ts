@@ -9,12 +9,13 @@ type Part<S> = readonly [name: string, stats: S];
 
 /** Shows transport, registry and broker of the apps that run. */
 export function addParts(gathered: Gathered, apps: Iterable<Assembled>): void {
-  addTransports(gathered, () => each(apps, transportOf));
+  addConnections(gathered, apps);
   addRegistries(gathered, () => each(apps, registryOf));
   addBrokers(gathered, () => each(apps, brokerOf));
 }
 
-function addTransports(gathered: Gathered, all: () => Iterable<Part<TransportStats>>): void {
+function addConnections(gathered: Gathered, apps: Iterable<Assembled>): void {
+  const all = (): Iterable<Part<TransportStats>> => each(apps, transportOf);
   gathered.add({
     name: 'connections',
     help: 'Connections that are open: busy and idle ones that were dialled, and those that were accepted.',
@@ -25,10 +26,24 @@ function addTransports(gathered: Gathered, all: () => Iterable<Part<TransportSta
         yield [{ transport, state: 'idle' }, idle];
         yield [{ transport, state: 'accepted' }, accepted];
       }
+      yield* ownConnections(apps);
     },
   });
   const waiting = 'Calls that wait for a connection.';
   add(gathered, 'transport', all)('connections_waiting', waiting, (stats) => stats.waiting);
+}
+
+/** The connections of clients and servers that stand on no transport. */
+function* ownConnections(apps: Iterable<Assembled>): Iterable<Sample> {
+  for (const { name, dialled, accepted } of [...apps].flatMap(({ ends }) => ends)) {
+    const pool = dialled?.();
+    if (pool !== undefined) {
+      yield [{ transport: `${name} client`, state: 'busy' }, pool.open - pool.idle];
+      yield [{ transport: `${name} client`, state: 'idle' }, pool.idle];
+    }
+    const count = accepted?.();
+    if (count !== undefined) yield [{ transport: `${name} server`, state: 'accepted' }, count];
+  }
 }
 
 function addRegistries(gathered: Gathered, all: () => Iterable<Part<CachedRegistryStats>>): void {
