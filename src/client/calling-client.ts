@@ -1,14 +1,15 @@
-import type { Broker } from '../broker/broker.js';
-import type { Codecs } from '../codec/codecs.js';
-import type { Clock } from '../core/clock.js';
+import { Broker } from '../broker/broker.js';
+import { Codecs } from '../codec/codecs.js';
+import { Clock } from '../core/clock.js';
 import { Context } from '../core/context.js';
 import { Crowd } from '../core/crowd.js';
 import { Deadlines } from '../core/deadlines.js';
 import { OctavoError } from '../core/error.js';
-import type { Logger } from '../core/logger.js';
+import { Logger } from '../core/logger.js';
+import type { Resolve } from '../core/provider.js';
 import { Metadata } from '../core/metadata.js';
 import type { Node } from '../registry/registry.js';
-import type { Selector } from '../selector/selector.js';
+import { Selector } from '../selector/selector.js';
 import type { StreamKind } from '../schema/method.js';
 import { POOL, type PoolOptions } from '../transport/transport.js';
 import { attach } from '../wrapper/attach.js';
@@ -40,6 +41,17 @@ export interface CallingClientParts {
   readonly codecs: Codecs;
   readonly clock: Clock;
   readonly logger: Logger;
+}
+
+/** What every calling client finds in the container. */
+export function callingParts(resolve: Resolve): CallingClientParts {
+  return {
+    selector: resolve(Selector),
+    broker: resolve(Broker),
+    codecs: resolve(Codecs),
+    clock: resolve(Clock),
+    logger: resolve(Logger),
+  };
 }
 
 const DEFAULTS = {

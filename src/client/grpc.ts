@@ -1,19 +1,14 @@
-import { Broker } from '../broker/broker.js';
-import { Codecs } from '../codec/codecs.js';
-import { Clock } from '../core/clock.js';
 import type { GrpcEncoding } from '../core/grpc-compression.js';
 import { http2Dialler, type Http2Dialler } from '../core/http2/dial.js';
-import { Logger } from '../core/logger.js';
 import type { PoolStats } from '../core/pool-stats.js';
 import type { Provider } from '../core/provider.js';
 import { Certificates, shownTls, type DialTls } from '../core/tls.js';
 import type { Node } from '../registry/registry.js';
-import { Selector } from '../selector/selector.js';
 import { MESSAGE_LIMITS, type MessageLimits } from '../transport/transport.js';
 import type { Reply } from '../wrapper/wrapper.js';
 import type { ClientCall } from './calling/client-call.js';
 import { tell, type Outcome } from './calling/outcome.js';
-import { CallingClient, type CallingClientParts } from './calling-client.js';
+import { CallingClient, callingParts, type CallingClientParts } from './calling-client.js';
 import type { Client, ClientOptions } from './client.js';
 import { ClientDefaults } from './client-defaults.js';
 import { Exchange } from './grpc/exchange.js';
@@ -122,16 +117,7 @@ export class GrpcClient extends CallingClient {
 /** Calls by gRPC. */
 export function grpc(options: GrpcClientOptions = {}): Provider<Client> {
   return (resolve) =>
-    new GrpcClient(
-      { ...resolve(ClientDefaults).options, ...options },
-      {
-        selector: resolve(Selector),
-        broker: resolve(Broker),
-        codecs: resolve(Codecs),
-        clock: resolve(Clock),
-        logger: resolve(Logger),
-      },
-    );
+    new GrpcClient({ ...resolve(ClientDefaults).options, ...options }, callingParts(resolve));
 }
 
 /** Options as anybody may see them: without keys. */

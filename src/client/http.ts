@@ -1,17 +1,13 @@
-import { Broker } from '../broker/broker.js';
-import { Codecs } from '../codec/codecs.js';
-import { Clock } from '../core/clock.js';
-import { Logger } from '../core/logger.js';
+import { defined } from '../core/defined.js';
 import { inAll, type PoolStats } from '../core/pool-stats.js';
 import type { Provider } from '../core/provider.js';
 import { Certificates, shownTls, type DialTls } from '../core/tls.js';
 import type { Node } from '../registry/registry.js';
-import { Selector } from '../selector/selector.js';
 import { MESSAGE_LIMITS, type MessageLimits } from '../transport/transport.js';
 import type { Reply } from '../wrapper/wrapper.js';
 import type { ClientCall } from './calling/client-call.js';
 import { tell, type Outcome } from './calling/outcome.js';
-import { CallingClient, type CallingClientParts } from './calling-client.js';
+import { CallingClient, callingParts, type CallingClientParts } from './calling-client.js';
 import type { Client, ClientOptions } from './client.js';
 import { ClientDefaults } from './client-defaults.js';
 import type { Connections, WholeConnections } from './http/asking.js';
@@ -119,20 +115,5 @@ export class HttpClient extends CallingClient {
 /** Calls by the Connect protocol. */
 export function http(options: HttpClientOptions = {}): Provider<Client> {
   return (resolve) =>
-    new HttpClient(
-      { ...resolve(ClientDefaults).options, ...options },
-      {
-        selector: resolve(Selector),
-        broker: resolve(Broker),
-        codecs: resolve(Codecs),
-        clock: resolve(Clock),
-        logger: resolve(Logger),
-      },
-    );
-}
-
-/** Without the members that are there but `undefined`, which would hide a default. */
-function defined<T extends object>(options: T): T {
-  // The same members, of which some are left out; all of them are optional.
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
+    new HttpClient({ ...resolve(ClientDefaults).options, ...options }, callingParts(resolve));
 }

@@ -1,19 +1,14 @@
-import { Broker } from '../broker/broker.js';
-import { Codecs } from '../codec/codecs.js';
-import { Clock } from '../core/clock.js';
 import { isPromise, type MaybePromise } from '../core/lifecycle.js';
 import { OctavoError } from '../core/error.js';
-import { Logger } from '../core/logger.js';
 import type { Provider } from '../core/provider.js';
 import type { Node } from '../registry/registry.js';
-import { Selector } from '../selector/selector.js';
 import { Transport, type Socket } from '../transport/transport.js';
 import type { Reply } from '../wrapper/wrapper.js';
 import type { ClientCall } from './calling/client-call.js';
 import { codecFor } from './calling/codec-for.js';
 import { isGoMicro } from './calling/nodes.js';
 import { tell, type Outcome } from './calling/outcome.js';
-import { CallingClient, type CallingClientParts } from './calling-client.js';
+import { CallingClient, callingParts, type CallingClientParts } from './calling-client.js';
 import type { Client, ClientOptions } from './client.js';
 import { ClientDefaults } from './client-defaults.js';
 import { Exchange } from './rpc/exchange.js';
@@ -103,13 +98,6 @@ export function rpc(options: ClientOptions = {}): Provider<Client> {
   return (resolve) =>
     new RpcClient(
       { ...resolve(ClientDefaults).options, ...options },
-      {
-        transport: resolve(Transport),
-        selector: resolve(Selector),
-        broker: resolve(Broker),
-        codecs: resolve(Codecs),
-        clock: resolve(Clock),
-        logger: resolve(Logger),
-      },
+      { transport: resolve(Transport), ...callingParts(resolve) },
     );
 }

@@ -1,3 +1,4 @@
+import { writeFrame } from '../core/grpc-frames.js';
 import { invalidArgument } from '../core/error.js';
 import type { Provider } from '../core/provider.js';
 import { bodyOf, bodyText } from '../schema/json-body.js';
@@ -50,10 +51,10 @@ export class GrpcCodec extends Codec {
 
   write({ kind }: CallHeader, value: unknown, type: MessageType | undefined): Uint8Array {
     if (kind === 'error') return new Uint8Array(0);
-    if (this.#json) return framed(Buffer.from(bodyText(value, type, this.#options)));
+    if (this.#json) return writeFrame(Buffer.from(bodyText(value, type, this.#options)));
     // Encoding checks what it is given, field by field.
-    if (type !== undefined) return framed(schemaOf(type).encode(value as object));
-    if (value instanceof Uint8Array) return framed(value);
+    if (type !== undefined) return writeFrame(schemaOf(type).encode(value as object));
+    if (value instanceof Uint8Array) return writeFrame(value);
     throw invalidArgument('grpc without a type is encoded bytes: give a Uint8Array, or the message class');
   }
 }
@@ -61,14 +62,6 @@ export class GrpcCodec extends Codec {
 /** Encodes in gRPC's frames. */
 export function grpc(options?: GrpcCodecOptions): Provider<Codec> {
   return () => new GrpcCodec(options);
-}
-
-function framed(message: Uint8Array): Uint8Array {
-  const bytes = Buffer.allocUnsafe(PREFIX + message.length);
-  bytes[0] = 0;
-  bytes.writeUInt32BE(message.length, 1);
-  bytes.set(message, PREFIX);
-  return bytes;
 }
 
 function unframed(body: Uint8Array): Uint8Array {

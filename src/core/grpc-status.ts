@@ -1,11 +1,16 @@
 import { CODES, type Code } from './error.js';
 
 // Every code is in its own table.
-const NAMES = new Map((Object.keys(CODES) as Code[]).map((name) => [CODES[name].grpc as number, name]));
+const NAMES = new Map((Object.keys(CODES) as Code[]).map((name) => [String(CODES[name].grpc), name]));
 
 /** Our name of one of gRPC's numbers; `unknown` for a number that is none. */
 export function codeOf(grpc: number): Code {
-  return NAMES.get(grpc) ?? 'unknown';
+  return NAMES.get(String(grpc)) ?? 'unknown';
+}
+
+/** Our name of what `grpc-status` says; `undefined` where it says nothing that is known. */
+export function readCode(status: unknown): Code | undefined {
+  return typeof status === 'string' ? NAMES.get(status) : undefined;
 }
 
 /** What an answer means that has an HTTP status and no status of gRPC. Source: grpc `doc/http-grpc-status-mapping.md`. */

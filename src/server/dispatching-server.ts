@@ -1,13 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import type { Broker, Subscriber } from '../broker/broker.js';
-import type { Codecs } from '../codec/codecs.js';
+import { Broker, type Subscriber } from '../broker/broker.js';
+import { Codecs } from '../codec/codecs.js';
 import { isLoopback, parseAddress } from '../core/address.js';
 import { advertised } from '../core/advertise.js';
-import type { Clock } from '../core/clock.js';
+import { Clock } from '../core/clock.js';
+import { defined } from '../core/defined.js';
 import { OctavoError } from '../core/error.js';
-import type { Identity } from '../core/identity.js';
-import type { Logger } from '../core/logger.js';
-import type { Node, Registry, ServiceRecord } from '../registry/registry.js';
+import { Identity } from '../core/identity.js';
+import { Logger } from '../core/logger.js';
+import type { Resolve } from '../core/provider.js';
+import { Registry, type Node, type ServiceRecord } from '../registry/registry.js';
 import type { Listener, Probes } from '../transport/transport.js';
 import type { Reading, SpanRecord, Wrapper } from '../wrapper/wrapper.js';
 import { AdminListener } from './admin.js';
@@ -27,6 +29,18 @@ export interface DispatchingServerParts {
   readonly codecs: Codecs;
   readonly clock: Clock;
   readonly logger: Logger;
+}
+
+/** What every dispatching server finds in the container. */
+export function dispatchingParts(resolve: Resolve): DispatchingServerParts {
+  return {
+    identity: resolve(Identity),
+    broker: resolve(Broker),
+    registry: resolve(Registry),
+    codecs: resolve(Codecs),
+    clock: resolve(Clock),
+    logger: resolve(Logger),
+  };
 }
 
 const DEFAULTS = {
@@ -289,10 +303,4 @@ export abstract class DispatchingServer extends Server {
       nodes: [node],
     };
   }
-}
-
-/** Without the members that are there but `undefined`, which would hide a default. */
-export function defined<T extends object>(options: T): T {
-  // The same members, of which some are left out; all of them are optional.
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
 }

@@ -1,20 +1,15 @@
-import { Broker } from '../broker/broker.js';
-import { Codecs } from '../codec/codecs.js';
-import { Clock } from '../core/clock.js';
+import { defined } from '../core/defined.js';
 import { OctavoError } from '../core/error.js';
 import { noteExposure } from '../core/exposure.js';
 import { Door } from '../core/http2/door.js';
-import { Identity } from '../core/identity.js';
-import { Logger } from '../core/logger.js';
 import type { Provider } from '../core/provider.js';
 import { Refusals } from '../core/refusals.js';
 import { Certificates, shownTls, type Tls } from '../core/tls.js';
-import { Registry } from '../registry/registry.js';
 import type { Method } from '../schema/method.js';
 import { MESSAGE_LIMITS, type MessageLimits } from '../transport/transport.js';
 import {
   DispatchingServer,
-  defined,
+  dispatchingParts,
   type DispatchingServerParts,
   type Entrance,
 } from './dispatching-server.js';
@@ -158,15 +153,5 @@ export class GrpcServer extends DispatchingServer {
 /** Serves gRPC. */
 export function grpc(options: GrpcServerOptions = {}): Provider<Server> {
   return (resolve) =>
-    new GrpcServer(
-      { ...resolve(ServerDefaults).options, ...defined(options) },
-      {
-        identity: resolve(Identity),
-        broker: resolve(Broker),
-        registry: resolve(Registry),
-        codecs: resolve(Codecs),
-        clock: resolve(Clock),
-        logger: resolve(Logger),
-      },
-    );
+    new GrpcServer({ ...resolve(ServerDefaults).options, ...defined(options) }, dispatchingParts(resolve));
 }

@@ -1,19 +1,14 @@
 import type { FastifyInstance } from 'fastify';
-import { Broker } from '../broker/broker.js';
-import { Codecs } from '../codec/codecs.js';
-import { Clock } from '../core/clock.js';
+import { defined } from '../core/defined.js';
 import { noteExposure } from '../core/exposure.js';
-import { Identity } from '../core/identity.js';
-import { Logger } from '../core/logger.js';
 import type { Provider } from '../core/provider.js';
 import { Refusals } from '../core/refusals.js';
 import { Certificates, type Tls } from '../core/tls.js';
-import { Registry } from '../registry/registry.js';
 import type { Probes } from '../core/probes.js';
 import { MESSAGE_LIMITS, type MessageLimits } from '../transport/transport.js';
 import {
   DispatchingServer,
-  defined,
+  dispatchingParts,
   type DispatchingServerParts,
   type Entrance,
 } from './dispatching-server.js';
@@ -114,15 +109,5 @@ export class HttpServer extends DispatchingServer {
 /** Serves endpoints by HTTP: the Connect protocol and gRPC-Web. */
 export function http(options: HttpServerOptions = {}): Provider<Server> {
   return (resolve) =>
-    new HttpServer(
-      { ...resolve(ServerDefaults).options, ...defined(options) },
-      {
-        identity: resolve(Identity),
-        broker: resolve(Broker),
-        registry: resolve(Registry),
-        codecs: resolve(Codecs),
-        clock: resolve(Clock),
-        logger: resolve(Logger),
-      },
-    );
+    new HttpServer({ ...resolve(ServerDefaults).options, ...defined(options) }, dispatchingParts(resolve));
 }

@@ -1,13 +1,8 @@
-import { Broker } from '../broker/broker.js';
-import { Codecs } from '../codec/codecs.js';
-import { Clock } from '../core/clock.js';
+import { defined } from '../core/defined.js';
 import { OctavoError } from '../core/error.js';
-import { Identity } from '../core/identity.js';
-import { Logger } from '../core/logger.js';
 import type { Provider } from '../core/provider.js';
-import { Registry } from '../registry/registry.js';
 import { MESSAGE_LIMITS, Transport, type Listener, type Probes } from '../transport/transport.js';
-import { DispatchingServer, defined, type DispatchingServerParts } from './dispatching-server.js';
+import { DispatchingServer, dispatchingParts, type DispatchingServerParts } from './dispatching-server.js';
 import { Intake } from './rpc/intake.js';
 import type { Server, ServerOptions } from './server.js';
 import { ServerDefaults } from './server-defaults.js';
@@ -63,14 +58,6 @@ export function rpc(options: ServerOptions = {}): Provider<Server> {
   return (resolve) =>
     new RpcServer(
       { ...resolve(ServerDefaults).options, ...defined(options) },
-      {
-        identity: resolve(Identity),
-        transport: resolve(Transport),
-        broker: resolve(Broker),
-        registry: resolve(Registry),
-        codecs: resolve(Codecs),
-        clock: resolve(Clock),
-        logger: resolve(Logger),
-      },
+      { transport: resolve(Transport), ...dispatchingParts(resolve) },
     );
 }

@@ -1,4 +1,5 @@
 import type { ClientOptions } from '../client/client.js';
+import { defined } from '../core/defined.js';
 import { OctavoError } from '../core/error.js';
 import type { Tls, TlsOptions } from '../core/tls.js';
 import type { ServerOptions } from '../server/server.js';
@@ -105,10 +106,4 @@ function readPairs(text: string): Record<string, string> | undefined {
   if (pairs.some(([key, value, ...more]) => key === '' || value === undefined || more.length > 0))
     return undefined;
   return Object.fromEntries(pairs.map(([key = '', value = '']) => [key, value]));
-}
-
-/** Without the members that are `undefined`. */
-function defined<T extends object>(options: { [Name in keyof T]: T[Name] | undefined }): T {
-  // What is left out is optional in every type this is called for.
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
 }

@@ -1,7 +1,7 @@
 import { createServer, type AddressInfo, type Server, type Socket as TcpSocket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { formatAddress, parseAddress } from '../core/address.js';
-import { bind } from '../core/bind.js';
+import { bind, limitConnections } from '../core/bind.js';
 import { Clock, type Timer } from '../core/clock.js';
 import { OctavoError } from '../core/error.js';
 import { noteExposure } from '../core/exposure.js';
@@ -132,14 +132,7 @@ export class HttpTransport extends Transport {
     const server = createServer({ allowHalfOpen: true }, (tcp) =>
       handshakes === undefined ? admit(tcp) : handshakes.take(tcp),
     );
-    server.maxConnections = maxConnections;
-    server.on('drop', (dropped) => {
-      const error = new OctavoError(
-        'resource_exhausted',
-        `${maxConnections} connections are open (maxConnections)`,
-      );
-      refusals.note(dropped?.remoteAddress ?? '', error);
-    });
+    limitConnections(server, maxConnections, refusals);
     await bind(server, place, address);
     sweepIdle(
       server,

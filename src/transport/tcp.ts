@@ -1,6 +1,6 @@
 import { createServer } from 'node:net';
 import { parseAddress } from '../core/address.js';
-import { bind } from '../core/bind.js';
+import { bind, limitConnections } from '../core/bind.js';
 import { Clock } from '../core/clock.js';
 import { OctavoError } from '../core/error.js';
 import { noteExposure } from '../core/exposure.js';
@@ -113,13 +113,7 @@ export class TcpTransport extends Transport {
     const certificates = this.#certificates;
     await certificates?.forServer();
     const server = createServer();
-    server.maxConnections = maxConnections;
-    server.on('drop', (dropped) =>
-      this.#refusals.note(
-        dropped?.remoteAddress ?? '',
-        new OctavoError('resource_exhausted', `${maxConnections} connections are open (maxConnections)`),
-      ),
-    );
+    limitConnections(server, maxConnections, this.#refusals);
     await bind(server, parseAddress(address), address);
     const door = new Door(server, this.#settings, { clock, refusals: this.#refusals, accept, certificates });
     this.#doors.add(door);

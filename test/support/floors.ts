@@ -65,6 +65,7 @@ const SHARED = new Set([
   'src/server/running-call.ts',
   'src/server/server-call.ts',
   'src/server/subscriptions.ts',
+  'src/server/stream-pulse.ts',
   'src/server/server-defaults.ts',
   'src/server/debug.ts',
   'src/server/debug-trace.ts',

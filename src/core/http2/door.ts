@@ -8,7 +8,7 @@ import {
 import { createServer, type AddressInfo, type Server, type Socket as TcpSocket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { formatAddress, parseAddress } from '../address.js';
-import { bind } from '../bind.js';
+import { bind, limitConnections } from '../bind.js';
 import type { Clock, Timer } from '../clock.js';
 import { OctavoError } from '../error.js';
 import { Handshakes } from '../handshakes.js';
@@ -107,13 +107,7 @@ export class Door {
     const { maxConnections } = options;
     await parts.certificates?.forServer();
     const server = createServer();
-    server.maxConnections = maxConnections;
-    server.on('drop', (dropped) =>
-      parts.refusals.note(
-        dropped?.remoteAddress ?? '',
-        new OctavoError('resource_exhausted', `${maxConnections} connections are open (maxConnections)`),
-      ),
-    );
+    limitConnections(server, maxConnections, parts.refusals);
     await bind(server, parseAddress(address), address);
     return new Door(server, options, parts);
   }

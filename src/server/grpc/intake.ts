@@ -1,16 +1,15 @@
 import type { ServerHttp2Stream } from 'node:http2';
 import type { Clock } from '../../core/clock.js';
-import type { Context } from '../../core/context.js';
 import { OctavoError } from '../../core/error.js';
 import { GRPC_ENCODINGS, grpcEncoding } from '../../core/grpc-compression.js';
 import type { Opened } from '../../core/http2/door.js';
 import { refuse } from '../../core/http2/refuse.js';
-import { Pulse } from '../../core/pulse.js';
-import type { Method } from '../../schema/method.js';
+import type { Pulse } from '../../core/pulse.js';
 import { writeTrailers } from '../../schema/grpc-trailers.js';
 import type { MessageLimits } from '../../transport/transport.js';
 import type { Dispatcher, DispatchRoute, Requested } from '../dispatcher.js';
 import { readRequest } from '../read-request.js';
+import { streamPulse } from '../stream-pulse.js';
 import { CallWire } from './call-wire.js';
 import { isGrpc, timeoutOf, type Dialect, type Dialects } from './dialect.js';
 import { readMetadata } from './headers.js';
@@ -93,26 +92,12 @@ export class GrpcIntake {
     });
     inflow.wire = wire;
     inflow.context = context;
-    const pulse = method.kind === 'unary' ? undefined : this.#pulse(method, context);
+    const pulse =
+      method.kind === 'unary' ? undefined : streamPulse(method, context, this.#parts.streamIdleMs);
     const gzip = this.#parts.gzip && accepts(headers['grpc-accept-encoding']);
     const sink = new GrpcReply({ wire, method, context, dialect, limits, gzip, pulse });
     dispatcher.dispatch(route, context, requested(route, inflow, dialect, pulse), sink);
     wire.listen();
-  }
-
-  #pulse({ endpoint, options }: Method, context: Context): Pulse {
-    const idleMs = options.idleMs ?? this.#parts.streamIdleMs;
-    const idleness = `${endpoint} carried no item for ${idleMs} ms (streamIdleMs)`;
-    return new Pulse({
-      clock: this.#parts.clock,
-      // HTTP/2 has signs of life of its own.
-      beatMs: 0,
-      silenceMs: 0,
-      idleMs,
-      beat: () => {},
-      silent: () => {},
-      idle: () => context.cancel(new OctavoError('deadline_exceeded', idleness)),
-    });
   }
 }
 

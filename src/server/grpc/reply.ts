@@ -2,9 +2,8 @@ import type { OutgoingHttpHeaders } from 'node:http2';
 import type { Context } from '../../core/context.js';
 import { OctavoError } from '../../core/error.js';
 import { pack } from '../../core/grpc-compression.js';
-import { COMPRESSED, writeFrame, writePrefix } from '../../core/grpc-frames.js';
+import { COMPRESSED, framed } from '../../core/grpc-frames.js';
 import { isPromise, type MaybePromise } from '../../core/lifecycle.js';
-import { EMPTY } from '../../core/message.js';
 import type { Pulse } from '../../core/pulse.js';
 import type { Method } from '../../schema/method.js';
 import { GRPC_OK } from '../../schema/grpc-trailers.js';
@@ -16,9 +15,6 @@ import { writeMetadata } from './headers.js';
 
 /** Bytes from which packing a message is worth its while. */
 const WORTH_PACKING = 1_024;
-
-/** Bytes up to which a message is copied behind its prefix. */
-const SMALL = 16_384;
 
 export interface GrpcReplyInit {
   readonly wire: CallWire;
@@ -84,10 +80,8 @@ export class GrpcReply implements ReplySink {
   }
 
   #write(body: Uint8Array, flags: number): MaybePromise<void> {
-    const { wire } = this.#init;
-    // In one piece it is one write; a long one is not copied.
-    if (body.length <= SMALL) return wire.write(writeFrame(body, flags), EMPTY);
-    return wire.write(writePrefix(body.length, flags), body);
+    const message = framed(body, flags);
+    return this.#init.wire.write(message.head, message.body);
   }
 
   #trailers(): OutgoingHttpHeaders {

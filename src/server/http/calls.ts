@@ -4,10 +4,10 @@ import type { Clock } from '../../core/clock.js';
 import type { Context } from '../../core/context.js';
 import { OctavoError } from '../../core/error.js';
 import { grpcEncoding } from '../../core/grpc-compression.js';
-import { Pulse } from '../../core/pulse.js';
 import type { Method } from '../../schema/method.js';
 import type { Dispatcher, DispatchRoute, Requested } from '../dispatcher.js';
 import { readRequest } from '../read-request.js';
+import { streamPulse } from '../stream-pulse.js';
 import { answerError } from './answers.js';
 import type { Callers } from './callers.js';
 import { Exchange } from './exchange.js';
@@ -131,7 +131,7 @@ export class Calls {
     const accepts = packingFor(exchange.header(framing.acceptEncoding));
     const route = dispatcher.admit(method.endpoint);
     const context = this.#context(exchange, route, framing.timeoutMs(exchange));
-    const pulse = this.#pulse(method, context);
+    const pulse = streamPulse(method, context, this.#parts.limits.streamIdleMs);
     const read = (body: Uint8Array): unknown => {
       context.meter?.received(body.length);
       return readRequest(form.codec, body, method.request);
@@ -157,20 +157,6 @@ export class Calls {
       if (!context.ended) context.cancel(new OctavoError('cancelled', 'the caller went away'));
     });
     return context;
-  }
-
-  #pulse({ endpoint, kind, options }: Method, context: Context): Pulse {
-    const idleMs = kind === 'unary' ? 0 : (options.idleMs ?? this.#parts.limits.streamIdleMs);
-    const idleness = `${endpoint} carried no item for ${idleMs} ms (streamIdleMs)`;
-    return new Pulse({
-      clock: this.#parts.clock,
-      beatMs: 0,
-      silenceMs: 0,
-      idleMs,
-      beat: () => {},
-      silent: () => {},
-      idle: () => context.cancel(new OctavoError('deadline_exceeded', idleness)),
-    });
   }
 
   /** @throws what is wrong with a request whatever it asks for */

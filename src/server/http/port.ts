@@ -3,7 +3,7 @@ import { createServer as createHttp2Server, type Http2Server, type ServerHttp2Se
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { formatAddress, parseAddress } from '../../core/address.js';
-import { bind } from '../../core/bind.js';
+import { bind, limitConnections } from '../../core/bind.js';
 import type { Clock, Timer } from '../../core/clock.js';
 import { OctavoError } from '../../core/error.js';
 import { Handshakes } from '../../core/handshakes.js';
@@ -82,13 +82,7 @@ export class Port {
   static async open(address: string, parts: PortParts): Promise<Port> {
     const { maxConnections } = parts.limits;
     const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true });
-    server.maxConnections = maxConnections;
-    server.on('drop', (dropped) =>
-      parts.refusals.note(
-        dropped?.remoteAddress ?? '',
-        new OctavoError('resource_exhausted', `${maxConnections} connections are open (maxConnections)`),
-      ),
-    );
+    limitConnections(server, maxConnections, parts.refusals);
     await bind(server, parseAddress(address), address);
     return new Port(server, parts);
   }

@@ -7,13 +7,14 @@ import { isPromise } from '../../core/lifecycle.js';
 import { EMPTY, type Message } from '../../core/message.js';
 import { Metadata } from '../../core/metadata.js';
 import * as mucp from '../../core/mucp.js';
-import { Pulse } from '../../core/pulse.js';
+import type { Pulse } from '../../core/pulse.js';
 import { quietly } from '../../core/quietly.js';
 import { writeError } from '../../core/wire-error.js';
 import type { Method } from '../../schema/method.js';
 import type { Socket } from '../../transport/transport.js';
 import type { Dispatcher, DispatchRoute, Requested } from '../dispatcher.js';
 import { readRequest } from '../read-request.js';
+import { streamPulse } from '../stream-pulse.js';
 import type { ServerOptions } from '../server.js';
 import type { Subscriptions } from '../subscriptions.js';
 import type { Incoming } from './incoming.js';
@@ -194,26 +195,16 @@ export class Intake {
     return { read };
   }
 
-  #pulse(
-    { header, octavo }: Incoming,
-    { endpoint, options }: Method,
-    context: Context,
-    sink: () => StreamSink,
-  ): Pulse {
+  #pulse({ header, octavo }: Incoming, method: Method, context: Context, sink: () => StreamSink): Pulse {
     const { keepaliveMs, streamIdleMs } = this.#parts.times;
-    const idleMs = options.idleMs ?? streamIdleMs;
-    const silence = `the caller of ${endpoint} was silent for ${keepaliveMs} ms (keepaliveMs)`;
-    const idleness = `${endpoint} carried no item for ${idleMs} ms (streamIdleMs)`;
-    return new Pulse({
-      clock: this.#parts.clock,
+    const silence = `the caller of ${method.endpoint} was silent for ${keepaliveMs} ms (keepaliveMs)`;
+    return streamPulse(method, context, streamIdleMs, {
       beatMs: octavo ? mucp.readKeepalive(header) / 3 : 0,
       silenceMs: octavo ? keepaliveMs : 0,
-      idleMs,
       beat: () => sink().beat(),
       // Who was not greeted gives no signs of life yet.
       silent: () =>
         sink().greeted ? context.cancel(new OctavoError('unavailable', silence)) : sink().greet(),
-      idle: () => context.cancel(new OctavoError('deadline_exceeded', idleness)),
     });
   }
 

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2';
-import { CODES, OctavoError, type Code } from '../../core/error.js';
-import { readGrpcMessage, writeGrpcMessage } from '../../core/grpc-status.js';
+import { CODES, OctavoError } from '../../core/error.js';
+import { readCode, readGrpcMessage, writeGrpcMessage } from '../../core/grpc-status.js';
 
 /** How gRPC says that a stream has ended in order. */
 export const OK: OutgoingHttpHeaders = { 'grpc-status': '0' };
@@ -28,12 +28,11 @@ export function readStatus(headers: IncomingHttpHeaders, remote: string): Octavo
   const said = headers['grpc-message'];
   const text = typeof said === 'string' ? readGrpcMessage(said) : '';
   const executed = headers[EXECUTED] === 'false' ? ({ executed: false } as const) : {};
-  const [code] = Object.entries(CODES).find(([, { grpc }]) => String(grpc) === status) ?? [];
+  const code = readCode(status);
   if (code === undefined)
     return new OctavoError('unavailable', `${remote} ended the stream without a status of gRPC`);
-  // The names of the table are codes.
   return new OctavoError(
-    code as Code,
+    code,
     text === '' ? `${remote} ended the stream with the status ${String(status)}` : text,
     executed,
   );
