@@ -1,9 +1,9 @@
 // Runs the tests that need a real server: the files under test/backends. Each starts a server of its own.
 // usage: npm run test:backends [-- BACKEND ...] [--any-node-test-flag]
-import { spawnSync } from 'node:child_process';
 import { accessSync, constants, readdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { end, runTests } from './run-tests.mjs';
 
 /** Each backend, and the commands that start its servers. The name is what its test files begin with. */
 const SERVERS = {
@@ -63,23 +63,20 @@ const files = readdirSync('test/backends')
   .filter((file) => wanted.includes(backendOf(file)) && !missing.includes(backendOf(file)))
   .sort();
 // What measures how soon something happens, or has a server die under load, has the machine for itself.
-const failed = [
+const passed = [
   run(files.filter(isPatient), 2),
   run(
     files.filter((file) => !isPatient(file)),
     1,
   ),
-].some((status) => status !== 0);
+].every(Boolean);
 // On a machine of one's own a server may be missing; where it counts it may not.
-process.exit(failed || (missing.length > 0 && process.env.CI === 'true') ? 1 : 0);
+end(passed && (missing.length === 0 || process.env.CI !== 'true'));
 
-/** Runs test files, so many at once. */
+/** Runs files of tests, so many at once. */
 function run(some, atOnce) {
-  if (some.length === 0) return 0;
-  const options = ['--enable-source-maps', '--test', `--test-concurrency=${atOnce}`, '--test-timeout=180000'];
-  const paths = some.map((file) => join('dist/test/backends', file.replace(/\.ts$/, '.js')));
-  const env = { ...process.env, PATH: path };
-  return spawnSync(process.execPath, [...options, ...flags, ...paths], { stdio: 'inherit', env }).status ?? 1;
+  const paths = some.map((file) => join('test/backends', file));
+  return runTests(paths, { atOnce, timeoutMs: 180_000, flags, env: { PATH: path } });
 }
 
 /** Whether a file asks whether something is so, and not how soon. */

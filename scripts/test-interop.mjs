@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { end, runTests } from './run-tests.mjs';
 
 const SOURCES = 'test/interop/peers';
 const VERSIONS = ['v4', 'v5'];
@@ -33,20 +34,13 @@ const files = readdirSync(TESTS)
   .filter(
     (file) => file.endsWith('.test.ts') && (parts.length === 0 || parts.some((part) => file.includes(part))),
   )
-  .map((file) => join('dist', TESTS, file.replace(/\.ts$/, '.js')));
+  .map((file) => join(TESTS, file));
 if (files.length === 0) {
   console.error(`no test file matches ${parts.join(', ')}`);
   process.exit(1);
 }
 // One file after the other: services of one name in two files would find each other.
-const test = [
-  ...['--enable-source-maps', '--test', '--test-concurrency=1', '--test-timeout=120000'],
-  ...flags,
-  ...files,
-];
-const [command, ...before] = [...inside, process.execPath];
-const env = { ...process.env, OCTAVO_GO_PEERS: peers };
-process.exit(spawnSync(command, [...before, ...test], { stdio: 'inherit', env }).status ?? 1);
+end(runTests(files, { timeoutMs: 120_000, flags, inside, env: { OCTAVO_GO_PEERS: peers } }));
 
 /** Builds the peers where that was not done yet for these sources, and returns the folder that they are in. */
 function build(toolchain) {

@@ -1,8 +1,8 @@
 // Runs the tests that take long: a rolling restart, a soak, slow readers. One at a time, as they measure memory and load.
 // usage: npm run test:slow [-- --short] [part of a file name ...]
-import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { end, runTests } from './run-tests.mjs';
 
 const args = process.argv.slice(2);
 if (args.includes('--help') || args.includes('-h')) {
@@ -15,15 +15,11 @@ const parts = args.filter((arg) => !arg.startsWith('-'));
 const files = readdirSync('test/slow')
   .filter((file) => file.endsWith('.test.ts'))
   .filter((file) => parts.length === 0 || parts.some((part) => file.includes(part)))
-  .map((file) => join('dist/test/slow', file.replace(/\.ts$/, '.js')))
+  .map((file) => join('test/slow', file))
   .sort();
 if (files.length === 0) {
   console.error(`no slow test matches ${parts.join(', ')}`);
   process.exit(1);
 }
-const run = spawnSync(
-  process.execPath,
-  ['--enable-source-maps', '--test', '--test-concurrency=1', '--test-timeout=600000', ...files],
-  { stdio: 'inherit', env: { ...process.env, OCTAVO_SLOW: args.includes('--short') ? 'short' : 'full' } },
-);
-process.exit(run.status ?? 1);
+const OCTAVO_SLOW = args.includes('--short') ? 'short' : 'full';
+end(runTests(files, { timeoutMs: 600_000, env: { OCTAVO_SLOW } }));

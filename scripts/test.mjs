@@ -1,8 +1,8 @@
 // Runs the tests that need no server with node:test over tsc's output. It lists the .ts sources, so a stale file in dist is never run.
 // usage: node scripts/test.mjs [part of a file name ...] [--any-node-test-flag]
-import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { end, runTests } from './run-tests.mjs';
 
 const args = process.argv.slice(2);
 const flags = args.filter((arg) => arg.startsWith('-'));
@@ -13,16 +13,10 @@ const files = readdirSync('test', { recursive: true })
   .filter((file) => file.endsWith('.test.ts'))
   .filter((file) => !APART.some((folder) => file.startsWith(folder)))
   .filter((file) => parts.length === 0 || parts.some((part) => file.includes(part)))
-  .map((file) => join('dist/test', file.replace(/\.ts$/, '.js')))
+  .map((file) => join('test', file))
   .sort();
 if (files.length === 0) {
   console.error(`no test file matches ${parts.join(', ')}`);
   process.exit(1);
 }
-const run = spawnSync(
-  process.execPath,
-  // A file that hangs fails, rather than keeping everybody waiting.
-  ['--enable-source-maps', '--test', '--test-concurrency=2', '--test-timeout=120000', ...flags, ...files],
-  { stdio: 'inherit' },
-);
-process.exit(run.status ?? 1);
+end(runTests(files, { atOnce: 2, timeoutMs: 120_000, flags }));

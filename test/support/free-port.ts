@@ -1,12 +1,33 @@
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
 
-/** Ports of 127.0.0.1 that nobody listens on, for servers that must be told theirs. Another process may take one meanwhile. */
+/**
+ * Where no system takes the ports of outgoing connections from (Linux from 32768 up, others from 49152). A port of those may be had by
+ * somebody's connection before its server has come up, and who asks for the server may be answered by his own socket.
+ */
+const [FIRST, END] = [10_000, 32_000];
+const given = new Set<number>();
+
+/** Ports of 127.0.0.1 that nobody listens on, for servers that must be told theirs; none is given twice. */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map((server) => once(server, 'listening')));
-  // What listens on TCP has an address with a port.
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  for (const server of servers) server.close();
+  const ports: number[] = [];
+  while (ports.length < count) {
+    const port = randomInt(FIRST, END);
+    if (given.has(port)) continue;
+    given.add(port);
+    if (await isFree(port)) ports.push(port);
+  }
   return ports;
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer().listen(port, '127.0.0.1');
+  try {
+    await once(server, 'listening');
+  } catch {
+    return false;
+  }
+  server.close();
+  return true;
 }
