@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { FRAME, writeFrame } from '../../src/transport/bus/frame.js';
+import { FRAME, numberFrame, writeFrame } from '../../src/transport/bus/frame.js';
 import { EMPTY, type Message } from '../../src/core/message.js';
 import { Metadata } from '../../src/core/metadata.js';
 import type { NatsTransport } from '../../src/transport/nats.js';
@@ -75,6 +75,32 @@ describe('the death of a peer', () => {
       raw.say(reply, writeFrame(FRAME.welcome, 0, Uint8Array.of(1)), 'nobody.there');
       for (const { code, executed } of await Promise.all(calls))
         assert.deepEqual([code, executed], ['unavailable', false]);
+      await raw.close();
+    }));
+
+  it('leaves a call as not executed that did not reach it, also behind what did not either', () =>
+    Bench.with(async (bench) => {
+      const transport = await bench.started();
+      const raw = await RawNats.open(bench.server.address);
+      raw.hear('brief.octavo');
+      const forget = raw.hear('there');
+      await raw.flush();
+      const dialled = transport.dial('brief', { stream: true });
+      const { reply = '' } = await raw.next();
+      raw.say(reply, writeFrame(FRAME.welcome, 0, Uint8Array.of(1)), 'there');
+      const stream = await dialled;
+      await stream.send(item('open'));
+      await raw.next();
+      forget();
+      await raw.flush();
+      const brief = { address: 'brief', close: async () => {} };
+      const [called] = await Promise.all([
+        failure(() => call(transport, brief, message('behind'))),
+        stream.send(item('not there')),
+      ]);
+      assert.deepEqual([called.code, called.executed], ['unavailable', false]);
+      const { code, executed } = await failure(() => stream.receive());
+      assert.deepEqual([code, executed], ['unavailable', undefined]);
       await raw.close();
     }));
 
@@ -202,6 +228,35 @@ describe('two transports at one server', () => {
 });
 
 describe('servers that share an address over nats', () => {
+  it('answer twice, and the second one is told that it is not wanted, whatever it says', () =>
+    Bench.with(async (bench) => {
+      const transport = await bench.started();
+      const raw = await RawNats.open(bench.server.address);
+      for (const subject of ['brief.octavo', 'one', 'two']) raw.hear(subject);
+      await raw.flush();
+      const called = call(transport, { address: 'brief', close: async () => {} }, message('hello'));
+      const { reply = '' } = await raw.next();
+      const SHARED = Uint8Array.of(1, 1);
+      raw.say(reply, writeFrame(FRAME.welcome, 0, SHARED), 'one');
+      const asked = await raw.next();
+      assert.deepEqual([asked.subject, asked.data[0]], ['one', FRAME.call]);
+      const ping = writeFrame(FRAME.ping, 0);
+      for (const frame of [writeFrame(FRAME.welcome, 0, SHARED), ping]) {
+        raw.say(reply, frame, 'two');
+        const told = await raw.next();
+        assert.deepEqual([told.subject, told.data[0]], ['two', FRAME.gone]);
+      }
+      const answer = writeFrame(
+        FRAME.message,
+        1,
+        Buffer.concat([Buffer.of(0, 0, 0, 2), Buffer.from('[]hi')]),
+      );
+      numberFrame(answer, 1);
+      raw.say(reply, answer, 'one');
+      assert.equal(text(await called), 'hi');
+      await raw.close();
+    }));
+
   it('are a queue group: all get calls, also who comes later, and none who has left', () =>
     Bench.with((bench) => holdsForSharedAddresses(() => bench.started({ shared: true, keepaliveMs: 50 }))));
 });

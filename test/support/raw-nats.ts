@@ -21,14 +21,15 @@ export class RawNats {
     this.#connection.publish(subject, data, reply === undefined ? {} : { reply });
   }
 
-  /** Hears what comes on a subject from now on, in order with what is said next. */
-  hear(subject: string): void {
-    this.#connection.subscribe(subject, {
+  /** Hears what comes on a subject from now on, in order with what is said next, until the function is called that it gives. */
+  hear(subject: string): () => void {
+    const subscription = this.#connection.subscribe(subject, {
       callback: (_, message) => {
         this.#heard.push(message);
         this.#wake?.();
       },
     });
+    return () => subscription.unsubscribe();
   }
 
   /** The next thing that was heard. */

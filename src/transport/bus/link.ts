@@ -4,7 +4,7 @@ import type { Socket } from '../transport.js';
 import type { Bus, Parcel } from './bus.js';
 import type { Door } from './door.js';
 import { malformed } from './header.js';
-import { FRAME, numberFrame, readFrame, VERSION, writeFrame, type Frame } from './frame.js';
+import { FRAME, numberFrame, readFrame, VERSION, writeFrame, type Frame, type FrameType } from './frame.js';
 import { LinkSocket, type LinkPort } from './link-socket.js';
 import { octavoAt, type Recipient } from './mailbox.js';
 import type { Settings } from './settings.js';
@@ -15,6 +15,8 @@ const MOST_SILENCE = 3;
 const MOST_IDLE = 30;
 /** For how many intervals a link with one of several servers at an address is used, so that those who come later get their share. */
 const MOST_SHARED = 15;
+/** The number of no socket. What is the answer to the last frame of a link comes under it. */
+const LAST = 0;
 /** Behind the version in a `welcome`: others listen at this address too. */
 const SHARED = 1;
 
@@ -56,6 +58,8 @@ export class Link implements LinkPort, Recipient {
   #age = 0;
   #shared = false;
   #closing = false;
+  /** Whether the other end is known not to be there. */
+  #left = false;
   #gone = false;
   readonly #meeting = new Set<(met: Link | 'nobody' | OctavoError) => void>();
 
@@ -139,7 +143,7 @@ export class Link implements LinkPort, Recipient {
     try {
       const frame = readFrame(data);
       if (frame.type === FRAME.gone) return this.#nobody(opened);
-      if (this.#shared && frame.type === FRAME.welcome) return this.#sayGone(reply);
+      if (this.#shared && !this.#isTheirs(reply)) return this.#sayGone(reply);
       if (frame.number !== this.#nextIn) throw malformed(`frame ${this.#nextIn} was lost`);
       this.#nextIn = (this.#nextIn + 1) >>> 0;
       this.#silence = 0;
@@ -250,18 +254,26 @@ export class Link implements LinkPort, Recipient {
     return socket;
   }
 
-  /** The other end is not there. A first message did not reach it, so it is the others' turn only when the last of these has come back. */
+  /**
+   * The other end is not there. What it did not get comes back in order, so a frame behind all others comes back when each first message has
+   * that did not reach it. What is left may have.
+   */
   #nobody(opened: number | undefined): void {
-    if (opened === undefined)
+    if (opened === LAST)
       return this.end(
         new OctavoError('unavailable', `the other end of the link with ${this.remote} has gone`),
       );
-    this.#closing = true;
-    this.#sockets.get(opened)?.refused();
-    this.#send(FRAME.ping, 0);
+    if (opened !== undefined) this.#sockets.get(opened)?.refused();
+    if (this.#left) return;
+    this.#left = this.#closing = true;
+    this.#send(FRAME.ping, 0, '', LAST);
   }
 
-  /** Says it also to another server at a shared address, that was asked a second time and answers late. */
+  /** Another server at a shared address, that was asked a second time and answers late, may have begun to talk. */
+  #isTheirs(reply: string): boolean {
+    return reply === this.#to || reply === `${this.#to}.${LAST}`;
+  }
+
   #sayGone(to = this.#to): void {
     if (to === undefined || !this.#bus.isAddress(to)) return;
     try {
@@ -271,9 +283,9 @@ export class Link implements LinkPort, Recipient {
     }
   }
 
-  #send(type: (typeof FRAME)[keyof typeof FRAME], socket: number, rest: Uint8Array | string = ''): void {
+  #send(type: FrameType, socket: number, rest: Uint8Array | string = '', opens?: number): void {
     try {
-      this.publish(writeFrame(type, socket, rest));
+      this.publish(writeFrame(type, socket, rest), opens);
     } catch {
       // Without a connection every link ends, here and there.
     }
