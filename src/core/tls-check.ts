@@ -22,13 +22,26 @@ export interface IdentityCheck {
 }
 
 /** How Node is to check what is dialled at a host: the name in its certificate must be that, or `serverName`. */
-export function checkOf(host: string, { serverName = host, verify }: TlsPolicy): IdentityCheck {
+export function checkOf(host: string, policy: TlsPolicy): IdentityCheck {
+  const { serverName = host } = policy;
   return {
-    rejectUnauthorized: verify,
-    // An IP address may not be told: RFC 6066 section 3. It is checked all the same.
-    servername: isIP(serverName) === 0 ? serverName : '',
+    ...requestCheckOf(host, policy),
     checkServerIdentity: (_, certificate) => checkServerIdentity(serverName, certificate),
   };
+}
+
+/** The same for an agent of `node:https`, whose requests have {@link requestCheckOf}: since version 22 Node keeps no connection for another request whose request had a check of its own. */
+export function agentCheckOf({ serverName }: TlsPolicy): Pick<IdentityCheck, 'checkServerIdentity'> {
+  return { checkServerIdentity: (host, certificate) => checkServerIdentity(serverName ?? host, certificate) };
+}
+
+/** Of a request, which names its host besides. */
+export function requestCheckOf(
+  host: string,
+  { serverName = host, verify }: TlsPolicy,
+): Omit<IdentityCheck, 'checkServerIdentity'> {
+  // An IP address may not be told: RFC 6066 section 3. It is checked all the same.
+  return { rejectUnauthorized: verify, servername: isIP(serverName) === 0 ? serverName : '' };
 }
 
 /**

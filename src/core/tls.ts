@@ -26,7 +26,14 @@ import {
 } from './tls-options.js';
 
 export type { Pem };
-export { checkOf, clientOf, type IdentityCheck, type PeerCertificate } from './tls-check.js';
+export {
+  agentCheckOf,
+  checkOf,
+  clientOf,
+  requestCheckOf,
+  type IdentityCheck,
+  type PeerCertificate,
+} from './tls-check.js';
 export { shownTls, type DialTls, type Tls, type TlsOptions, type TlsPolicy } from './tls-options.js';
 
 /** What was read of the options. It may be given to Node as the options of a secure context. */

@@ -4,6 +4,7 @@ import { OctavoError } from '../../src/core/error.js';
 import { clientSuite, type CallSubject } from '../conformance/client.js';
 import { conform } from '../conformance/conform.js';
 import { ProbeClient } from '../conformance/probe.js';
+import { later } from '../conformance/transport/talk.js';
 import { Authority } from '../support/certificates.js';
 import { httpSubject } from '../support/http-subject.js';
 
@@ -25,6 +26,54 @@ describe('HttpClient over TLS and HTTP/2', () => {
   conform<CallSubject, typeof clientSuite>(test, clientSuite, () =>
     httpSubject({ tls: { ca }, version: '2' }, { tls: server }),
   );
+});
+
+describe('a stream over TLS and HTTP/1.1', () => {
+  const streaming = async (
+    options: NonNullable<Parameters<typeof httpSubject>[0]>,
+    run: (client: ProbeClient, subject: ReturnType<typeof httpSubject>) => Promise<void>,
+  ): Promise<void> => {
+    const subject = httpSubject({ version: '1.1', tls: { ca }, ...options }, { tls: server });
+    await subject.start?.();
+    try {
+      await run(new ProbeClient(subject.client), subject);
+    } finally {
+      await subject.stop?.();
+    }
+  };
+
+  it('goes over a connection that is kept', () =>
+    streaming({}, async (client, subject) => {
+      for (let n = 0; n < 5; n++) {
+        const counts: number[] = [];
+        for await (const { count } of client.count({ count: 2 })) counts.push(count);
+        assert.deepEqual(counts, [1, 2]);
+      }
+      // The end of a stream may be read a moment before its connection is free.
+      const { open = 0 } = subject.client.connections?.() ?? {};
+      assert.ok(open === 1 || open === 2, `${open} connections`);
+    }));
+
+  it('that waited for one which another had may take longer than dialling may', () =>
+    streaming({ maxConnections: 1, dialTimeoutMs: 50, retries: 0 }, async (client) => {
+      const begun = later<void>();
+      const first = client.sum(
+        (async function* () {
+          yield { count: 1 };
+          await begun.promise;
+        })(),
+      );
+      const second = client.sum(
+        (async function* () {
+          yield { count: 2 };
+          // By the time that this has failed dialling would have.
+          await client.wait({}, { timeoutMs: 150 }).catch(() => {});
+          yield { count: 3 };
+        })(),
+      );
+      begun.resolve();
+      assert.deepEqual([(await first).count, (await second).count], [1, 5]);
+    }));
 });
 
 describe('a certificate that is not right', () => {

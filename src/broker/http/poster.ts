@@ -1,13 +1,13 @@
 import { Agent, request, type ClientRequest, type IncomingMessage } from 'node:http';
 import { Agent as TlsAgent, request as requestTls } from 'node:https';
-import type { Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
 import { parseAddress, type HostPort } from '../../core/address.js';
 import type { Clock } from '../../core/clock.js';
 import { OctavoError, type Code } from '../../core/error.js';
 import { isPromise } from '../../core/lifecycle.js';
-import { checkOf, type Certificates } from '../../core/tls.js';
+import { agentCheckOf, requestCheckOf, type Certificates } from '../../core/tls.js';
 import { certificateRefused, tlsFault } from '../../core/tls-fault.js';
+import { Handshakes } from '../../core/tls-handshakes.js';
 
 /** How many connections to one subscriber there are at most; further posts wait for one. */
 const MOST_SOCKETS = 32;
@@ -27,8 +27,7 @@ export class Poster {
   readonly #timeoutMs: number;
   readonly #clock: Clock;
   readonly #certificates: Certificates | undefined;
-  /** Those whose handshake is done. */
-  readonly #shaken = new WeakSet<Socket>();
+  readonly #handshakes = new Handshakes();
 
   /** @param certificates for TLS; without them everything is posted in plain text */
   constructor(timeoutMs: number, clock: Clock, certificates: Certificates | undefined) {
@@ -43,7 +42,9 @@ export class Poster {
     };
     // A session that is resumed would not be checked again.
     this.#agent =
-      certificates === undefined ? new Agent(options) : new TlsAgent({ ...options, maxCachedSessions: 0 });
+      certificates === undefined
+        ? new Agent(options)
+        : new TlsAgent({ ...options, ...agentCheckOf(certificates.policy), maxCachedSessions: 0 });
   }
 
   /** Fails what is under way. */
@@ -75,16 +76,7 @@ export class Poster {
       const post = this.#open(target(address), path, body, secure);
       /** Whether nothing can have been sent. */
       let shaking = secure !== undefined;
-      if (shaking)
-        post.once('socket', (socket) => {
-          // Node does not call one reused that goes from a post to one that waits for it.
-          if (this.#shaken.has(socket)) shaking = false;
-          else
-            socket.once('secureConnect', () => {
-              this.#shaken.add(socket);
-              shaking = false;
-            });
-        });
+      if (shaking) post.once('socket', (socket) => this.#handshakes.await(socket, () => (shaking = false)));
       const fail: Fail = (error) => {
         // What is rejected is what happened first; the rest comes of destroying.
         reject(error);
@@ -125,7 +117,7 @@ export class Poster {
     const headers = { 'Content-Type': 'application/json', 'Content-Length': body.length };
     const post = { agent: this.#agent, host, port, path, method: 'POST', headers };
     if (context === undefined || this.#certificates === undefined) return request(post);
-    const secured = { ...post, secureContext: context, ...checkOf(host, this.#certificates.policy) };
+    const secured = { ...post, secureContext: context, ...requestCheckOf(host, this.#certificates.policy) };
     return requestTls(secured);
   }
 }

@@ -8,7 +8,8 @@ import { OctavoError } from '../../core/error.js';
 import { isPromise, type MaybePromise } from '../../core/lifecycle.js';
 import type { PoolOptions } from '../../core/pool.js';
 import { inAll, type PoolStats } from '../../core/pool-stats.js';
-import { checkOf, type Certificates } from '../../core/tls.js';
+import { agentCheckOf, requestCheckOf, type Certificates } from '../../core/tls.js';
+import { Handshakes } from '../../core/tls-handshakes.js';
 import type { Asked, Asker, Connections, RequestHead } from './asking.js';
 import { broken } from './faults.js';
 import type { Target } from './target.js';
@@ -30,6 +31,7 @@ export class Http1 implements Connections {
   readonly #parts: Http1Parts;
   readonly #plain: Agent;
   readonly #secure: TlsAgent;
+  readonly #handshakes = new Handshakes();
   /** How many requests to one address wait for a connection. */
   readonly #waiting = new Map<string, number>();
 
@@ -39,7 +41,8 @@ export class Http1 implements Connections {
     const options = { keepAlive: true, maxSockets: maxConnections, maxFreeSockets: size };
     this.#plain = aging(new Agent(options), parts);
     // A session that is resumed would not be checked again.
-    this.#secure = aging(new TlsAgent({ ...options, maxCachedSessions: 0 }), parts);
+    const secured = { ...options, ...agentCheckOf(parts.certificates.policy), maxCachedSessions: 0 };
+    this.#secure = aging(new TlsAgent(secured), parts);
   }
 
   ask(target: Target, head: RequestHead, asker: Asker): MaybePromise<Asked> {
@@ -78,7 +81,8 @@ export class Http1 implements Connections {
     const options = { method, path, headers: headersObject(head.headers), host, port, maxHeaderSize };
     if (secureContext === undefined) return requestPlain({ ...options, agent: this.#plain });
     // As a whole, since Node's types do not know the context, which goes to `tls.connect`.
-    const secured = { ...options, ...checkOf(host, certificates.policy), agent: this.#secure, secureContext };
+    const check = requestCheckOf(host, certificates.policy);
+    const secured = { ...options, ...check, agent: this.#secure, secureContext };
     return requestTls(secured);
   }
 
@@ -94,13 +98,15 @@ export class Http1 implements Connections {
     request.once('close', got);
     request.once('socket', (socket) => {
       got();
-      if (!socket.connecting && (!target.tls || request.reusedSocket)) return asked.connected();
       const timer = clock.after(dialTimeoutMs, () => asked.late(dialTimeoutMs));
       request.once('close', () => timer.cancel());
-      socket.once(target.tls ? 'secureConnect' : 'connect', () => {
+      const connected = (): void => {
         timer.cancel();
         asked.connected();
-      });
+      };
+      if (target.tls) this.#handshakes.await(socket, connected);
+      else if (socket.connecting) socket.once('connect', connected);
+      else connected();
     });
   }
 
