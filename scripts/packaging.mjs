@@ -106,6 +106,10 @@ try {
       module,
       moduleResolution,
       strict: true,
+      // As strict as anybody's own: what the package declares is checked by it, too.
+      exactOptionalPropertyTypes: true,
+      noUncheckedIndexedAccess: true,
+      noImplicitOverride: true,
       experimentalDecorators: true,
       emitDecoratorMetadata: true,
       types: ['node'],

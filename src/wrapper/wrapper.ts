@@ -26,13 +26,13 @@ export interface Call {
   /** Whether the endpoint says that doing it twice is doing it once. */
   readonly idempotent: boolean;
   /** Where this attempt goes: in a client's `callWrappers`; when a call has ended, where the last one went. */
-  readonly peer?: Peer;
+  readonly peer?: Peer | undefined;
   /** Counts the attempts of this call, from 1: in a client's `callWrappers`, and around the whole call when it has ended. */
-  readonly attempt?: number;
+  readonly attempt?: number | undefined;
   /** Gives this attempt up, and no other, for a reason that its other end is told: only in a client's `callWrappers`. */
   cut?(reason: OctavoError): void;
   /** The endpoint as its contract has it; nothing for an event, and for a call that no contract types. */
-  readonly method?: Method;
+  readonly method?: Method | undefined;
   /** Which subscriber an event is for: `Greeter.OnGreeting`. */
   readonly subscriber?: string;
   /** What carries an event: the broker's name. */
@@ -40,7 +40,7 @@ export interface Call {
   /** Who may do this, as `@Allow` and `@Public` say of the handler or subscriber; nothing where they say nothing, and on a client. */
   readonly access?: Access | undefined;
   /** How the client's loop tries this call: a client's wrapper may set it. What the caller gave for the one call goes before it. */
-  tries?: Tries;
+  tries?: Tries | undefined;
 }
 
 /** How often and when a client's one loop tries a call again. What is left out is as the client's options have it. */
