@@ -1,10 +1,11 @@
 import { constants, type ClientHttp2Stream, type Http2Stream, type IncomingHttpHeaders } from 'node:http2';
 import { OctavoError } from '../../core/error.js';
 import { grpcEncoding, type GrpcEncoding } from '../../core/grpc-compression.js';
-import type { FrameLimits, GrpcFrame } from '../../core/grpc-frames.js';
+import type { FrameLimits } from '../../core/grpc-frames.js';
+import { GrpcWire } from '../../core/grpc-wire.js';
 import type { Session } from '../../core/http2/session.js';
 import { attachedTo } from '../../core/http2/attached.js';
-import { Wire, type WireOwner } from '../../core/http2/wire.js';
+import type { WireOwner } from '../../core/http2/wire.js';
 import * as mucp from '../../core/mucp.js';
 import { fromGrpcType } from './content-type.js';
 import { notGrpc, readEnding, resetBy, type AnswerHeaders } from './ending.js';
@@ -19,7 +20,7 @@ export interface ReplyOwner extends WireOwner {
 }
 
 /** One call on a connection that we opened, from where its headers are sent. */
-export class ReplyWire extends Wire<GrpcFrame> {
+export class ReplyWire extends GrpcWire {
   /** The headers and the trailers of the reply, once they have come. Where it is an error and nothing else, there is no more than trailers. */
   header: IncomingHttpHeaders | undefined;
   trailer: IncomingHttpHeaders | undefined;
@@ -48,16 +49,6 @@ export class ReplyWire extends Wire<GrpcFrame> {
 
   refuse(): void {
     this.giveUp();
-  }
-
-  protected read(frame: GrpcFrame): GrpcFrame {
-    return frame;
-  }
-
-  /** As gRPC has it for what cannot be read. */
-  protected override explain(error: OctavoError): OctavoError {
-    if (error.code === 'resource_exhausted') return error;
-    return new OctavoError('internal', error.message, { cause: error });
   }
 
   protected onEnd(): void {

@@ -1,17 +1,17 @@
 import type { OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import { constants } from 'node:http2';
-import { OctavoError } from '../../core/error.js';
-import { COMPRESSED, type GrpcFrame } from '../../core/grpc-frames.js';
+import { COMPRESSED } from '../../core/grpc-frames.js';
+import { GrpcWire } from '../../core/grpc-wire.js';
 import { refuse } from '../../core/http2/refuse.js';
 import type { Session } from '../../core/http2/session.js';
-import { Wire, type WireOwner } from '../../core/http2/wire.js';
+import type { WireOwner } from '../../core/http2/wire.js';
 
 /** No date goes out, which nobody reads; Node knows that option, whatever its types say. */
 const ANSWER = { waitForTrailers: true, sendDate: false };
 const ONLY_TRAILERS = { endStream: true, sendDate: false };
 
 /** One call on the wire: its head, messages either way, and its trailers. */
-export class CallWire extends Wire<GrpcFrame> {
+export class CallWire extends GrpcWire {
   protected override readonly goesOn = true;
   readonly #stream: ServerHttp2Stream;
   readonly #opening: OutgoingHttpHeaders;
@@ -57,16 +57,6 @@ export class CallWire extends Wire<GrpcFrame> {
 
   /** The reader says what is wrong: nothing is cut off for it. */
   refuse(): void {}
-
-  protected read(frame: GrpcFrame): GrpcFrame {
-    return frame;
-  }
-
-  /** As gRPC has it for what cannot be read. */
-  protected override explain(error: OctavoError): OctavoError {
-    if (error.code === 'resource_exhausted') return error;
-    return new OctavoError('internal', error.message, { cause: error });
-  }
 
   protected onEnd(): void {
     this.ended(undefined);
