@@ -5,22 +5,14 @@ import { Logger } from '../core/logger.js';
 import type { Message } from '../core/message.js';
 import type { Provider } from '../core/provider.js';
 import { shownTls, type DialTls } from '../core/tls.js';
-import {
-  Broker,
-  type BrokerStats,
-  type DeliveryHandler,
-  type PublishOptions,
-  type SubscribeOptions,
-  type Subscriber,
-} from './broker.js';
+import type { Broker, DeliveryHandler, PublishOptions, SubscribeOptions } from './broker.js';
 import { HEADER_LIMITS, writeEnvelope } from './envelope.js';
 import { KafkaClient } from './kafka/client.js';
 import type { ClientParts, KafkaSasl } from './kafka/options.js';
 import { Lane } from './kafka/lane.js';
 import { KafkaSubscription, type SubscriptionSettings } from './kafka/subscription.js';
-import { Publishes } from './publishes.js';
-import { checkBody, checkDurable, notStarted, servedLimits, type ServedBrokerOptions } from './served.js';
-import { Traffic } from './traffic.js';
+import { notStarted, servedLimits, type ServedBrokerOptions } from './served.js';
+import { ServedBroker } from './served-broker.js';
 
 export type { KafkaSasl } from './kafka/options.js';
 
@@ -50,7 +42,7 @@ export type KafkaBrokerParts = ClientParts;
  *
  * Source: plugins v4 `broker/kafka`, whose form of events it speaks.
  */
-export class KafkaBroker extends Broker {
+export class KafkaBroker extends ServedBroker<KafkaSubscription> {
   readonly name = 'kafka';
   readonly options: KafkaBrokerOptions;
   readonly guarantees = {
@@ -62,20 +54,14 @@ export class KafkaBroker extends Broker {
   } as const;
   readonly #settings: SubscriptionSettings;
   readonly #parts: KafkaBrokerParts;
-  readonly #traffic = new Traffic();
   readonly #client: KafkaClient;
-  readonly #publishes: Publishes;
-  readonly #subscriptions = new Set<KafkaSubscription>();
   readonly #lanes = new Map<string, Lane>();
   #producer: Producer | undefined;
-  #starting: Promise<void> | undefined;
-  #stopping: Promise<void> | undefined;
-  /** Counts the stops, so that a start notices that it was overtaken. */
-  #turn = 0;
 
   /** @throws `failed_precondition` for options that cannot work */
   constructor(options: KafkaBrokerOptions, parts: KafkaBrokerParts) {
-    super();
+    const limits = servedLimits(options, { maxMessageBytes: 700 * 1024 });
+    super('kafka', limits, parts.clock);
     const { sasl, tls, addresses = ['127.0.0.1:9092'], ...others } = options;
     if (addresses.length === 0)
       throw new OctavoError('failed_precondition', 'addresses of the kafka broker is empty: name a server');
@@ -87,99 +73,64 @@ export class KafkaBroker extends Broker {
     };
     const { sessionTimeoutMs = 10_000, commitIntervalMs = 1_000, maxBytes = 1024 * 1024 } = options;
     const { groupPrefix = '' } = options;
-    this.#settings = {
-      ...servedLimits(options, { maxMessageBytes: 700 * 1024 }),
-      sessionTimeoutMs,
-      commitIntervalMs,
-      maxBytes,
-      groupPrefix,
-    };
+    this.#settings = { ...limits, sessionTimeoutMs, commitIntervalMs, maxBytes, groupPrefix };
     this.#parts = parts;
-    const { connectTimeoutMs } = this.#settings;
+    const { connectTimeoutMs } = limits;
     this.#client = new KafkaClient({ addresses, sasl, tls, connectTimeoutMs, sessionTimeoutMs }, parts);
-    this.#publishes = new Publishes(this.name, this.#settings, parts.clock);
   }
 
-  get address(): string {
-    return this.#producer === undefined ? '' : this.#client.where;
+  protected get where(): string {
+    return this.#client.where;
   }
 
-  override stats(): BrokerStats {
-    return this.#traffic.stats();
+  /** What the library keeps is not told. */
+  protected get connected(): undefined {
+    return undefined;
   }
 
-  async start(): Promise<void> {
-    await this.#stopping;
-    if (this.#producer !== undefined) return;
-    await (this.#starting ??= this.#open().finally(() => (this.#starting = undefined)));
-  }
-
-  async stop(): Promise<void> {
-    this.#turn++;
-    await (this.#stopping ??= this.#close().finally(() => (this.#stopping = undefined)));
-  }
-
-  publish(topic: string, message: Message, options: PublishOptions = {}): Promise<void> {
-    return this.#traffic.publish(this.#publish(topic, message, options));
-  }
-
-  async #publish(topic: string, message: Message, { key, signal }: PublishOptions): Promise<void> {
-    const producer = this.#started;
-    checkTopic(topic);
-    const { maxMessageBytes, timeoutMs } = this.#settings;
-    checkBody(topic, message, maxMessageBytes);
-    const maxBodyBytes = Math.ceil((maxMessageBytes * 4) / 3) + 2 * HEADER_LIMITS.maxHeaderBytes;
-    const value = writeEnvelope(topic, message, { ...HEADER_LIMITS, maxBodyBytes });
-    const until = this.#parts.clock.now() + timeoutMs;
-    try {
-      await this.#publishes.run(topic, signal, () => this.#lane(topic, producer).publish(value, key, until));
-    } catch (reason) {
-      throw this.#client.error(`publish to "${topic}"`, reason);
-    }
-  }
-
-  async subscribe(
-    topic: string,
-    handler: DeliveryHandler,
-    options: SubscribeOptions = {},
-  ): Promise<Subscriber> {
-    if (this.#producer === undefined || this.#stopping !== undefined) throw notStarted(this);
-    checkTopic(topic);
-    checkDurable(this, topic, options);
-    const subscription = new KafkaSubscription(
-      topic,
-      this.#traffic.counted(handler),
-      options,
-      this.#client,
-      this.#settings,
-      this.#parts,
-    );
-    this.#subscriptions.add(subscription);
-    try {
-      await subscription.begin();
-    } catch (reason) {
-      this.#subscriptions.delete(subscription);
-      throw reason;
-    }
-    return {
-      topic,
-      options,
-      unsubscribe: async () => {
-        await subscription.unsubscribe();
-        this.#subscriptions.delete(subscription);
-      },
-    };
-  }
-
-  async #open(): Promise<void> {
-    const turn = this.#turn;
-    await this.#client.start(() => turn !== this.#turn);
-    if (turn !== this.#turn)
+  protected async open(): Promise<void> {
+    await this.#client.start(() => this.stopping);
+    if (this.stopping)
       throw new OctavoError(
         'unavailable',
         `the kafka broker was stopped while it connected to ${this.#client.where}`,
       );
     this.#producer = this.#client.producer((reason) => void this.#replace(reason));
+  }
+
+  protected async close(opened: Promise<void>): Promise<void> {
+    await opened.catch(() => {});
+    const stopped = new OctavoError('unavailable', 'the kafka broker was stopped during a publish');
+    for (const lane of this.#lanes.values()) lane.end(stopped);
+    const producer = this.#producer;
+    this.#producer = undefined;
+    if (producer !== undefined) await this.#client.close(producer);
+    this.#lanes.clear();
+    this.#client.stop();
+  }
+
+  protected sending(topic: string, message: Message, { key }: PublishOptions): () => Promise<void> {
+    checkTopic(topic);
+    const { maxMessageBytes, timeoutMs } = this.limits;
+    const maxBodyBytes = Math.ceil((maxMessageBytes * 4) / 3) + 2 * HEADER_LIMITS.maxHeaderBytes;
+    const value = writeEnvelope(topic, message, { ...HEADER_LIMITS, maxBodyBytes });
+    const until = this.#parts.clock.now() + timeoutMs;
+    return async () => {
+      try {
+        await this.#lane(topic).publish(value, key, until);
+      } catch (reason) {
+        throw this.#client.error(`publish to "${topic}"`, reason);
+      }
+    };
+  }
+
+  protected subscription(
+    topic: string,
+    handler: DeliveryHandler,
+    options: SubscribeOptions,
+  ): KafkaSubscription {
+    checkTopic(topic);
+    return new KafkaSubscription(topic, handler, options, this.#client, this.#settings, this.#parts);
   }
 
   /** What was asked of a producer that has read what it cannot read may never be answered. */
@@ -197,23 +148,10 @@ export class KafkaBroker extends Broker {
     await this.#client.close(producer);
   }
 
-  async #close(): Promise<void> {
-    await this.#starting?.catch(() => {});
-    // Handlers in hand may publish until they are through.
-    await Promise.all([...this.#subscriptions].map((each) => each.stop()));
-    this.#subscriptions.clear();
-    const producer = this.#producer;
-    this.#producer = undefined;
-    await this.#publishes.endWithin(this.#settings.drainMs);
-    const stopped = new OctavoError('unavailable', 'the kafka broker was stopped during a publish');
-    for (const lane of this.#lanes.values()) lane.end(stopped);
-    if (producer !== undefined) await this.#client.close(producer);
-    this.#lanes.clear();
-    this.#client.stop();
-  }
-
-  #lane(topic: string, producer: Producer): Lane {
+  #lane(topic: string): Lane {
     const { clock } = this.#parts;
+    const producer = this.#producer;
+    if (producer === undefined) throw notStarted(this);
     const known = this.#lanes.get(topic);
     if (known !== undefined) return known;
     const idle = (): void => {
@@ -222,11 +160,6 @@ export class KafkaBroker extends Broker {
     const lane = new Lane(topic, producer, () => clock.now(), idle);
     this.#lanes.set(topic, lane);
     return lane;
-  }
-
-  get #started(): Producer {
-    if (this.#producer === undefined) throw notStarted(this);
-    return this.#producer;
   }
 }
 

@@ -1,24 +1,18 @@
 import { Clock } from '../core/clock.js';
+import { OctavoError } from '../core/error.js';
 import { Logger } from '../core/logger.js';
 import type { Message } from '../core/message.js';
-import type { NatsOptions, NatsParts } from '../core/nats.js';
+import { NatsClient, type NatsOptions, type NatsParts } from '../core/nats.js';
 import { NatsConnections } from '../core/nats-connection.js';
 import { checkPattern, checkTopic } from '../core/nats-subject.js';
 import type { Provider } from '../core/provider.js';
-import {
-  Broker,
-  type BrokerStats,
-  type BrokerGuarantees,
-  type DeliveryHandler,
-  type PublishOptions,
-  type SubscribeOptions,
-  type Subscriber,
-} from './broker.js';
+import type { Broker, BrokerGuarantees, DeliveryHandler, SubscribeOptions } from './broker.js';
 import { HEADER_LIMITS, writeEnvelope } from './envelope.js';
-import { Session } from './nats-jetstream/session.js';
 import type { Settings } from './nats-jetstream/settings.js';
-import { checkBody, checkDurable, notStarted, servedLimits, type ServedBrokerOptions } from './served.js';
-import { Traffic } from './traffic.js';
+import { Store } from './nats-jetstream/store.js';
+import { Subscription } from './nats-jetstream/subscription.js';
+import { notStarted, servedLimits, type ServedBrokerOptions } from './served.js';
+import { ServedBroker } from './served-broker.js';
 
 export interface NatsJetStreamBrokerOptions extends ServedBrokerOptions, NatsOptions {
   /** The stream that keeps the events; it is made where it is not there. @defaultValue `'octavo'` */
@@ -72,95 +66,88 @@ const DEFAULTS = {
  *
  * At least once. Events with one `Micro-Id` are one, so that a publish may be tried again. Subscriptions may have wildcards.
  */
-export class NatsJetStreamBroker extends Broker {
+export class NatsJetStreamBroker extends ServedBroker<Subscription> {
   readonly name = 'nats-jetstream';
   readonly guarantees: BrokerGuarantees;
   /** What it was given, without what is secret. */
   readonly options: Omit<NatsJetStreamBrokerOptions, 'user' | 'pass' | 'token' | 'tls'>;
-  readonly #given: NatsOptions;
   readonly #settings: Settings;
   readonly #parts: NatsParts;
-  readonly #traffic = new Traffic();
-  #starting: Promise<void> | undefined;
-  #session: Session | undefined;
+  readonly #client: NatsClient;
+  #store: Store | undefined;
 
   constructor(options: NatsJetStreamBrokerOptions, parts: NatsParts) {
-    super();
+    const limits = servedLimits(options);
+    super('nats-jetstream', limits, parts.clock);
     const { user: _user, pass: _pass, token: _token, tls: _tls, addresses: _addresses, ...shown } = options;
     this.options = shown;
-    this.#given = options;
     this.#parts = parts;
     const { prefix = DEFAULTS.prefix } = options;
-    this.#settings = { ...DEFAULTS, subjects: [`${prefix}>`], ...shown, ...servedLimits(options) };
+    this.#settings = { ...DEFAULTS, subjects: [`${prefix}>`], ...shown, ...limits };
+    this.#client = new NatsClient('the nats-jetstream broker', options, parts, {
+      down: (error) => this.#store?.interrupt(error),
+      up: () => {
+        for (const each of this.subscriptions) each.renew();
+      },
+      forbidden: (subject, error) => this.#store?.interrupt(error, subject),
+    });
     this.guarantees = {
       delivery: 'at-least-once',
       durable: true,
-      ordering: this.#settings.concurrency === 1 ? 'per-topic' : 'none',
+      ordering: limits.concurrency === 1 ? 'per-topic' : 'none',
       queues: true,
       redelivery: true,
     };
   }
 
-  get address(): string {
-    return this.#session?.where ?? '';
+  protected get where(): string {
+    return this.#client.where;
   }
 
-  override stats(): BrokerStats {
-    return this.#traffic.stats(this.#session?.up === true);
+  protected get connected(): boolean {
+    return this.#client.up;
   }
 
-  start(): Promise<void> {
-    return (this.#starting ??= this.#start());
-  }
-
-  async stop(): Promise<void> {
-    const session = this.#session;
-    this.#session = undefined;
-    this.#starting = undefined;
-    await session?.stop();
-  }
-
-  publish(topic: string, message: Message, options: PublishOptions = {}): Promise<void> {
-    return this.#traffic.publish(this.#publish(topic, message, options));
-  }
-
-  async #publish(topic: string, message: Message, { signal }: PublishOptions): Promise<void> {
-    const session = this.#running;
-    checkTopic(topic);
-    checkBody(topic, message, this.#settings.maxMessageBytes);
-    // What the server takes is known to it alone.
-    const data = writeEnvelope(topic, message, { ...this.#settings, maxBodyBytes: Infinity });
-    await session.publish(topic, data, message.header.get('Micro-Id'), signal);
-  }
-
-  async subscribe(
-    topic: string,
-    handler: DeliveryHandler,
-    options: SubscribeOptions = {},
-  ): Promise<Subscriber> {
-    const session = this.#running;
-    checkDurable(this, topic, options);
-    checkPattern(topic);
-    return session.subscribe(topic, this.#traffic.counted(handler), options);
-  }
-
-  async #start(): Promise<void> {
-    const session = new Session(this.#given, this.#settings, this.#parts);
-    this.#session = session;
+  protected async open(): Promise<void> {
+    await this.#client.start();
     try {
-      await session.start();
+      this.#store = await Store.open(this.#client, this.#settings);
+      await this.#store.ensure();
     } catch (reason) {
-      if (this.#session === session) {
-        this.#session = undefined;
-        this.#starting = undefined;
-      }
+      await this.#client.stop();
       throw reason;
     }
   }
 
-  get #running(): Session {
-    if (this.#session === undefined) throw notStarted(this);
-    return this.#session;
+  protected async close(): Promise<void> {
+    this.#store?.interrupt(new OctavoError('unavailable', 'the nats-jetstream broker was stopped'));
+    await this.#client.stop();
+  }
+
+  protected sending(topic: string, message: Message): () => Promise<void> {
+    checkTopic(topic);
+    const store = this.#opened;
+    // What the server takes is known to it alone.
+    const data = writeEnvelope(topic, message, { ...this.#settings, maxBodyBytes: Infinity });
+    const id = message.header.get('Micro-Id');
+    // One id may be published to several topics, which share a stream.
+    const once = id === undefined ? undefined : `${topic}/${id}`;
+    return () => store.publish(this.#settings.prefix + topic, data, once);
+  }
+
+  protected subscription(topic: string, handler: DeliveryHandler, options: SubscribeOptions): Subscription {
+    checkPattern(topic);
+    return new Subscription(topic, handler, options, {
+      ...this.#parts,
+      client: this.#client,
+      store: this.#opened,
+      settings: this.#settings,
+    });
+  }
+
+  get #opened(): Store {
+    if (this.#store === undefined) throw notStarted(this);
+    return this.#store;
   }
 }
 

@@ -1,23 +1,16 @@
 import { Clock } from '../core/clock.js';
+import type { OctavoError } from '../core/error.js';
 import { Logger } from '../core/logger.js';
 import type { Message } from '../core/message.js';
-import type { NatsOptions, NatsParts } from '../core/nats.js';
+import { NatsClient, type NatsOptions, type NatsParts } from '../core/nats.js';
 import { NatsConnections } from '../core/nats-connection.js';
 import { checkPattern, checkTopic } from '../core/nats-subject.js';
 import type { Provider } from '../core/provider.js';
-import {
-  Broker,
-  type BrokerStats,
-  type BrokerGuarantees,
-  type DeliveryHandler,
-  type PublishOptions,
-  type SubscribeOptions,
-  type Subscriber,
-} from './broker.js';
+import type { Broker, BrokerGuarantees, DeliveryHandler, SubscribeOptions } from './broker.js';
 import { HEADER_LIMITS, writeEnvelope } from './envelope.js';
-import { Session, type NatsLimits } from './nats/session.js';
-import { checkBody, checkDurable, notStarted, servedLimits, type ServedBrokerOptions } from './served.js';
-import { Traffic } from './traffic.js';
+import { Subscription, type SubscriptionInit } from './nats/subscription.js';
+import { servedLimits, type ServedBrokerOptions } from './served.js';
+import { ServedBroker } from './served-broker.js';
 
 export interface NatsBrokerOptions extends ServedBrokerOptions, NatsOptions {
   /** How many events one subscription holds that its handler has not begun with; more are dropped. @defaultValue `8_192` */
@@ -30,105 +23,87 @@ export interface NatsBrokerOptions extends ServedBrokerOptions, NatsOptions {
   readonly maxHeaders?: number;
 }
 
+/** A publish that the server has not confirmed. */
+interface Sent {
+  readonly subject: string;
+  refusal?: OctavoError;
+}
+
 /**
  * Publishes by core NATS, in the form of go-micro's nats broker: a topic is a subject. Needs `npm install @nats-io/transport-node`.
  *
  * At most once: a publish is confirmed when the server has it, and the server keeps nothing for who is away. Subscriptions may have wildcards.
  */
-export class NatsBroker extends Broker {
+export class NatsBroker extends ServedBroker<Subscription> {
   readonly name = 'nats';
   readonly guarantees: BrokerGuarantees;
   /** What it was given, without what is secret. */
   readonly options: Omit<NatsBrokerOptions, 'user' | 'pass' | 'token' | 'tls'>;
-  readonly #given: NatsOptions;
-  readonly #limits: NatsLimits;
-  readonly #parts: NatsParts;
-  readonly #traffic = new Traffic();
-  #starting: Promise<void> | undefined;
-  #session: Session | undefined;
+  readonly #client: NatsClient;
+  readonly #subscribing: SubscriptionInit;
+  /** What the server has not confirmed. */
+  readonly #sent = new Set<Sent>();
 
   constructor(options: NatsBrokerOptions, parts: NatsParts) {
-    super();
+    const served = servedLimits(options, { prefetch: 8_192 });
+    super('nats', served, parts.clock);
     const { user: _user, pass: _pass, token: _token, tls: _tls, addresses: _addresses, ...shown } = options;
     this.options = shown;
-    this.#given = options;
-    this.#parts = parts;
+    this.#client = new NatsClient('the nats broker', options, parts, {
+      // What was published and not confirmed fails by its flush.
+      down: () => {},
+      forbidden: (subject, error) => {
+        for (const sent of this.#sent) if (sent.subject === subject) sent.refusal = error;
+      },
+    });
     const { maxPendingBytes = 64 * 1024 * 1024 } = options;
-    this.#limits = {
-      ...HEADER_LIMITS,
-      ...shown,
-      ...servedLimits(options, { prefetch: 8_192 }),
-      maxPendingBytes,
-    };
+    const limits = { ...HEADER_LIMITS, ...shown, ...served, maxPendingBytes };
+    this.#subscribing = { ...parts, client: this.#client, limits };
     this.guarantees = {
       delivery: 'at-most-once',
       durable: false,
-      ordering: this.#limits.concurrency === 1 ? 'per-topic' : 'none',
+      ordering: served.concurrency === 1 ? 'per-topic' : 'none',
       queues: true,
       redelivery: false,
     };
   }
 
-  get address(): string {
-    return this.#session?.where ?? '';
+  protected get where(): string {
+    return this.#client.where;
   }
 
-  override stats(): BrokerStats {
-    return this.#traffic.stats(this.#session?.up === true);
+  protected get connected(): boolean {
+    return this.#client.up;
   }
 
-  start(): Promise<void> {
-    return (this.#starting ??= this.#start());
+  protected open(): Promise<void> {
+    return this.#client.start();
   }
 
-  async stop(): Promise<void> {
-    const session = this.#session;
-    this.#session = undefined;
-    this.#starting = undefined;
-    await session?.stop();
+  protected close(): Promise<void> {
+    return this.#client.stop();
   }
 
-  publish(topic: string, message: Message, options: PublishOptions = {}): Promise<void> {
-    return this.#traffic.publish(this.#publish(topic, message, options));
-  }
-
-  async #publish(topic: string, message: Message, { signal }: PublishOptions): Promise<void> {
-    const session = this.#running;
+  protected sending(topic: string, message: Message): () => Promise<void> {
     checkTopic(topic);
-    checkBody(topic, message, this.#limits.maxMessageBytes);
     // What the server takes is known to it alone.
-    const data = writeEnvelope(topic, message, { ...this.#limits, maxBodyBytes: Infinity });
-    await session.publish(topic, data, signal);
-  }
-
-  async subscribe(
-    topic: string,
-    handler: DeliveryHandler,
-    options: SubscribeOptions = {},
-  ): Promise<Subscriber> {
-    const session = this.#running;
-    checkDurable(this, topic, options);
-    checkPattern(topic);
-    return session.subscribe(topic, this.#traffic.counted(handler), options);
-  }
-
-  async #start(): Promise<void> {
-    const session = new Session(this.#given, this.#limits, this.#parts);
-    this.#session = session;
-    try {
-      await session.start();
-    } catch (reason) {
-      if (this.#session === session) {
-        this.#session = undefined;
-        this.#starting = undefined;
+    const data = writeEnvelope(topic, message, { ...this.#subscribing.limits, maxBodyBytes: Infinity });
+    return async () => {
+      const sent: Sent = { subject: topic };
+      this.#sent.add(sent);
+      try {
+        this.#client.publish(topic, data);
+        await this.#client.confirm();
+      } finally {
+        this.#sent.delete(sent);
       }
-      throw reason;
-    }
+      if (sent.refusal !== undefined) throw sent.refusal;
+    };
   }
 
-  get #running(): Session {
-    if (this.#session === undefined) throw notStarted(this);
-    return this.#session;
+  protected subscription(topic: string, handler: DeliveryHandler, options: SubscribeOptions): Subscription {
+    checkPattern(topic);
+    return new Subscription(topic, handler, options, this.#subscribing);
   }
 }
 

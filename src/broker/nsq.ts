@@ -5,14 +5,7 @@ import type { Message } from '../core/message.js';
 import type { Provider } from '../core/provider.js';
 import { shownTls } from '../core/tls.js';
 import { within } from '../core/within.js';
-import {
-  Broker,
-  type BrokerStats,
-  type DeliveryHandler,
-  type PublishOptions,
-  type SubscribeOptions,
-  type Subscriber,
-} from './broker.js';
+import type { Broker, DeliveryHandler, SubscribeOptions } from './broker.js';
 import { HEADER_LIMITS, writeEnvelope } from './envelope.js';
 import { NsqClient, RETRY_MS } from './nsq/client.js';
 import type { ClientParts, NsqTls } from './nsq/options.js';
@@ -20,16 +13,8 @@ import { Link } from './nsq/link.js';
 import { checkName } from './nsq/name.js';
 import { Nodes } from './nsq/nodes.js';
 import { NsqSubscription } from './nsq/subscription.js';
-import { Publishes } from './publishes.js';
-import {
-  checkBody,
-  checkDurable,
-  notStarted,
-  servedLimits,
-  type ServedBrokerOptions,
-  type ServedLimits,
-} from './served.js';
-import { Traffic } from './traffic.js';
+import { servedLimits, type ServedBrokerOptions, type ServedLimits } from './served.js';
+import { ServedBroker } from './served-broker.js';
 
 export type { NsqTls } from './nsq/options.js';
 
@@ -62,7 +47,7 @@ export type NsqBrokerParts = ClientParts;
  *
  * Source: plugins v4 `broker/nsq`, whose form of events it speaks.
  */
-export class NsqBroker extends Broker {
+export class NsqBroker extends ServedBroker<NsqSubscription> {
   readonly name = 'nsq';
   readonly options: NsqBrokerOptions;
   readonly guarantees = {
@@ -74,22 +59,15 @@ export class NsqBroker extends Broker {
   } as const;
   readonly #settings: ServedLimits & { readonly messageTimeoutMs: number };
   readonly #parts: NsqBrokerParts;
-  readonly #traffic = new Traffic();
   readonly #client: NsqClient;
   readonly #nodes: Nodes;
-  readonly #publishes: Publishes;
   readonly #links = new Map<string, Link>();
-  readonly #subscriptions = new Set<NsqSubscription>();
   #next = 0;
-  #started = false;
-  #starting: Promise<void> | undefined;
-  #stopping: Promise<void> | undefined;
-  /** Counts the stops, so that a start notices that it was overtaken. */
-  #turn = 0;
 
   /** @throws `failed_precondition` for options that cannot work */
   constructor(options: NsqBrokerOptions, parts: NsqBrokerParts) {
-    super();
+    const limits = servedLimits(options, { maxMessageBytes: 700 * 1024 });
+    super('nsq', limits, parts.clock);
     const { secret, tls, lookups = [], lookupIntervalMs = 1_000, messageTimeoutMs = 15_000 } = options;
     const { addresses = lookups.length > 0 ? [] : ['127.0.0.1:4150'] } = options;
     if (addresses.length + lookups.length === 0)
@@ -103,98 +81,31 @@ export class NsqBroker extends Broker {
       ...(secret !== undefined && { secret: '***' }),
       ...(tls && { tls: shownTls(tls) }),
     };
-    this.#settings = { ...servedLimits(options, { maxMessageBytes: 700 * 1024 }), messageTimeoutMs };
+    this.#settings = { ...limits, messageTimeoutMs };
     this.#parts = parts;
     this.#client = new NsqClient({ secret, tls, messageTimeoutMs }, parts);
     this.#nodes = new Nodes(addresses, lookups, lookupIntervalMs, parts, () => this.#follow());
-    this.#publishes = new Publishes(this.name, this.#settings, parts.clock);
   }
 
-  get address(): string {
-    return this.#started ? this.#nodes.all.join(', ') : '';
+  protected get where(): string {
+    return this.#nodes.all.join(', ');
   }
 
-  override stats(): BrokerStats {
-    return this.#traffic.stats([...this.#links.values()].some(({ up }) => up));
+  protected get connected(): boolean {
+    return [...this.#links.values()].some(({ up }) => up);
   }
 
-  async start(): Promise<void> {
-    await this.#stopping;
-    if (this.#started) return;
-    await (this.#starting ??= this.#open().finally(() => (this.#starting = undefined)));
-  }
-
-  async stop(): Promise<void> {
-    this.#turn++;
-    await (this.#stopping ??= this.#close().finally(() => (this.#stopping = undefined)));
-  }
-
-  publish(topic: string, message: Message, options: PublishOptions = {}): Promise<void> {
-    return this.#traffic.publish(this.#publish(topic, message, options));
-  }
-
-  async #publish(topic: string, message: Message, { signal }: PublishOptions): Promise<void> {
-    if (!this.#started) throw notStarted(this);
-    checkName('topic', topic);
-    const { maxMessageBytes } = this.#settings;
-    checkBody(topic, message, maxMessageBytes);
-    const maxBodyBytes = Math.ceil((maxMessageBytes * 4) / 3) + 2 * HEADER_LIMITS.maxHeaderBytes;
-    const body = writeEnvelope(topic, message, { ...HEADER_LIMITS, maxBodyBytes });
-    await this.#publishes.run(topic, signal, async () => {
-      try {
-        return await this.#link().publish(topic, body);
-      } catch (reason) {
-        throw body.length > USUAL_MAX_BYTES ? maybeTooLarge(OctavoError.from(reason)) : reason;
-      }
-    });
-  }
-
-  async subscribe(
-    topic: string,
-    handler: DeliveryHandler,
-    options: SubscribeOptions = {},
-  ): Promise<Subscriber> {
-    if (!this.#started || this.#stopping !== undefined) throw notStarted(this);
-    checkName('topic', topic);
-    if (options.queue !== undefined) checkName('queue', options.queue);
-    checkDurable(this, topic, options);
-    const subscription = new NsqSubscription(
-      topic,
-      this.#traffic.counted(handler),
-      options,
-      this.#client,
-      this.#settings,
-      this.#parts,
-    );
-    this.#subscriptions.add(subscription);
-    try {
-      await subscription.begin(this.#nodes.all);
-    } catch (reason) {
-      this.#subscriptions.delete(subscription);
-      throw reason;
-    }
-    return {
-      topic,
-      options,
-      unsubscribe: async () => {
-        await subscription.unsubscribe();
-        this.#subscriptions.delete(subscription);
-      },
-    };
-  }
-
-  async #open(): Promise<void> {
-    const turn = this.#turn;
+  protected async open(): Promise<void> {
     const { clock } = this.#parts;
-    const { connectTimeoutMs } = this.#settings;
+    const { connectTimeoutMs } = this.limits;
     await this.#client.start();
     const begin = clock.now();
     try {
       for (;;) {
         const fault = await this.#reach(connectTimeoutMs);
-        if (turn !== this.#turn)
+        if (this.stopping)
           throw new OctavoError('unavailable', 'the nsq broker was stopped while it connected');
-        if (fault === undefined) break;
+        if (fault === undefined) return;
         const ms = Math.round(clock.now() - begin);
         if (fault.code !== 'unavailable') throw fault;
         if (ms + RETRY_MS > connectTimeoutMs)
@@ -209,7 +120,35 @@ export class NsqBroker extends Broker {
       this.#letGo();
       throw reason;
     }
-    this.#started = true;
+  }
+
+  protected async close(opened: Promise<void>): Promise<void> {
+    await opened.catch(() => {});
+    this.#letGo();
+  }
+
+  protected sending(topic: string, message: Message): () => Promise<void> {
+    checkName('topic', topic);
+    const maxBodyBytes = Math.ceil((this.limits.maxMessageBytes * 4) / 3) + 2 * HEADER_LIMITS.maxHeaderBytes;
+    const body = writeEnvelope(topic, message, { ...HEADER_LIMITS, maxBodyBytes });
+    return async () => {
+      try {
+        await this.#link().publish(topic, body);
+      } catch (reason) {
+        throw body.length > USUAL_MAX_BYTES ? maybeTooLarge(OctavoError.from(reason)) : reason;
+      }
+    };
+  }
+
+  protected subscription(
+    topic: string,
+    handler: DeliveryHandler,
+    options: SubscribeOptions,
+  ): NsqSubscription {
+    checkName('topic', topic);
+    if (options.queue !== undefined) checkName('queue', options.queue);
+    const at = { client: this.#client, nodes: this.#nodes };
+    return new NsqSubscription(topic, handler, options, at, this.#settings, this.#parts);
   }
 
   /** Looks for an nsqd that can be published to. Returns why there is none. */
@@ -249,7 +188,7 @@ export class NsqBroker extends Broker {
         this.#links.delete(address);
         link.stop();
       }
-    for (const each of this.#subscriptions) each.follow(all);
+    for (const each of this.subscriptions) each.follow(all);
   }
 
   /** The next one that is up. */
@@ -260,18 +199,7 @@ export class NsqBroker extends Broker {
     throw [...this.#links.values()].find(({ fault }) => fault !== undefined)?.fault ?? this.#nobody();
   }
 
-  async #close(): Promise<void> {
-    await this.#starting?.catch(() => {});
-    // Handlers in hand may publish until they are through.
-    await Promise.all([...this.#subscriptions].map((each) => each.stop()));
-    this.#subscriptions.clear();
-    this.#started = false;
-    await this.#publishes.endWithin(this.#settings.drainMs);
-    this.#letGo();
-  }
-
   #letGo(): void {
-    this.#started = false;
     this.#nodes.stop();
     for (const link of this.#links.values()) link.stop();
     this.#links.clear();

@@ -1,31 +1,16 @@
 import { Clock } from '../core/clock.js';
-import { OctavoError } from '../core/error.js';
 import { Logger } from '../core/logger.js';
 import type { Message } from '../core/message.js';
 import type { Provider } from '../core/provider.js';
 import { RedisLine } from '../core/redis.js';
 import type { RedisOptions, RedisParts } from '../core/redis-options.js';
-import {
-  Broker,
-  type BrokerStats,
-  type DeliveryHandler,
-  type PublishOptions,
-  type SubscribeOptions,
-  type Subscriber,
-} from './broker.js';
+import type { Broker, DeliveryHandler, SubscribeOptions } from './broker.js';
 import { HEADER_LIMITS, writeEnvelope } from './envelope.js';
 import { Handout } from './handout.js';
-import { Publishes } from './publishes.js';
 import { Channels } from './redis/channels.js';
-import {
-  checkBody,
-  checkDurable,
-  notStarted,
-  servedLimits,
-  type ServedBrokerOptions,
-  type ServedLimits,
-} from './served.js';
-import { Traffic } from './traffic.js';
+import { RedisSubscription } from './redis/subscription.js';
+import { servedLimits, type ServedBrokerOptions } from './served.js';
+import { ServedBroker } from './served-broker.js';
 
 export interface RedisBrokerOptions extends ServedBrokerOptions, RedisOptions {
   /** How many events wait for the handler of one subscription; what comes then is dropped, and logged. @defaultValue `1_024` */
@@ -41,27 +26,22 @@ export interface RedisBrokerOptions extends ServedBrokerOptions, RedisOptions {
  *
  * At most once: Redis keeps nothing for a subscriber that is away, and has no queues. `RedisStreamsBroker` has both.
  */
-export class RedisBroker extends Broker {
+export class RedisBroker extends ServedBroker<RedisSubscription> {
   readonly name = 'redis';
   /** What it was given, without what is secret. */
   readonly options: Omit<RedisBrokerOptions, 'user' | 'pass' | 'tls'>;
   readonly guarantees;
   readonly #parts: RedisParts;
-  readonly #traffic = new Traffic();
-  readonly #limits: ServedLimits;
   readonly #prefix: string;
   readonly #commands: RedisLine;
   /** A connection that is subscribed sends no commands. */
   readonly #hearing: RedisLine;
-  readonly #publishes: Publishes;
   readonly #channels: Channels;
-  #running: Promise<void> | undefined;
-  #stopping: Promise<void> | undefined;
 
   constructor(options: RedisBrokerOptions, parts: RedisParts) {
-    super();
-    const { user: _user, pass: _pass, tls: _tls, ...shown } = options;
     const limits = servedLimits(options, { prefetch: 1_024 });
+    super('redis', limits, parts.clock);
+    const { user: _user, pass: _pass, tls: _tls, ...shown } = options;
     this.guarantees = {
       delivery: 'at-most-once',
       durable: false,
@@ -70,8 +50,6 @@ export class RedisBroker extends Broker {
       redelivery: false,
     } as const;
     this.#parts = parts;
-    this.#limits = limits;
-    this.#publishes = new Publishes(this.name, limits, parts.clock);
     const { prefix = '', patterns = false } = options;
     this.#prefix = prefix;
     this.#channels = new Channels({ prefix, patterns }, parts);
@@ -81,91 +59,47 @@ export class RedisBroker extends Broker {
     this.options = { ...shown, ...limits, prefix, patterns, addresses: this.#commands.where.split(', ') };
   }
 
-  get address(): string {
-    return this.#running === undefined ? '' : this.#commands.where;
+  protected get where(): string {
+    return this.#commands.where;
   }
 
-  override stats(): BrokerStats {
-    return this.#traffic.stats(this.#running !== undefined && this.#commands.up && this.#hearing.up);
+  protected get connected(): boolean {
+    return this.started && this.#commands.up && this.#hearing.up;
   }
 
-  start(): Promise<void> {
-    if (this.#stopping !== undefined) return this.#stopping.then(() => this.start());
-    return (this.#running ??= this.#open());
+  protected async open(): Promise<void> {
+    try {
+      await Promise.all([this.#commands.start(), this.#hearing.start()]);
+    } catch (reason) {
+      await this.close();
+      throw reason;
+    }
   }
 
-  async stop(): Promise<void> {
-    const running = this.#running;
-    if (running !== undefined)
-      this.#stopping ??= this.#close(running).finally(() => (this.#stopping = undefined));
-    await this.#stopping;
+  protected async close(): Promise<void> {
+    await Promise.all([this.#commands.stop(), this.#hearing.stop()]);
   }
 
-  publish(topic: string, message: Message, options: PublishOptions = {}): Promise<void> {
-    return this.#traffic.publish(this.#publish(topic, message, options));
-  }
-
-  async #publish(topic: string, message: Message, { signal }: PublishOptions): Promise<void> {
-    if (this.#running === undefined) throw notStarted(this);
-    checkBody(topic, message, this.#limits.maxMessageBytes);
+  protected sending(topic: string, message: Message): () => Promise<void> {
     const bytes = writeEnvelope(topic, message, { ...HEADER_LIMITS, maxBodyBytes: Infinity });
-    await this.#publishes.run(topic, signal, async () => {
+    return async () => {
       try {
         await this.#commands.redis.publish(this.#prefix + topic, bytes);
       } catch (reason) {
         throw this.#commands.fault(reason);
       }
-    });
-  }
-
-  async subscribe(
-    topic: string,
-    handler: DeliveryHandler,
-    options: SubscribeOptions = {},
-  ): Promise<Subscriber> {
-    if (this.#running === undefined || this.#stopping !== undefined) throw notStarted(this);
-    checkDurable(this, topic, options);
-    if (options.queue !== undefined)
-      this.#parts.logger.warn('redis knows no queues: every subscriber gets every event', { topic });
-    const handout = new Handout(topic, this.#traffic.counted(handler), options, this.#limits, this.#parts);
-    try {
-      await this.#channels.join(handout, this.#hearing.redis);
-    } catch (reason) {
-      this.#channels.leave(handout);
-      throw this.#hearing.fault(reason);
-    }
-    if (handout.ended)
-      throw new OctavoError(
-        'failed_precondition',
-        `the redis broker was stopped while it subscribed to "${topic}"`,
-      );
-    return {
-      topic,
-      options,
-      unsubscribe: async () => {
-        this.#channels.leave(handout);
-        await handout.end();
-      },
     };
   }
 
-  async #open(): Promise<void> {
-    try {
-      await Promise.all([this.#commands.start(), this.#hearing.start()]);
-    } catch (reason) {
-      this.#running = undefined;
-      await Promise.all([this.#commands.stop(), this.#hearing.stop()]);
-      throw reason;
-    }
-  }
-
-  async #close(running: Promise<void>): Promise<void> {
-    // Handlers in hand may publish until they are through.
-    await this.#channels.end(this.#limits.drainMs);
-    this.#running = undefined;
-    await this.#publishes.endWithin(this.#limits.drainMs);
-    await Promise.all([this.#commands.stop(), this.#hearing.stop()]);
-    await running.catch(() => {});
+  protected subscription(
+    topic: string,
+    handler: DeliveryHandler,
+    options: SubscribeOptions,
+  ): RedisSubscription {
+    if (options.queue !== undefined)
+      this.#parts.logger.warn('redis knows no queues: every subscriber gets every event', { topic });
+    const handout = new Handout(topic, handler, options, this.limits, this.#parts);
+    return new RedisSubscription(handout, this.#channels, this.#hearing, this.limits.drainMs);
   }
 }
 

@@ -487,7 +487,12 @@ describe('ten thousand events while the server and a consumer are killed', () =>
   it('go over rabbitmq, and none is lost', { timeout: 120_000 }, (t) =>
     withBrokers(async (brokers) => {
       const consumer = 'backends/peers/rabbitmq-consumer.js';
-      await chaos(t, { broker: brokers.make(), server, addresses: [server.address], consumer });
+      try {
+        await chaos(t, { broker: brokers.make(), server, addresses: [server.address], consumer });
+      } catch (reason) {
+        t.diagnostic(await server.control('list_queues', 'name', 'messages'));
+        throw reason;
+      }
     }),
   );
 });

@@ -3,10 +3,11 @@ import { randomUUID } from 'node:crypto';
 import type { Timer } from '../../core/clock.js';
 import { OctavoError } from '../../core/error.js';
 import { within } from '../../core/within.js';
-import type { DeliveryHandler, SubscribeOptions, Subscriber } from '../broker.js';
+import type { DeliveryHandler, SubscribeOptions } from '../broker.js';
 import { HEADER_LIMITS, readEnvelope } from '../envelope.js';
 import { Handout, type Incoming } from '../handout.js';
 import type { ServedLimits } from '../served.js';
+import type { ServedSubscription } from '../served-broker.js';
 import { CLOSE_MS, RETRY_MS, type KafkaClient } from './client.js';
 import type { ClientParts } from './options.js';
 import { Member, type Record } from './member.js';
@@ -27,7 +28,7 @@ const MOST_REFUSED = 1_024;
 const MOST_REFUSED_BYTES = 64 * 1024 * 1024;
 
 /** One subscription: one member of a group after the other, and the handler behind them. */
-export class KafkaSubscription implements Subscriber {
+export class KafkaSubscription implements ServedSubscription {
   readonly topic: string;
   readonly options: SubscribeOptions;
   readonly #client: KafkaClient;

@@ -6,11 +6,13 @@ import type { Timer } from '../../core/clock.js';
 import { OctavoError } from '../../core/error.js';
 import { quietly } from '../../core/quietly.js';
 import { within } from '../../core/within.js';
-import type { DeliveryHandler, SubscribeOptions, Subscriber } from '../broker.js';
+import type { DeliveryHandler, SubscribeOptions } from '../broker.js';
 import { HEADER_LIMITS, readEnvelope } from '../envelope.js';
 import { Handout, type Incoming } from '../handout.js';
 import type { ServedLimits } from '../served.js';
+import type { ServedSubscription } from '../served-broker.js';
 import { errorOf, RETRY_MS, type NsqClient } from './client.js';
+import type { Nodes } from './nodes.js';
 import type { ClientParts } from './options.js';
 
 /** How long what was written last takes to be gone: the library does not wait for it when it closes. */
@@ -21,10 +23,11 @@ const SHORT_MS = 1_000;
 const LONGEST_MS = 3_600_000;
 
 /** One subscription: a channel of each nsqd, and the handler behind them. */
-export class NsqSubscription implements Subscriber {
+export class NsqSubscription implements ServedSubscription {
   readonly topic: string;
   readonly options: SubscribeOptions;
   readonly #client: NsqClient;
+  readonly #nodes: Nodes;
   readonly #settings: ServedLimits & { readonly messageTimeoutMs: number };
   readonly #parts: ClientParts;
   readonly #handout: Handout;
@@ -43,13 +46,14 @@ export class NsqSubscription implements Subscriber {
     topic: string,
     handler: DeliveryHandler,
     options: SubscribeOptions,
-    client: NsqClient,
+    { client, nodes }: { readonly client: NsqClient; readonly nodes: Nodes },
     settings: ServedLimits & { readonly messageTimeoutMs: number },
     parts: ClientParts,
   ) {
     this.topic = topic;
     this.options = options;
     this.#client = client;
+    this.#nodes = nodes;
     this.#settings = settings;
     this.#parts = parts;
     this.#channel = options.queue ?? `${randomUUID()}#ephemeral`;
@@ -58,8 +62,9 @@ export class NsqSubscription implements Subscriber {
     this.#leaveWhenDone = AsyncResource.bind(() => this.#handout.end().then(() => this.#leave()));
   }
 
-  /** Subscribes at these nsqds. Rejects, with nothing left behind, where none of them can be reached in time. */
-  async begin(addresses: readonly string[]): Promise<void> {
+  /** Subscribes at all nsqds. Rejects, with nothing left behind, where none of them can be reached in time. */
+  async begin(): Promise<void> {
+    const addresses = this.#nodes.all;
     const { timeoutMs } = this.#settings;
     const faults: OctavoError[] = [];
     const opening = addresses.map((address) =>

@@ -7,6 +7,7 @@ import type { RabbitClient } from '../../core/rabbitmq.js';
 import type { DeliveryHandler, SubscribeOptions } from '../broker.js';
 import { Handout } from '../handout.js';
 import type { ServedLimits } from '../served.js';
+import type { ServedSubscription } from '../served-broker.js';
 import { lastingExchange, queueOf, waitingRoom, type Topology } from './names.js';
 import type { Publisher } from './publisher.js';
 import { dropUnreadable } from './unreadable.js';
@@ -35,7 +36,7 @@ interface Pending {
 }
 
 /** One subscriber: a channel with one consumer, opened anew whenever it has closed. */
-export class Subscription {
+export class Subscription implements ServedSubscription {
   readonly topic: string;
   readonly options: SubscribeOptions;
   /** Whether something may wait in its queue that cannot be read, and would break the connection again. */
@@ -88,16 +89,16 @@ export class Subscription {
   }
 
   /** Takes no more, gives back what nobody has begun with, and waits for what is in hand. */
-  async end(): Promise<void> {
+  async unsubscribe(): Promise<void> {
     await this.#leave();
     await this.#handout.end();
     await this.#closeIfSettled();
   }
 
-  /** As {@link end}, but not for ever. */
-  async endWithin(drainMs: number): Promise<void> {
+  /** As {@link unsubscribe}, but not for ever. */
+  async stop(): Promise<void> {
     await this.#leave();
-    await this.#handout.endWithin(drainMs);
+    await this.#handout.endWithin(this.#init.limits.drainMs);
     const channel = this.#channel;
     if (channel !== undefined) await this.#init.client.close(channel);
   }

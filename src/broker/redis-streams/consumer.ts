@@ -1,9 +1,11 @@
 import type { Redis } from 'ioredis';
 import type { Clock, Timer } from '../../core/clock.js';
+import { OctavoError } from '../../core/error.js';
 import type { Logger } from '../../core/logger.js';
 import { RedisLine } from '../../core/redis.js';
 import type { RedisOptions } from '../../core/redis-options.js';
 import type { Handout } from '../handout.js';
+import type { ServedSubscription } from '../served-broker.js';
 import { Acks } from './acks.js';
 import type { Entry } from './entry.js';
 import type { Again, Source } from './source.js';
@@ -25,11 +27,12 @@ const LOOK_MS = 1_000;
 const MAX_REFUSED = 10_000;
 
 /** One subscription to a stream: reads as much as its handler has room for, and says what became of it. */
-export class Consumer {
+export class Consumer implements ServedSubscription {
   readonly handout: Handout;
   readonly #source: Source;
   readonly #parts: ConsumerParts;
   readonly #keepMs: number;
+  readonly #drainMs: number;
   readonly #acks: Acks;
   /** Reads wait for something new, and nothing else gets through meanwhile. */
   readonly #reading: RedisLine;
@@ -44,11 +47,11 @@ export class Consumer {
   #failure = '';
   #opened = false;
 
-  /** @param claimAfterMs after which silence others take over */
+  /** @param times in milliseconds: after which silence others take over, and for how long a stop waits */
   constructor(
     handout: Handout,
     source: Source,
-    claimAfterMs: number,
+    { claimAfterMs, drainMs }: { readonly claimAfterMs: number; readonly drainMs: number },
     options: RedisOptions,
     parts: ConsumerParts,
   ) {
@@ -56,6 +59,7 @@ export class Consumer {
     this.#source = source;
     this.#parts = parts;
     this.#keepMs = claimAfterMs / 3;
+    this.#drainMs = drainMs;
     this.#acks = new Acks(source, this.#ending.signal, parts);
     this.#reading = new RedisLine('the redis-streams broker', options, parts, {
       up: (redis) => this.#up(redis),
@@ -63,19 +67,36 @@ export class Consumer {
   }
 
   /** Connects. What is published after it resolves comes. */
-  async start(): Promise<void> {
-    await this.#reading.start();
+  async begin(): Promise<void> {
+    try {
+      await this.#reading.start();
+    } catch (reason) {
+      await this.#end(0);
+      throw this.#parts.commands.fault(reason);
+    }
     void this.#read();
     this.#over = this.#watch();
+    if (this.handout.ended)
+      throw new OctavoError(
+        'failed_precondition',
+        `the redis-streams broker was stopped while it subscribed to "${this.handout.topic}"`,
+      );
   }
 
-  /** Resolves when it has ended and nothing is in hand any more: a handler that ends its own subscription still has its event. */
   get over(): Promise<void> {
     return this.#over;
   }
 
+  unsubscribe(): Promise<void> {
+    return this.#end();
+  }
+
+  stop(): Promise<void> {
+    return this.#end(this.#drainMs);
+  }
+
   /** Ends, and waits for what is in hand; not for ever with `drainMs`. */
-  async end(drainMs?: number): Promise<void> {
+  async #end(drainMs?: number): Promise<void> {
     const ended = drainMs === undefined ? this.handout.end() : this.handout.endWithin(drainMs);
     await this.#reading.stop();
     for (const timer of this.#refused) timer.cancel();

@@ -74,13 +74,6 @@ export class Channels {
     });
   }
 
-  /** Ends all of them, and waits for what is in hand. */
-  async end(drainMs: number): Promise<void> {
-    const all = [...this.#handouts.values()].flatMap((heard) => [...heard]);
-    for (const handout of all) this.leave(handout);
-    await Promise.all(all.map((handout) => handout.endWithin(drainMs)));
-  }
-
   async #subscribe(redis: Redis, topic: string): Promise<void> {
     if (this.#isPattern(topic)) await redis.psubscribe(this.#literal + topic);
     else await redis.subscribe(this.#options.prefix + topic);
