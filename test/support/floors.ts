@@ -28,6 +28,7 @@ const SHARED = new Set([
   'src/broker/losses.ts',
   'src/broker/publishes.ts',
   'src/broker/served.ts',
+  'src/broker/served-broker.ts',
   'src/broker/traffic.ts',
   'src/transport/limits.ts',
   'src/registry/cache.ts',
