@@ -12,7 +12,7 @@ import type { ClientParts, KafkaSasl } from './kafka/options.js';
 import { Lane } from './kafka/lane.js';
 import { KafkaSubscription, type SubscriptionSettings } from './kafka/subscription.js';
 import { notStarted, servedLimits, type ServedBrokerOptions } from './served.js';
-import { ServedBroker } from './served-broker.js';
+import { ServedBroker, type ServedSubscription } from './served-broker.js';
 
 export type { KafkaSasl } from './kafka/options.js';
 
@@ -42,7 +42,7 @@ export type KafkaBrokerParts = ClientParts;
  *
  * Source: plugins v4 `broker/kafka`, whose form of events it speaks.
  */
-export class KafkaBroker extends ServedBroker<KafkaSubscription> {
+export class KafkaBroker extends ServedBroker {
   readonly name = 'kafka';
   readonly options: KafkaBrokerOptions;
   readonly guarantees = {
@@ -128,7 +128,7 @@ export class KafkaBroker extends ServedBroker<KafkaSubscription> {
     topic: string,
     handler: DeliveryHandler,
     options: SubscribeOptions,
-  ): KafkaSubscription {
+  ): ServedSubscription {
     checkTopic(topic);
     return new KafkaSubscription(topic, handler, options, this.#client, this.#settings, this.#parts);
   }

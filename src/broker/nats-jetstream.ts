@@ -12,7 +12,7 @@ import type { Settings } from './nats-jetstream/settings.js';
 import { Store } from './nats-jetstream/store.js';
 import { Subscription } from './nats-jetstream/subscription.js';
 import { notStarted, servedLimits, type ServedBrokerOptions } from './served.js';
-import { ServedBroker } from './served-broker.js';
+import { ServedBroker, type ServedSubscription } from './served-broker.js';
 
 export interface NatsJetStreamBrokerOptions extends ServedBrokerOptions, NatsOptions {
   /** The stream that keeps the events; it is made where it is not there. @defaultValue `'octavo'` */
@@ -66,7 +66,7 @@ const DEFAULTS = {
  *
  * At least once. Events with one `Micro-Id` are one, so that a publish may be tried again. Subscriptions may have wildcards.
  */
-export class NatsJetStreamBroker extends ServedBroker<Subscription> {
+export class NatsJetStreamBroker extends ServedBroker {
   readonly name = 'nats-jetstream';
   readonly guarantees: BrokerGuarantees;
   /** What it was given, without what is secret. */
@@ -86,9 +86,7 @@ export class NatsJetStreamBroker extends ServedBroker<Subscription> {
     this.#settings = { ...DEFAULTS, subjects: [`${prefix}>`], ...shown, ...limits };
     this.#client = new NatsClient('the nats-jetstream broker', options, parts, {
       down: (error) => this.#store?.interrupt(error),
-      up: () => {
-        for (const each of this.subscriptions) each.renew();
-      },
+      up: () => this.renew(),
       forbidden: (subject, error) => this.#store?.interrupt(error, subject),
     });
     this.guarantees = {
@@ -135,7 +133,11 @@ export class NatsJetStreamBroker extends ServedBroker<Subscription> {
     return () => store.publish(this.#settings.prefix + topic, data, once);
   }
 
-  protected subscription(topic: string, handler: DeliveryHandler, options: SubscribeOptions): Subscription {
+  protected subscription(
+    topic: string,
+    handler: DeliveryHandler,
+    options: SubscribeOptions,
+  ): ServedSubscription {
     checkPattern(topic);
     return new Subscription(topic, handler, options, {
       ...this.#parts,

@@ -10,7 +10,7 @@ import type { Broker, BrokerGuarantees, DeliveryHandler, SubscribeOptions } from
 import { HEADER_LIMITS, writeEnvelope } from './envelope.js';
 import { Subscription, type SubscriptionInit } from './nats/subscription.js';
 import { servedLimits, type ServedBrokerOptions } from './served.js';
-import { ServedBroker } from './served-broker.js';
+import { ServedBroker, type ServedSubscription } from './served-broker.js';
 
 export interface NatsBrokerOptions extends ServedBrokerOptions, NatsOptions {
   /** How many events one subscription holds that its handler has not begun with; more are dropped. @defaultValue `8_192` */
@@ -34,7 +34,7 @@ interface Sent {
  *
  * At most once: a publish is confirmed when the server has it, and the server keeps nothing for who is away. Subscriptions may have wildcards.
  */
-export class NatsBroker extends ServedBroker<Subscription> {
+export class NatsBroker extends ServedBroker {
   readonly name = 'nats';
   readonly guarantees: BrokerGuarantees;
   /** What it was given, without what is secret. */
@@ -101,7 +101,11 @@ export class NatsBroker extends ServedBroker<Subscription> {
     };
   }
 
-  protected subscription(topic: string, handler: DeliveryHandler, options: SubscribeOptions): Subscription {
+  protected subscription(
+    topic: string,
+    handler: DeliveryHandler,
+    options: SubscribeOptions,
+  ): ServedSubscription {
     checkPattern(topic);
     return new Subscription(topic, handler, options, this.#subscribing);
   }

@@ -14,7 +14,7 @@ import { checkName } from './nsq/name.js';
 import { Nodes } from './nsq/nodes.js';
 import { NsqSubscription } from './nsq/subscription.js';
 import { servedLimits, type ServedBrokerOptions, type ServedLimits } from './served.js';
-import { ServedBroker } from './served-broker.js';
+import { ServedBroker, type ServedSubscription } from './served-broker.js';
 
 export type { NsqTls } from './nsq/options.js';
 
@@ -47,7 +47,7 @@ export type NsqBrokerParts = ClientParts;
  *
  * Source: plugins v4 `broker/nsq`, whose form of events it speaks.
  */
-export class NsqBroker extends ServedBroker<NsqSubscription> {
+export class NsqBroker extends ServedBroker {
   readonly name = 'nsq';
   readonly options: NsqBrokerOptions;
   readonly guarantees = {
@@ -144,7 +144,7 @@ export class NsqBroker extends ServedBroker<NsqSubscription> {
     topic: string,
     handler: DeliveryHandler,
     options: SubscribeOptions,
-  ): NsqSubscription {
+  ): ServedSubscription {
     checkName('topic', topic);
     if (options.queue !== undefined) checkName('queue', options.queue);
     const at = { client: this.#client, nodes: this.#nodes };
@@ -188,7 +188,7 @@ export class NsqBroker extends ServedBroker<NsqSubscription> {
         this.#links.delete(address);
         link.stop();
       }
-    for (const each of this.subscriptions) each.follow(all);
+    this.renew();
   }
 
   /** The next one that is up. */

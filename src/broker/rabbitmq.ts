@@ -12,7 +12,7 @@ import { Publisher } from './rabbitmq/publisher.js';
 import { Subscription, type SubscriptionInit } from './rabbitmq/subscription.js';
 import { writeHeader } from './rabbitmq/wire.js';
 import { servedLimits, type ServedBrokerOptions } from './served.js';
-import { ServedBroker } from './served-broker.js';
+import { ServedBroker, type ServedSubscription } from './served-broker.js';
 
 export interface RabbitBrokerOptions extends ServedBrokerOptions, RabbitOptions {
   /** For how long the start looks for a server, in milliseconds. @defaultValue `5_000` */
@@ -33,7 +33,7 @@ export interface RabbitBrokerOptions extends ServedBrokerOptions, RabbitOptions 
  *
  * What is refused waits at the server, in a queue of its own, and comes again behind those that wait by then.
  */
-export class RabbitBroker extends ServedBroker<Subscription> {
+export class RabbitBroker extends ServedBroker {
   readonly name = 'rabbitmq';
   readonly guarantees: BrokerGuarantees;
   /** What it was given, without what is secret. */
@@ -43,6 +43,8 @@ export class RabbitBroker extends ServedBroker<Subscription> {
   readonly #publisher: Publisher;
   readonly #waits: Publisher;
   readonly #subscribing: SubscriptionInit;
+  /** Whether the last connection broke for something that came and cannot be read. */
+  #unreadable = false;
 
   constructor(options: RabbitBrokerOptions, parts: RabbitParts) {
     const limits = servedLimits(options);
@@ -62,12 +64,8 @@ export class RabbitBroker extends ServedBroker<Subscription> {
     };
     const topology = { exchange, durableExchange, queueName, queueArguments };
     const client = new RabbitClient('the rabbitmq broker', options, parts, {
-      down: (_, unreadable) => {
-        for (const each of this.subscriptions) each.suspect ||= unreadable;
-      },
-      up: () => {
-        for (const each of this.subscriptions) each.renew();
-      },
+      down: (_, unreadable) => (this.#unreadable = unreadable),
+      up: () => this.renew(this.#unreadable),
     });
     const exchanges = (channel: RabbitChannel): Promise<void> => this.#declare(channel);
     const waits = new Publisher(client, async () => {});
@@ -111,7 +109,11 @@ export class RabbitBroker extends ServedBroker<Subscription> {
     return () => this.#publisher.send(`publish to "${topic}"`, envelope, body);
   }
 
-  protected subscription(topic: string, handler: DeliveryHandler, options: SubscribeOptions): Subscription {
+  protected subscription(
+    topic: string,
+    handler: DeliveryHandler,
+    options: SubscribeOptions,
+  ): ServedSubscription {
     checkShort('the topic', topic);
     return new Subscription(topic, handler, options, this.#subscribing);
   }

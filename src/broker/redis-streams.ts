@@ -13,7 +13,7 @@ import { GroupSource } from './redis-streams/group.js';
 import { Keeper } from './redis-streams/keeper.js';
 import { SoloSource } from './redis-streams/solo.js';
 import { servedLimits, type ServedBrokerOptions } from './served.js';
-import { ServedBroker } from './served-broker.js';
+import { ServedBroker, type ServedSubscription } from './served-broker.js';
 
 export interface RedisStreamsBrokerOptions extends ServedBrokerOptions, RedisOptions {
   /** Put before a topic to make the key of its stream. @defaultValue `'octavo:'` */
@@ -34,7 +34,7 @@ const DEAD_TIMES = 4;
  *
  * At least once, as far as the server keeps what it has confirmed: surely with `appendonly yes` and `appendfsync always`.
  */
-export class RedisStreamsBroker extends ServedBroker<Consumer> {
+export class RedisStreamsBroker extends ServedBroker {
   readonly name = 'redis-streams';
   /** What it was given, without what is secret. */
   readonly options: Omit<RedisStreamsBrokerOptions, 'user' | 'pass' | 'tls'>;
@@ -114,7 +114,11 @@ export class RedisStreamsBroker extends ServedBroker<Consumer> {
     };
   }
 
-  protected subscription(topic: string, handler: DeliveryHandler, options: SubscribeOptions): Consumer {
+  protected subscription(
+    topic: string,
+    handler: DeliveryHandler,
+    options: SubscribeOptions,
+  ): ServedSubscription {
     const { queue, durable = false } = options;
     const key = this.#prefix + topic;
     const claimAfterMs = this.#claimAfterMs;

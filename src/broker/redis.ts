@@ -10,7 +10,7 @@ import { Handout } from './handout.js';
 import { Channels } from './redis/channels.js';
 import { RedisSubscription } from './redis/subscription.js';
 import { servedLimits, type ServedBrokerOptions } from './served.js';
-import { ServedBroker } from './served-broker.js';
+import { ServedBroker, type ServedSubscription } from './served-broker.js';
 
 export interface RedisBrokerOptions extends ServedBrokerOptions, RedisOptions {
   /** How many events wait for the handler of one subscription; what comes then is dropped, and logged. @defaultValue `1_024` */
@@ -26,7 +26,7 @@ export interface RedisBrokerOptions extends ServedBrokerOptions, RedisOptions {
  *
  * At most once: Redis keeps nothing for a subscriber that is away, and has no queues. `RedisStreamsBroker` has both.
  */
-export class RedisBroker extends ServedBroker<RedisSubscription> {
+export class RedisBroker extends ServedBroker {
   readonly name = 'redis';
   /** What it was given, without what is secret. */
   readonly options: Omit<RedisBrokerOptions, 'user' | 'pass' | 'tls'>;
@@ -95,7 +95,7 @@ export class RedisBroker extends ServedBroker<RedisSubscription> {
     topic: string,
     handler: DeliveryHandler,
     options: SubscribeOptions,
-  ): RedisSubscription {
+  ): ServedSubscription {
     if (options.queue !== undefined)
       this.#parts.logger.warn('redis knows no queues: every subscriber gets every event', { topic });
     const handout = new Handout(topic, handler, options, this.limits, this.#parts);

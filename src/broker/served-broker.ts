@@ -21,6 +21,12 @@ export interface ServedSubscription {
   /** As {@link unsubscribe}, but not for ever. */
   stop(): Promise<void>;
   /**
+   * The connection is another one, or there are other servers.
+   *
+   * @param unreadable whether the last one broke for something that came and cannot be read
+   */
+  renew?(unreadable: boolean): void;
+  /**
    * Resolves when nothing is in hand any more, where that may be after {@link unsubscribe}: a handler that ends its own subscription still has
    * its event.
    */
@@ -28,9 +34,9 @@ export interface ServedSubscription {
 }
 
 /** What every broker on a server does alike: starts and stops in turn, publishes within limits, and keeping of its subscriptions. */
-export abstract class ServedBroker<S extends ServedSubscription> extends Broker {
+export abstract class ServedBroker extends Broker {
   protected readonly limits: ServedLimits;
-  protected readonly subscriptions = new Set<S>();
+  readonly #subscriptions = new Set<ServedSubscription>();
   readonly #traffic = new Traffic();
   readonly #publishes: Publishes;
   /** From when it is started until it has stopped. */
@@ -82,18 +88,23 @@ export abstract class ServedBroker<S extends ServedSubscription> extends Broker 
     if (!this.#started || this.stopping) throw notStarted(this);
     checkDurable(this, topic, options);
     const subscription = this.subscription(topic, this.#traffic.counted(handler), options);
-    this.subscriptions.add(subscription);
+    this.#subscriptions.add(subscription);
     try {
       await subscription.begin();
     } catch (reason) {
-      this.subscriptions.delete(subscription);
+      this.#subscriptions.delete(subscription);
       throw reason;
     }
     const unsubscribe = async (): Promise<void> => {
       await subscription.unsubscribe();
-      void Promise.resolve(subscription.over).then(() => this.subscriptions.delete(subscription));
+      void Promise.resolve(subscription.over).then(() => this.#subscriptions.delete(subscription));
     };
     return { topic, options, unsubscribe };
+  }
+
+  /** Tells the subscriptions that they may have to begin anew. */
+  protected renew(unreadable = false): void {
+    for (const each of this.#subscriptions) each.renew?.(unreadable);
   }
 
   /** Whether somebody has asked for a stop that is not done. */
@@ -130,7 +141,11 @@ export abstract class ServedBroker<S extends ServedSubscription> extends Broker 
   ): () => Promise<unknown>;
 
   /** A subscription that has not begun. Throws for a topic that cannot be. */
-  protected abstract subscription(topic: string, handler: DeliveryHandler, options: SubscribeOptions): S;
+  protected abstract subscription(
+    topic: string,
+    handler: DeliveryHandler,
+    options: SubscribeOptions,
+  ): ServedSubscription;
 
   async #open(): Promise<void> {
     try {
@@ -144,8 +159,8 @@ export abstract class ServedBroker<S extends ServedSubscription> extends Broker 
 
   async #close(running: Promise<void>): Promise<void> {
     // Handlers in hand may publish until they are through.
-    await Promise.all([...this.subscriptions].map((each) => each.stop()));
-    this.subscriptions.clear();
+    await Promise.all([...this.#subscriptions].map((each) => each.stop()));
+    this.#subscriptions.clear();
     this.#started = false;
     await this.#publishes.endWithin(this.drainMs);
     await this.close(running);

@@ -91,8 +91,9 @@ export class NsqSubscription implements ServedSubscription {
   }
 
   /** There are other nsqds than before. */
-  follow(addresses: readonly string[]): void {
+  renew(): void {
     if (this.#ending) return;
+    const addresses = this.#nodes.all;
     for (const address of addresses)
       if (!this.#readers.has(address)) this.#open(address, addresses.length).catch(() => {});
     for (const [address, reader] of this.#readers)

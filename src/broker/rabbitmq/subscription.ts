@@ -40,7 +40,7 @@ export class Subscription implements ServedSubscription {
   readonly topic: string;
   readonly options: SubscribeOptions;
   /** Whether something may wait in its queue that cannot be read, and would break the connection again. */
-  suspect = false;
+  #suspect = false;
   readonly #init: SubscriptionInit;
   readonly #handout: Handout;
   /** What waits for room: no more than the prefetch, as the server sends no more. */
@@ -84,7 +84,8 @@ export class Subscription implements ServedSubscription {
   }
 
   /** The connection is there again. */
-  renew(): void {
+  renew(unreadable: boolean): void {
+    this.#suspect ||= unreadable;
     if (this.#channel === undefined || !this.#channel.active) void this.#again();
   }
 
@@ -247,7 +248,7 @@ export class Subscription implements ServedSubscription {
           events,
         });
     }
-    this.suspect = false;
+    this.#suspect = false;
   }
 
   #closed(channel: RabbitChannel): void {
@@ -265,7 +266,7 @@ export class Subscription implements ServedSubscription {
     this.#retrying = true;
     while (!this.#ended && client.up && this.#channel === undefined)
       try {
-        if (this.suspect) await this.#clean();
+        if (this.#suspect) await this.#clean();
         await this.begin();
       } catch (error) {
         logger.warn('cannot subscribe again, and will try', { topic: this.topic, error });
