@@ -66,7 +66,10 @@ export abstract class ServedBroker extends Broker {
   async stop(): Promise<void> {
     const running = this.#running;
     if (running !== undefined)
-      this.#stopping ??= this.#close(running).finally(() => (this.#stopping = undefined));
+      this.#stopping ??= this.#close(running).finally(() => {
+        this.#running = this.#stopping = undefined;
+        this.#started = false;
+      });
     await this.#stopping;
   }
 
@@ -165,6 +168,5 @@ export abstract class ServedBroker extends Broker {
     await this.#publishes.endWithin(this.drainMs);
     await this.close(running);
     await running.catch(() => {});
-    this.#running = undefined;
   }
 }
