@@ -136,6 +136,29 @@ describe('the death of a RabbitMQ server', () => {
       await subscriber.subscribe('kill', back.handler, { queue: 'away', durable: true });
       await back.holds((texts) => ['before', ...confirmed, 'after'].every((each) => texts.includes(each)));
     }));
+
+  it('loses none of those that were refused and wait, also more than one member may hold', () =>
+    withBrokers(async (brokers) => {
+      const broker = await brokers.started({ prefetch: 8 });
+      const again = new Events();
+      const refuse = (delivery: Delivery): void => {
+        if (delivery.attempt === 1) delivery.nack({ delayMs: 3_000 });
+        else again.handler(delivery);
+      };
+      await broker.subscribe('refused', refuse, { queue: 'refused', durable: true });
+      const sent = Array.from({ length: 50 }, (_, n) => String(n));
+      for (const each of sent) await broker.publish('refused', event(each));
+      const waiting = async (): Promise<boolean> =>
+        /^octavo\.wait\.refused\.refused\.durable\t[1-9]/m.test(
+          await server.control('list_queues', 'name', 'messages'),
+        );
+      while (!(await waiting()) && again.texts.length === 0);
+      await server.kill();
+      await server.restart();
+      await again.holds((texts) => sent.every((each) => texts.includes(each)));
+      assert.deepEqual(new Set(again.deliveries.map(({ attempt }) => attempt)), new Set([2]));
+      while (await waiting());
+    }));
 });
 
 describe('a RabbitMQ server that comes back with nothing', () => {

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import type { AsyncMessage } from 'rabbitmq-client';
 import { RabbitBroker } from '../../src/broker/rabbitmq.js';
 import { defaultQueueName, queueOf, waitingRoom } from '../../src/broker/rabbitmq/names.js';
-import { againAfter, readEvent } from '../../src/broker/rabbitmq/wire.js';
+import { againAt, dueAt, readEvent } from '../../src/broker/rabbitmq/wire.js';
 import { parts } from '../support/parts.js';
 
 function came(headers: Record<string, unknown>): AsyncMessage {
@@ -37,19 +37,27 @@ describe('the queues of the rabbitmq broker', () => {
     assert.throws(() => queueOf('t', { queue: 'q'.repeat(254) }, topology), /takes 256 bytes/);
   });
 
-  it('in which events wait are one for each power of two of milliseconds', () => {
-    const rooms = [0, 1, 2, 3, 4, 5, 100, 10_000].map((ms) => waitingRoom('q', false, ms));
-    assert.deepEqual(
-      rooms.map(({ queue }) => queue),
-      [0, 0, 1, 2, 2, 3, 7, 14].map((power) => `octavo.wait.q.${power}`),
-    );
-    for (const { arguments: all } of rooms) assert.equal(all['x-dead-letter-routing-key'], 'q');
-    // None is gone before what was put into it.
-    assert.equal(rooms[7]?.arguments['x-expires'], 16_384 + 60_000);
+  it('in which events wait are one for each, and last as long', () => {
+    assert.deepEqual(waitingRoom('q.t.durable', { queue: 'q', durable: true }), {
+      queue: 'octavo.wait.q.t.durable',
+      durable: true,
+      exclusive: false,
+    });
+    const fleeting = { autoDelete: true, arguments: { 'x-expires': 60_000 } };
+    assert.deepEqual(waitingRoom('q.t', { queue: 'q' }), {
+      queue: 'octavo.wait.q.t',
+      exclusive: false,
+      ...fleeting,
+    });
+    assert.deepEqual(waitingRoom('amq.gen-1', {}), {
+      queue: 'octavo.wait.amq.gen-1',
+      exclusive: true,
+      ...fleeting,
+    });
   });
 
   it('in which events wait have a name that fits, however long that of the queue is', () => {
-    const [one, other] = ['x', 'y'].map((end) => waitingRoom(`${'q'.repeat(254)}${end}`, true, 1).queue);
+    const [one, other] = ['x', 'y'].map((end) => waitingRoom(`${'q'.repeat(254)}${end}`, {}).queue);
     assert.ok(one !== undefined && one.length < 255);
     assert.notEqual(one, other);
   });
@@ -71,13 +79,14 @@ describe('an event of the rabbitmq broker', () => {
 
   it('that comes again has its topic, its next attempt, and nothing of what RabbitMQ noted', () => {
     const first = came({ A: 'b', 'x-death': [{ count: 1 }], 'x-first-death-queue': 'q' });
-    const again = againAfter(first, readEvent(first), 1.2) as {
-      headers: Record<string, unknown>;
-      expiration: string;
-    };
-    assert.deepEqual(again.headers, { A: 'b', 'Octavo-Topic': 'key', 'Octavo-Attempt': 2 });
-    assert.equal(again.expiration, '2');
-    const second = readEvent({ ...came(again.headers), routingKey: 'q' });
+    const { headers = {} } = againAt(first, readEvent(first), 1_700_000_000_000.2);
+    const due = { 'Octavo-Due': '1700000000001' };
+    assert.deepEqual(headers, { A: 'b', 'Octavo-Topic': 'key', 'Octavo-Attempt': 2, ...due });
+    assert.deepEqual(
+      [dueAt(came(headers)), dueAt(came({})), dueAt(came({ 'Octavo-Due': 'soon' }))],
+      [1_700_000_000_001, 0, 0],
+    );
+    const second = readEvent({ ...came(headers), routingKey: 'q' });
     assert.deepEqual([second.topic, second.attempt], ['key', 2]);
     assert.deepEqual(second.message.header.toJSON(), { A: 'b', 'Micro-Topic': 'key' });
   });

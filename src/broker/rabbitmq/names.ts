@@ -13,9 +13,6 @@ export interface Topology {
   readonly queueArguments: Readonly<Record<string, string | number | boolean>>;
 }
 
-/** How long a queue in which refused events wait is kept when nothing was put into it. */
-const IDLE_MS = 60_000;
-
 /** The name of a queue where nobody says another: one for each topic, and those that are durable apart. */
 export function defaultQueueName(queue: string, topic: string, durable: boolean): string {
   return `${queue}.${topic}${durable ? '.durable' : ''}`;
@@ -31,22 +28,20 @@ export function queueOf(topic: string, { queue, durable = false }: SubscribeOpti
     : { queue: name, autoDelete: true };
 }
 
+/** For how long a queue in which events wait is kept that nobody takes from, where the queue itself is not durable. */
+const IDLE_MS = 60_000;
+
 /**
- * Where an event waits before it comes again to a queue: one place for each power of two of milliseconds, as only what is first in a queue
- * is looked at.
+ * Where refused events of a queue wait. Its members hold them until they are due, unacknowledged: RabbitMQ would bring them back by itself from a
+ * queue with a time to live, but it may lose them when it is killed. It is there as long as the queue.
  */
-export function waitingRoom(queue: string, durable: boolean, delayMs: number) {
-  const power = Math.ceil(Math.log2(Math.max(1, delayMs)));
-  const name = `octavo.wait.${queue}.${power}`;
-  return {
-    queue: Buffer.byteLength(name) > 255 ? `octavo.wait.${hashOf(queue)}.${power}` : name,
-    durable,
-    arguments: {
-      'x-dead-letter-exchange': '',
-      'x-dead-letter-routing-key': queue,
-      'x-expires': 2 ** power + IDLE_MS,
-    },
-  };
+export function waitingRoom(queue: string, { queue: named, durable = false }: SubscribeOptions) {
+  const name = `octavo.wait.${queue}`;
+  const fitting = Buffer.byteLength(name) > 255 ? `octavo.wait.${hashOf(queue)}` : name;
+  const exclusive = named === undefined;
+  if (durable) return { queue: fitting, durable, exclusive };
+  // One that is made for the last word of a subscription that has ended has no member that would take it along.
+  return { queue: fitting, exclusive, autoDelete: true, arguments: { 'x-expires': IDLE_MS } };
 }
 
 /** Go-micro's exchange is gone with a restart of the server, and all bindings to it: durable queues hang on one behind it that stays. */

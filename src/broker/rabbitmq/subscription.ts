@@ -1,4 +1,4 @@
-import type { Clock } from '../../core/clock.js';
+import type { Clock, Timer } from '../../core/clock.js';
 import { OctavoError } from '../../core/error.js';
 import type { Logger } from '../../core/logger.js';
 import type { RabbitChannel, RabbitDelivery } from '../../core/rabbitmq-channel.js';
@@ -11,7 +11,7 @@ import type { ServedSubscription } from '../served-broker.js';
 import { lastingExchange, queueOf, waitingRoom, type Topology } from './names.js';
 import type { Publisher } from './publisher.js';
 import { dropUnreadable } from './unreadable.js';
-import { againAfter, readEvent, type Received } from './wire.js';
+import { againAt, dueAt, readEvent, type Received } from './wire.js';
 
 export interface SubscriptionInit {
   readonly client: RabbitClient;
@@ -43,12 +43,14 @@ export class Subscription implements ServedSubscription {
   #suspect = false;
   readonly #init: SubscriptionInit;
   readonly #handout: Handout;
-  /** What waits for room: no more than the prefetch, as the server sends no more. */
+  /** What waits for room: no more than twice the prefetch, as the server sends no more from either queue. */
   #pending: Pending[] = [];
   #pumping = false;
   #channel: RabbitChannel | undefined;
   #queue = '';
-  #consumer = '';
+  #consumers: readonly string[] = [];
+  /** Those that were refused before and are not due. */
+  readonly #early = new Map<RabbitDelivery, Timer>();
   /** What was handed out and is not settled, on the channel that is open. */
   #unsettled = 0;
   readonly #ending = new AbortController();
@@ -110,7 +112,8 @@ export class Subscription implements ServedSubscription {
     await this.#beginning?.catch(() => {});
     this.#giveBack();
     const channel = this.#channel;
-    if (channel !== undefined) await this.#init.client.cancel(channel, this.#consumer);
+    if (channel !== undefined)
+      for (const consumer of this.#consumers) await this.#init.client.cancel(channel, consumer);
     this.#giveBack();
   }
 
@@ -128,8 +131,26 @@ export class Subscription implements ServedSubscription {
       this.#closed(channel);
     });
     this.#queue = queue;
-    const { consumerTag } = await channel.basicConsume({ queue }, (came) => this.#came(channel, came));
-    this.#consumer = consumerTag;
+    const room = waitingRoom(queue, this.options);
+    await channel.queueDeclare(room);
+    const tags = [
+      await channel.basicConsume({ queue: room.queue }, (came) => this.#hold(channel, came)),
+      await channel.basicConsume({ queue }, (came) => this.#came(channel, came)),
+    ];
+    this.#consumers = tags.map(({ consumerTag }) => consumerTag);
+  }
+
+  /** Has one that was refused before wait until it is due. */
+  #hold(channel: RabbitChannel, came: RabbitDelivery): void {
+    const { clock } = this.#init;
+    const waitMs = Math.ceil(dueAt(came) - clock.now());
+    if (waitMs <= 0 || this.#ended) return this.#came(channel, came);
+    const due = (): void => {
+      this.#early.delete(came);
+      this.#came(channel, came);
+    };
+    this.#early.set(came, clock.after(waitMs, due));
+    return undefined;
   }
 
   #came(channel: RabbitChannel, came: RabbitDelivery): void {
@@ -189,11 +210,11 @@ export class Subscription implements ServedSubscription {
     const { deliveryTag } = came;
     if (this.#ended && delayMs === 0) return channel.basicNack({ deliveryTag, requeue: true });
     const waitMs = Math.max(1, delayMs);
-    const { client, waits } = this.#init;
-    const room = waitingRoom(this.#queue, this.options.durable === true, waitMs);
+    const { client, clock, waits } = this.#init;
+    const room = waitingRoom(this.#queue, this.options);
     try {
       await waits.prepare('have an event wait', (opened) => opened.queueDeclare(room));
-      const envelope = { ...againAfter(came, received, waitMs), routingKey: room.queue };
+      const envelope = { ...againAt(came, received, clock.now() + waitMs), routingKey: room.queue };
       const sent = waits.send('have an event wait', envelope, bytesOf(came.body));
       await client.ask('have an event wait', sent);
     } catch (error) {
@@ -222,7 +243,16 @@ export class Subscription implements ServedSubscription {
 
   /** Gives back what the handout has not taken. */
   #giveBack(): void {
+    for (const came of this.#wake()) if (this.#channel) this.#tell(this.#channel, came, { requeue: true });
     for (const { channel, came } of this.#pending.splice(0)) this.#tell(channel, came, { requeue: true });
+  }
+
+  /** Waits no more for those that are not due, and gives them. */
+  #wake(): RabbitDelivery[] {
+    for (const timer of this.#early.values()) timer.cancel();
+    const early = [...this.#early.keys()];
+    this.#early.clear();
+    return early;
   }
 
   #tell(channel: RabbitChannel, { deliveryTag }: RabbitDelivery, { requeue }: { requeue: boolean }): void {
@@ -255,6 +285,7 @@ export class Subscription implements ServedSubscription {
     if (channel !== this.#channel) return;
     this.#channel = undefined;
     this.#unsettled = 0;
+    this.#wake();
     this.#pending = this.#pending.filter((each) => each.channel !== channel);
     void this.#again();
   }

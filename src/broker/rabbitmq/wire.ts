@@ -7,8 +7,11 @@ import { headerFault, HEADER_LIMITS } from '../envelope.js';
 
 /** Which delivery this will be, on what comes back from a wait. */
 const ATTEMPT = 'Octavo-Attempt';
+/** When it is to come again, in milliseconds since the epoch, on the same. */
+const DUE = 'Octavo-Due';
 /** The topic that it was published to, on the same: its routing key is the queue's name by then. */
 const TOPIC = 'Octavo-Topic';
+const OWN: ReadonlySet<string> = new Set([ATTEMPT, DUE, TOPIC]);
 /** How often a quorum queue has delivered an event before. */
 const DELIVERY_COUNT = 'x-delivery-count';
 
@@ -49,7 +52,7 @@ export function readEvent(came: RabbitMessage): Received {
   const topic = typeof headers[TOPIC] === 'string' ? headers[TOPIC] : routingKey;
   const header = new Metadata();
   for (const [name, value] of readTable(headers))
-    if (name !== ATTEMPT && name !== TOPIC && !name.startsWith('x-')) header.append(name, value);
+    if (!OWN.has(name) && !name.startsWith('x-')) header.append(name, value);
   const fault = headerFault(header, HEADER_LIMITS);
   if (fault !== undefined) throw new OctavoError('resource_exhausted', fault);
   if (contentType !== undefined && !header.has('Content-Type')) header.append('Content-Type', contentType);
@@ -58,16 +61,17 @@ export function readEvent(came: RabbitMessage): Received {
   return { topic, attempt, message: { header, body: bytesOf(came.body) } };
 }
 
-/** The properties of a copy that comes again after a wait. */
-export function againAfter(
-  came: RabbitMessage,
-  { topic, attempt }: Received,
-  delayMs: number,
-): RabbitProperties {
+/** When an event that waits is due, in milliseconds since the epoch; one that says nothing is. */
+export function dueAt({ headers }: RabbitMessage): number {
+  return count(Number(headers?.[DUE]), 0);
+}
+
+/** The properties of a copy that waits, and comes again when it is due. */
+export function againAt(came: RabbitMessage, { topic, attempt }: Received, dueMs: number): RabbitProperties {
   const { headers, contentType, contentEncoding, correlationId, messageId, timestamp, type, appId } = came;
   return {
     // Those of its earlier waits would grow with each; a quorum queue counts anew.
-    headers: { ...own(headers), [TOPIC]: topic, [ATTEMPT]: attempt + 1 },
+    headers: { ...own(headers), [TOPIC]: topic, [ATTEMPT]: attempt + 1, [DUE]: String(Math.ceil(dueMs)) },
     contentType,
     contentEncoding,
     correlationId,
@@ -76,7 +80,6 @@ export function againAfter(
     type,
     appId,
     durable: true,
-    expiration: String(Math.ceil(delayMs)),
   };
 }
 
