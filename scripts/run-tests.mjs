@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 let failed = '';
 
 /**
- * Runs test files with node:test, and resolves with whether all passed.
+ * Runs test files with node:test, and returns whether all passed.
  *
  * @param files the .ts sources, relative to the project: what is run is tsc's output of them
  * @param timeoutMs after how long a file that hangs fails, rather than keeping everybody waiting

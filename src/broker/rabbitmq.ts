@@ -31,7 +31,7 @@ export interface RabbitBrokerOptions extends ServedBrokerOptions, RabbitOptions 
  * Carries events over a RabbitMQ server, in the form of go-micro's rabbitmq broker: through a topic exchange, so that a subscriber may use `*` and
  * `#`. Needs `npm install rabbitmq-client`.
  *
- * What is refused waits at the server, in a queue of its own, and comes again behind those that wait by then.
+ * What is refused waits at the server, in a queue of its own, from which the members of the queue take it, too, when it is due.
  */
 export class RabbitBroker extends ServedBroker {
   readonly name = 'rabbitmq';

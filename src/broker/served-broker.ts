@@ -1,4 +1,5 @@
 import type { Clock } from '../core/clock.js';
+import { OctavoError } from '../core/error.js';
 import type { Message } from '../core/message.js';
 import {
   Broker,
@@ -94,6 +95,12 @@ export abstract class ServedBroker extends Broker {
     this.#subscriptions.add(subscription);
     try {
       await subscription.begin();
+      // Whoever stops it meanwhile has told the subscription.
+      if (this.stopping || !this.#subscriptions.has(subscription))
+        throw new OctavoError(
+          'failed_precondition',
+          `the ${this.name} broker was stopped while it subscribed to "${topic}"`,
+        );
     } catch (reason) {
       this.#subscriptions.delete(subscription);
       throw reason;

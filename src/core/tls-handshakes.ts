@@ -8,9 +8,13 @@ import type { Socket } from 'node:net';
 export class Handshakes {
   readonly #done = new WeakSet<Socket>();
 
+  isDone(socket: Socket): boolean {
+    return this.#done.has(socket);
+  }
+
   /** Calls `done` when the handshake is through: at once where it was. */
   await(socket: Socket, done: () => void): void {
-    if (this.#done.has(socket)) return done();
+    if (this.isDone(socket)) return done();
     socket.once('secureConnect', () => {
       this.#done.add(socket);
       done();

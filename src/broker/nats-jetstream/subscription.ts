@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../core/clock.js';
-import { OctavoError } from '../../core/error.js';
 import type { Logger } from '../../core/logger.js';
 import type { NatsClient } from '../../core/nats.js';
 import type { DeliveryHandler, SubscribeOptions } from '../broker.js';
@@ -41,13 +40,7 @@ export class Subscription implements ServedSubscription {
 
   async begin(): Promise<void> {
     await this.#ensure();
-    if (this.#handout.ended) {
-      await this.#leave();
-      throw new OctavoError(
-        'failed_precondition',
-        `the nats-jetstream broker was stopped while it subscribed to "${this.#topic}"`,
-      );
-    }
+    if (this.#handout.ended) return this.#leave();
     this.#puller = new Puller(this.#consumer, this.#handout, {
       ...this.#init,
       ensure: () => this.#ensure(),

@@ -1,5 +1,5 @@
 import type { Clock } from '../../core/clock.js';
-import { OctavoError } from '../../core/error.js';
+import type { OctavoError } from '../../core/error.js';
 import type { Logger } from '../../core/logger.js';
 import type { NatsClient, NatsMessage, NatsSubscription } from '../../core/nats.js';
 import type { DeliveryHandler, SubscribeOptions } from '../broker.js';
@@ -51,11 +51,6 @@ export class Subscription implements ServedSubscription {
     try {
       await client.confirm();
       if (forbidden !== undefined) throw forbidden;
-      if (this.#handout.ended)
-        throw new OctavoError(
-          'failed_precondition',
-          `the nats broker was stopped while it subscribed to "${topic}"`,
-        );
     } catch (reason) {
       heard.end();
       await this.#handout.end();

@@ -1,6 +1,5 @@
 import type { Redis } from 'ioredis';
 import type { Clock, Timer } from '../../core/clock.js';
-import { OctavoError } from '../../core/error.js';
 import type { Logger } from '../../core/logger.js';
 import { RedisLine } from '../../core/redis.js';
 import type { RedisOptions } from '../../core/redis-options.js';
@@ -76,11 +75,6 @@ export class Consumer implements ServedSubscription {
     }
     void this.#read();
     this.#over = this.#watch();
-    if (this.handout.ended)
-      throw new OctavoError(
-        'failed_precondition',
-        `the redis-streams broker was stopped while it subscribed to "${this.handout.topic}"`,
-      );
   }
 
   get over(): Promise<void> {

@@ -1,4 +1,3 @@
-import { OctavoError } from '../../core/error.js';
 import type { RedisLine } from '../../core/redis.js';
 import type { Handout } from '../handout.js';
 import type { ServedSubscription } from '../served-broker.js';
@@ -25,11 +24,6 @@ export class RedisSubscription implements ServedSubscription {
       this.#channels.leave(this.#handout);
       throw this.#hearing.fault(reason);
     }
-    if (this.#handout.ended)
-      throw new OctavoError(
-        'failed_precondition',
-        `the redis broker was stopped while it subscribed to "${this.#handout.topic}"`,
-      );
   }
 
   async unsubscribe(): Promise<void> {

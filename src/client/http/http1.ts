@@ -98,6 +98,7 @@ export class Http1 implements Connections {
     request.once('close', got);
     request.once('socket', (socket) => {
       got();
+      if (target.tls ? this.#handshakes.isDone(socket) : !socket.connecting) return asked.connected();
       const timer = clock.after(dialTimeoutMs, () => asked.late(dialTimeoutMs));
       request.once('close', () => timer.cancel());
       const connected = (): void => {
@@ -105,8 +106,7 @@ export class Http1 implements Connections {
         asked.connected();
       };
       if (target.tls) this.#handshakes.await(socket, connected);
-      else if (socket.connecting) socket.once('connect', connected);
-      else connected();
+      else socket.once('connect', connected);
     });
   }
 
